@@ -1,0 +1,18 @@
+"""Why won't it learn? The small package behind the notebooks.
+
+>>> from helpers import Experiment, train
+>>> run = train(Experiment(problem="sine", depth=3, width=16, activation="tanh"))
+>>> run.learned, run.verdict
+"""
+
+import os
+
+# Before TensorFlow is imported: no start-up lines in red.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+from .experiment import Experiment  # noqa: E402
+from .run import Run, SeedStudy  # noqa: E402
+from .training import train, train_seeds  # noqa: E402
+
+__all__ = ["Experiment", "Run", "SeedStudy", "train", "train_seeds"]

@@ -1,0 +1,228 @@
+"""`Experiment`: everything that defines a run, in one frozen object. Equal experiments give equal runs.
+
+Each field is declared once, with its range, its slider and its help. The checks, the widgets, the JSON and the
+Keras program all read that declaration.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+import numbers
+from dataclasses import dataclass, field
+
+from .catalog import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCALINGS
+from .problems import PROBLEMS, most_samples
+
+LONGEST_TEXT = 10_000  # characters that from_json reads
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What may stand in a field of an Experiment, and how a person sees it.
+
+    group: the heading it stands under in the lab.
+    choices: name -> help, for a field that takes a name.
+    low, high: the allowed range, both included, for a number; whole: only integers.
+    ladder: the stops of its slider, all within the range. None among them stands for `none_means`.
+    """
+
+    group: str
+    label: str
+    help: str
+    unit: str = ""
+    choices: dict | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    whole: bool = False
+    ladder: tuple = ()
+    none_means: str = ""
+
+    def check(self, name, value):
+        """`value` in the field's own type; ValueError that tells what was given and what is allowed."""
+        if value is None and self.none_means:
+            return None
+        if self.choices is not None:
+            return self._check_name(name, value)
+        allowed = f"{'a whole number' if self.whole else 'a number'} from {self.low:g} to {self.high:g}"
+        if self.none_means:
+            allowed += f", or None for {self.none_means}"
+        kind = numbers.Integral if self.whole else numbers.Real
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise ValueError(f"{name}={_quoted(value)} is not {allowed}.")
+        if not self.low <= value <= self.high:
+            nearest = self.low if value < self.low else self.high
+            hint = "" if value != value else f" The nearest allowed value is {nearest:g}."
+            raise ValueError(f"{name}={_quoted(value)} is not {allowed}.{hint}")
+        return int(value) if self.whole else float(value)
+
+    def _check_name(self, name, value):
+        if isinstance(value, str) and value in self.choices:
+            return value
+        match = difflib.get_close_matches(str(value).strip().lower(), self.choices, n=1, cutoff=0.0)
+        raise ValueError(f"{name}={_quoted(value)} is not one of {', '.join(self.choices)}. Did you mean {match[0]!r}?")
+
+
+def _quoted(value):
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _name(default, table, group, label, help):
+    choices = {name: row.help for name, row in table.items()}
+    return field(default=default, metadata={"setting": Setting(group, label, help, choices=choices)})
+
+
+def _number(default, group, label, help, **declaration):
+    return field(default=default, metadata={"setting": Setting(group, label, help, **declaration)})
+
+
+def _decades(lowest, highest, steps=(1, 3)):
+    """A logarithmic ladder: 1, 3, 10, 30, … from lowest to highest."""
+    exponents = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 1)
+    stops = [float(f"{step}e{exponent}") for exponent in exponents for step in steps]
+    return tuple(stop for stop in stops if lowest <= stop <= highest)
+
+
+_WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+_STRENGTHS = (0.0, *_decades(1e-5, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything that defines a run.
+
+    `samples` and `noise` left out are the problem's own. `batch_size=None` takes all training points at once.
+    An unknown name, a value out of range, a NaN or a wrong type raises a ValueError that says what is allowed.
+
+    >>> Experiment(problem="sine", depth=3, width=16, activation="tanh", learning_rate=0.01).samples
+    200
+    """
+
+    problem: str = _name("sine", PROBLEMS, "Data", "problem", "what is to be learned")
+    samples: int = _number(
+        None, "Data", "samples", "training points; validation points are drawn apart", unit="points",
+        low=2, high=10_000, whole=True, ladder=(4, 8, 10, 15, 20, 30, 50, 100, 200, 256, 400, 600, 1000, 2000),
+    )  # fmt: skip
+    noise: float = _number(
+        None, "Data", "noise", "standard deviation of what nobody can predict",
+        low=0.0, high=100.0, ladder=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0),
+    )  # fmt: skip
+    scaling: str = _name("none", SCALINGS, "Data", "scaling", "what is done to the inputs before the network")
+
+    depth: int = _number(
+        2, "Network", "depth", "hidden layers; 0 is a plain linear unit", unit="layers",
+        low=0, high=20, whole=True, ladder=(0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20),
+    )  # fmt: skip
+    width: int = _number(
+        16, "Network", "width", "units in each hidden layer", unit="units",
+        low=1, high=1024, whole=True, ladder=_WIDTHS,
+    )  # fmt: skip
+    activation: str = _name("tanh", ACTIVATIONS, "Network", "activation", "the bend in every hidden unit")
+    initializer: str = _name("glorot_uniform", INITIALIZERS, "Network", "initializer", "where the weights start")
+
+    optimizer: str = _name("adam", OPTIMIZERS, "Training", "optimizer", "how a gradient becomes a step")
+    learning_rate: float = _number(
+        0.01, "Training", "learning rate", "size of a step", low=1e-8, high=1000.0, ladder=_decades(1e-5, 10),
+    )  # fmt: skip
+    momentum: float = _number(
+        0.9, "Training", "momentum", "share of the speed that is kept; used by momentum and nesterov",
+        low=0.0, high=0.999, ladder=(0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99),
+    )  # fmt: skip
+    epochs: int = _number(
+        100, "Training", "epochs", "passes over the training points", unit="passes",
+        low=1, high=10_000, whole=True, ladder=(1, 10, 20, 50, 100, 200, 300, 500, 1000, 2000, 5000),
+    )  # fmt: skip
+    batch_size: int | None = _number(
+        32, "Training", "batch size", "points in each step", unit="points", none_means="all of them",
+        low=1, high=10_000, whole=True, ladder=(1, 4, 8, 16, 32, 64, 128, 256, None),
+    )  # fmt: skip
+
+    l1: float = _number(
+        0.0, "Regularization", "L1", "pulls every weight towards 0 by the same amount",
+        low=0.0, high=100.0, ladder=_STRENGTHS,
+    )  # fmt: skip
+    l2: float = _number(
+        0.0, "Regularization", "L2", "pulls every weight towards 0 by a share of itself",
+        low=0.0, high=100.0, ladder=_STRENGTHS,
+    )  # fmt: skip
+    dropout: float = _number(
+        0.0, "Regularization", "dropout", "share of hidden units switched off in each step",
+        low=0.0, high=0.95, ladder=(0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8),
+    )  # fmt: skip
+    weight_decay: float = _number(
+        0.004, "Regularization", "weight decay", "adamw's own shrinking of the weights; used by adamw only",
+        low=0.0, high=10.0, ladder=_STRENGTHS,
+    )  # fmt: skip
+
+    seed: int = _number(
+        0, "Data", "seed", "draws the data, the first weights, the order of the batches and the dropout",
+        low=0, high=999_999, whole=True, ladder=tuple(range(10)),
+    )  # fmt: skip
+
+    def __post_init__(self):
+        for name, setting in SETTINGS.items():
+            value = getattr(self, name)
+            if value is None and name in ("samples", "noise"):
+                value = getattr(PROBLEMS[self.problem], name)
+            object.__setattr__(self, name, setting.check(name, value))
+        most = most_samples(self.problem)
+        if self.samples > most:
+            raise ValueError(
+                f"samples={self.samples} is more than {self.problem!r} has: a whole number from 2 to {most} is allowed."
+            )
+
+    def replace(self, **changes):
+        """The same experiment with some fields changed.
+
+        With a new problem, `samples` and `noise` that were the old problem's own become the new one's own.
+        """
+        unknown(changes)
+        values = dataclasses.asdict(self)
+        if changes.get("problem", self.problem) != self.problem:
+            own = PROBLEMS[self.problem]
+            values |= {name: None for name in ("samples", "noise") if values[name] == getattr(own, name)}
+        return Experiment(**values | changes)
+
+    def to_json(self):
+        """A short text that `from_json` turns into an equal experiment."""
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text):
+        """The experiment that `to_json` wrote; fields left out take their defaults.
+
+        The text is data, never code. ValueError with a sentence for anything that is not such a text.
+        """
+        if not isinstance(text, str):
+            raise ValueError(f"A shared setting is a text, not {type(text).__name__}.")
+        if len(text) > LONGEST_TEXT:
+            raise ValueError(f"A shared setting has at most {LONGEST_TEXT} characters; this text has {len(text)}.")
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"This is not a shared setting: {_quoted(text)}. It begins with {{ and ends with }}, "
+                'such as {"problem":"sine","depth":3}.'
+            ) from error
+        if not isinstance(values, dict):
+            raise ValueError(f"This is not a shared setting but a {type(values).__name__}: {_quoted(text)}.")
+        unknown(values)
+        return cls(**values)
+
+    def to_keras(self):
+        """A plain Keras program of this experiment that gives the same result when it is run alone."""
+        from .keras_program import program  # the program is written from the network, which is made from this class
+
+        return program(self)
+
+
+SETTINGS = {f.name: f.metadata["setting"] for f in dataclasses.fields(Experiment)}
+
+
+def unknown(names):
+    """ValueError for the first of `names` that is no field of an Experiment."""
+    for name in names:
+        if name not in SETTINGS:
+            match = difflib.get_close_matches(str(name), SETTINGS, n=1, cutoff=0.0)[0]
+            raise ValueError(f"{_quoted(name)} is not a field of an Experiment. Did you mean {match!r}?")

@@ -1,0 +1,112 @@
+"""`Experiment` → a compiled `keras.Sequential`, in the words of the Keras documentation."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .catalog import INITIALIZERS, OPTIMIZERS, TASKS, Call
+from .problems import PROBLEMS
+
+
+def layer_calls(experiment):
+    """The layers of the network as calls that can be made or printed, the input first."""
+    e = experiment
+    source = PROBLEMS[e.problem]
+    calls = [Call("keras.Input", kwargs={"shape": (len(source.features),)})]
+    for index in range(e.depth):
+        calls.append(_dense(e, index, e.width, e.activation))
+        if e.dropout:
+            calls.append(Call("keras.layers.Dropout", (e.dropout,), {"seed": layer_seed(e.seed, index)}))
+    calls.append(_dense(e, e.depth, 1, TASKS[source.task].output_activation))
+    return calls
+
+
+def _dense(experiment, index, units, activation):
+    kwargs = {"activation": activation, "kernel_initializer": initializer_call(experiment, index)}
+    if experiment.l1 or experiment.l2:
+        strengths = {name: getattr(experiment, name) for name in ("l1", "l2") if getattr(experiment, name)}
+        kwargs["kernel_regularizer"] = Call("keras.regularizers.L1L2", kwargs=strengths)
+    return Call("keras.layers.Dense", (units,), kwargs)
+
+
+def layer_seed(seed, index):
+    """The seed of a layer: layers of equal shape must not start with equal weights."""
+    return 1000 * seed + index
+
+
+def order_seed(experiment):
+    """The seed of the order of the batches, apart from that of the data."""
+    return [experiment.seed, 1]
+
+
+def initializer_call(experiment, index):
+    """The kernel initializer of the Dense layer `index`, 0 being the one next to the input."""
+    row = INITIALIZERS[experiment.initializer]
+    return row.call.with_(seed=layer_seed(experiment.seed, index)) if row.random else row.call
+
+
+def optimizer_call(experiment):
+    """The optimizer as a call that can be made or printed."""
+    row = OPTIMIZERS[experiment.optimizer]
+    values = {name: getattr(experiment, name) for name in ("learning_rate", *row.uses)}
+    return row.call.with_(**values)
+
+
+def build_model(experiment):
+    """The compiled `keras.Sequential` of an experiment, with its first weights."""
+    model = keras.Sequential([call.make() for call in layer_calls(experiment)])
+    loss = TASKS[PROBLEMS[experiment.problem].task].loss
+    model.compile(optimizer=optimizer_call(experiment).make(), loss=loss.make())
+    return model
+
+
+class _Given(keras.random.SeedGenerator):
+    """A seed that is a tensor, so that an initializer can be asked for many seeds in one graph."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def next(self, ordered=True):
+        return self.value
+
+
+_drawers = {}
+
+
+def _draw_kernels(name, shape, seeds):
+    """The kernels (seeds, *shape) that the initializer `name` gives for each seed."""
+    row = INITIALIZERS[name]
+    if not row.random:
+        return np.repeat(np.asarray(row.call.make()(shape))[None], len(seeds), axis=0)
+    if (name, shape) not in _drawers:
+        initializer = row.call.make()
+
+        def kernel(seed):
+            initializer.seed = _Given(tf.stack([seed, tf.zeros_like(seed)]))
+            return initializer(shape)
+
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.int32)])
+        def kernels(seeds):
+            return tf.map_fn(kernel, seeds, fn_output_signature=tf.float32)
+
+        if len(_drawers) >= 64:
+            _drawers.clear()
+        _drawers[name, shape] = kernels.get_concrete_function()
+    return _drawers[name, shape](tf.constant(seeds, tf.int32)).numpy()
+
+
+def first_weights(experiment, seeds, shapes):
+    """The first weights of each seed as one flat vector each: (seeds, parameters) float32.
+
+    shapes: those of `keras.Sequential.trainable_variables`: a kernel and a bias for each Dense layer. Equal to what
+    `build_model` starts with.
+    """
+    parts = []
+    for index, shape in enumerate(shapes[::2]):
+        if len(seeds) == 1:
+            kernel = np.asarray(initializer_call(experiment.replace(seed=seeds[0]), index).make()(shape))[None]
+        else:
+            kernel = _draw_kernels(experiment.initializer, shape, [layer_seed(s, index) for s in seeds])
+        parts += [kernel.reshape(len(seeds), -1), np.zeros((len(seeds), shape[-1]), "float32")]
+    return np.concatenate(parts, axis=1)
+

@@ -1,0 +1,55 @@
+"""What is measured in each layer at the end of every epoch, in TensorFlow, inside the training graph.
+
+All probes look at the weights as they are when the epoch ends, and at all training points.
+"""
+
+import keras
+import tensorflow as tf
+
+from .catalog import ACTIVATIONS
+
+FLAT = 1e-6  # a slope below this share of the steepest passes no gradient on
+SATURATED = 0.01  # a unit is saturated at a point where its slope is below this share of the steepest
+
+
+def watch_units(parts, x, activation, output_activation):
+    """One pass of the points through the network: what it answers, and the state of its hidden units.
+
+    parts: the weights, a kernel and a bias for each Dense layer, the input side first. x: (points, features).
+    Returns (predictions (points, 1), dead (hidden layers,), saturated (hidden layers,)), the last two as shares of the
+    units of a layer: dead is a unit with no slope at any point, saturated one with (almost) none at most points.
+    """
+    row = ACTIVATIONS[activation]
+    bend = keras.activations.get(activation)
+    dead, saturated = [], []
+    h = x
+    for kernel, bias in zip(parts[:-2:2], parts[1:-2:2], strict=True):
+        z = tf.matmul(h, kernel) + bias
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            h = bend(z)
+        slope = tf.abs(tape.gradient(h, z)) / row.steepest
+        dead.append(_share(tf.reduce_max(slope, axis=0) < FLAT))
+        flat = tf.reduce_mean(tf.cast(slope < SATURATED, tf.float32), axis=0)
+        saturated.append(_share(flat > 0.5) if row.saturates else tf.zeros([]))
+    predictions = keras.activations.get(output_activation)(tf.matmul(h, parts[-2]) + parts[-1])
+    return predictions, _stacked(dead), _stacked(saturated)
+
+
+def _share(units):
+    return tf.reduce_mean(tf.cast(units, tf.float32))
+
+
+def _stacked(shares):
+    return tf.stack(shares) if shares else tf.zeros([0])
+
+
+def kernel_norms(vector, members):
+    """The L2 norm of each kernel in flat vectors (..., parameters): (..., layers).
+
+    members: (parameters, layers), 1 where a parameter belongs to the kernel of a layer, else 0.
+    """
+    squares = tf.square(vector)
+    if vector.shape.rank == 1:
+        return tf.sqrt(tf.linalg.matvec(members, squares, transpose_a=True))
+    return tf.sqrt(tf.matmul(squares, members))

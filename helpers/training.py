@@ -1,0 +1,478 @@
+"""The engine: every step of a training run in one compiled loop around the real Keras model, optimizer and loss.
+
+`model.fit` spends milliseconds of Python on each batch. Here TensorFlow runs whole epochs on its own:
+
+- All weights stand in **one flat vector**, a single `keras.Variable`. A step splits it, calls the Keras model with
+  `stateless_call`, takes one gradient, and hands vector and gradient to the Keras optimizer. Optimizers work weight
+  by weight, so the arithmetic is the same as with many variables; the graph is several times smaller.
+- **Many seeds** are rows of a matrix. The model is mapped over the rows; the losses are summed, not averaged, so that
+  each row gets the gradient that it would get alone.
+- A graph is a **pure function**: weights and optimizer state go in as values and come out as values. Nothing has to be
+  reset, a run can be dropped at any time, and two runs can take turns on the same graph.
+- What a slider changes most often (learning rate, momentum, L1, L2, dropout rate, data, batches, seed, epochs) are
+  values too. Only another network, optimizer or number of seeds needs another graph.
+
+A graph answers its first run in TensorFlow's graph mode, which is quick to start. From the second run on it is compiled
+by XLA, which takes about a second, once, and is then four times as fast. See benchmarks/README.md.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .catalog import OPTIMIZERS, TASKS, Call
+from .experiment import SETTINGS, Experiment
+from .models import first_weights, layer_calls, layer_seed, optimizer_call, order_seed
+from .probes import kernel_norms, watch_units
+from .problems import PROBLEMS, make_problem
+from .run import PER_EPOCH, Run, SeedStudy, skill
+
+KNOBS = ("l1", "l2", "dropout", "momentum", "weight_decay")  # fields that enter a graph as values
+GRAPHS_KEPT = 16
+SEEDS_AT_ONCE = 100
+EPOCHS_AT_ONCE = 128  # the longest chunk for one network; many networks take shorter ones
+COMPILED_AT_MOST = 40  # XLA never gives a compiled program back, so the number of them is bounded
+
+
+class Knob(float):
+    """A number while the graph is traced, a tensor when it runs: it stands in a Keras object in place of a float."""
+
+    def __new__(cls, tensor):
+        knob = super().__new__(cls, 0.5)
+        knob.tensor = tensor
+        return knob
+
+    def __tf_tensor__(self, dtype=None, name=None):
+        return tf.cast(self.tensor, dtype or self.tensor.dtype, name)
+
+
+class KnobDropout(keras.layers.Dropout):
+    """Keras's Dropout, the same units in the same step, but with a rate that is a tensor, set before a call in `knob`."""
+
+    knob = None
+
+    def call(self, inputs, training=False):
+        if not training:
+            return inputs
+        kept = keras.random.uniform(keras.ops.shape(inputs), seed=self.seed_generator) >= self.knob
+        return keras.ops.where(kept, inputs * (1 / (1 - self.knob)), 0.0)
+
+
+class Graph:
+    """The compiled training loop of one network, for one set of weights or for `members` of them at once.
+
+    Built from an experiment, but good for every experiment with the same `Graph.key`.
+    """
+
+    compiled = 0  # programs that XLA has made in this process
+
+    @staticmethod
+    def key(experiment, members):
+        """What needs a graph of its own."""
+        e = experiment
+        source = PROBLEMS[e.problem]
+        return (source.task, len(source.features), e.depth, e.width, e.activation, e.dropout > 0, e.optimizer, members)
+
+    def __init__(self, experiment, members=None):
+        task = TASKS[PROBLEMS[experiment.problem].task]
+        plain = experiment.replace(l1=0.0, l2=0.0)
+        self.model = keras.Sequential([_with_knob(call).make() for call in layer_calls(plain)])
+        self.dropouts = [layer for layer in self.model.layers if isinstance(layer, KnobDropout)]
+        self.shapes = [tuple(v.shape) for v in self.model.trainable_variables]
+        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
+        self.members = members
+        self.experiment = experiment
+        self.output_activation = task.output_activation
+        self.loss = task.loss.with_(reduction=None).make()
+
+        rows = () if members is None else (members,)
+        self.vector = keras.Variable(np.zeros((*rows, sum(self.sizes)), "float32"), name="weights")
+        self.optimizer = optimizer_call(experiment).make()
+        self.optimizer.build([self.vector])
+        self.fresh_slots = [v.numpy() for v in self.optimizer.variables]
+        self.rate_index = [v is self.optimizer.learning_rate for v in self.optimizer.variables].index(True)
+        self.in_kernel = np.zeros((sum(self.sizes), len(self.shapes) // 2), "float32")
+        for layer, start in enumerate(np.cumsum([0, *self.sizes])[:-1:2]):
+            self.in_kernel[start : start + self.sizes[2 * layer], layer] = 1
+
+        self.lock = threading.Lock()
+        self._traced = None
+        self._compiled = {}
+        self._seen = set()  # shapes of the data that it has run with
+
+    # --- what is computed, written as TensorFlow -------------------------------------------------------------------
+
+    def _parts(self, vector):
+        return [tf.reshape(p, s) for p, s in zip(tf.split(vector, self.sizes), self.shapes, strict=True)]
+
+    def _each(self, function, *arguments):
+        """`function` for the one network, or for each of the members along the first axis."""
+        if self.members is None:
+            return function(*arguments)
+        return tf.vectorized_map(lambda row: function(*row), arguments, warn=False)
+
+    def _penalty(self, vector, knobs):
+        """L1 and L2 of the kernels, as `keras.regularizers.L1L2` on every Dense layer adds them up."""
+        kernels = vector * tf.constant(self.in_kernel.sum(axis=1))
+        return knobs.l1 * tf.reduce_sum(tf.abs(kernels), -1) + knobs.l2 * tf.reduce_sum(tf.square(kernels), -1)
+
+    def _data_loss(self, vector, layer_state, x, y, shares, training):
+        """Keras's loss of one network for some points that count by their `shares`, which add up to 1."""
+        predictions, layer_state = self.model.stateless_call(self._parts(vector), layer_state, x, training=training)
+        return tf.reduce_sum(self.loss(y, predictions) * shares), layer_state
+
+    def _step(self, vector, layer_state, x, y, shares, knobs):
+        """One step of the optimizer on one batch."""
+        with tf.GradientTape() as tape:
+            tape.watch(vector)
+            loss, layer_state = self._each(
+                lambda v, s, x, y: self._data_loss(v, s, x, y, shares, training=True), vector, layer_state, x, y
+            )
+            loss += self._penalty(vector, knobs)
+        self.optimizer.apply([tape.gradient(loss, vector)], [self.vector])
+        return loss, layer_state
+
+    def _measure(self, vector, layer_state, data, knobs):
+        """Everything that is measured at the end of an epoch: a tensor for each of PER_EPOCH but the first."""
+
+        def losses(vector, layer_state, x, y, x_val, y_val):
+            everyone = _equal_shares(y)
+            parts = self._parts(vector)
+            predictions, dead, saturated = watch_units(
+                parts, x, self.experiment.activation, self.output_activation
+            )
+            loss = tf.reduce_sum(self.loss(y, predictions) * everyone)
+            val_loss, _ = self._data_loss(vector, layer_state, x_val, y_val, _equal_shares(y_val), training=False)
+            return loss, val_loss, dead, saturated
+
+        with tf.GradientTape() as tape:
+            tape.watch(vector)
+            loss, val_loss, dead, saturated = self._each(
+                losses, vector, layer_state, data.x, data.y, data.x_val, data.y_val
+            )
+            penalty = self._penalty(vector, knobs)
+            loss += penalty
+        gradient_norm = kernel_norms(tape.gradient(loss, vector), self.in_kernel)
+        return val_loss + penalty, gradient_norm, dead, saturated
+
+    def _chunk(self, state, knobs, data, order, shares, epochs):
+        """`epochs` epochs from `state`: the new state, what was measured, and the predictions for `data.x_show`.
+
+        state: (weights, optimizer variables, layer state). order: (≥ epochs, [members,] steps, batch) rows of the data.
+        shares: (steps, batch), what each row counts in its batch: 1 / points of the batch, 0 for filling.
+        """
+        knobs = SimpleNamespace(**dict(zip(KNOBS, tf.unstack(knobs), strict=True)))
+        data = SimpleNamespace(**data)
+        weights, slots, layer_state = state
+        for name in OPTIMIZERS[self.experiment.optimizer].uses:
+            setattr(self.optimizer, name, Knob(getattr(knobs, name)))
+        for dropout in self.dropouts:
+            dropout.knob = knobs.dropout
+        for variable, value in zip([self.vector, *self.optimizer.variables], [weights, *slots], strict=True):
+            variable.assign(value)
+
+        axis = 0 if self.members is None else 1
+        rows = self.vector.shape[:-1]
+        steps = tf.shape(shares)[0]
+        portions = tf.reduce_sum(tf.sign(shares), 1)  # points in each step, as shares of the epoch
+        portions /= tf.reduce_sum(portions)
+
+        def step(number, loss, layer_state, epoch_order):
+            batch = tf.gather(epoch_order, number, axis=axis)
+            x = tf.gather(data.x, batch, axis=axis, batch_dims=axis)
+            y = tf.gather(data.y, batch, axis=axis, batch_dims=axis)
+            vector = tf.identity(self.vector.value)
+            batch_loss, layer_state = self._step(vector, layer_state, x, y, shares[number], knobs)
+            return number + 1, loss + batch_loss * portions[number], layer_state, epoch_order
+
+        def epoch(number, layer_state, traces):
+            before = tf.identity(self.vector.value)
+            start = (0, tf.zeros(rows), layer_state, order[number])
+            _, loss, layer_state, _ = tf.while_loop(lambda number, *_: number < steps, step, start)
+            vector = tf.identity(self.vector.value)
+            val_loss, gradient_norm, dead, saturated = self._measure(vector, layer_state, data, knobs)
+            moved = kernel_norms(vector - before, self.in_kernel) / tf.cast(steps, tf.float32)
+            update_ratio = tf.math.divide_no_nan(moved, kernel_norms(vector, self.in_kernel))
+            measured = (loss, val_loss, gradient_norm, update_ratio, dead, saturated)
+            return number + 1, layer_state, [t.write(number, m) for t, m in zip(traces, measured, strict=True)]
+
+        layers = len(self.shapes) // 2
+        widths = {"gradient_norm": [layers], "update_ratio": [layers], "dead": [layers - 1], "saturated": [layers - 1]}
+        traces = [
+            tf.TensorArray(tf.float32, tf.shape(order)[0], element_shape=[*rows, *widths.get(name, [])])
+            for name in PER_EPOCH
+        ]
+        _, layer_state, traces = tf.while_loop(lambda number, *_: number < epochs, epoch, (0, layer_state, traces))
+        vector = tf.identity(self.vector.value)
+        shown = self._each(
+            lambda v, s, x: self.model.stateless_call(self._parts(v), s, x, training=False)[0],
+            vector, layer_state, data.x_show,
+        )  # fmt: skip
+        state = vector, [tf.identity(v.value) for v in self.optimizer.variables], layer_state
+        return state, [trace.stack() for trace in traces], shown
+
+    # --- how it is run ---------------------------------------------------------------------------------------------
+
+    def first_state(self, experiment, seeds):
+        """What a run starts from: the first weights of each seed, a fresh optimizer, fresh dropout."""
+        weights = first_weights(experiment, seeds, self.shapes)
+        slots = list(self.fresh_slots)
+        slots[self.rate_index] = np.float32(experiment.learning_rate)
+        # What keras.random.SeedGenerator(seed) starts with.
+        layer_state = [
+            np.array([[layer_seed(seed, index), 0] for seed in seeds], dropout.seed_generator.state.dtype)
+            for index, dropout in enumerate(self.dropouts)
+        ]
+        if self.members is None:
+            weights, layer_state = weights[0], [state[0] for state in layer_state]
+        return weights, slots, layer_state
+
+    def compiles(self, jit_compile, *shapes):
+        """Whether a run on data of these shapes is to be compiled by XLA; "auto": from the second one on."""
+        again = shapes in self._seen
+        self._seen.add(shapes)
+        if self.dropouts or not jit_compile:
+            return False  # XLA would switch off other units
+        room = shapes in self._compiled or Graph.compiled < COMPILED_AT_MOST
+        return room and (again or jit_compile is True)
+
+    def run(self, *arguments, compiled=False):
+        """`_chunk` on arrays, in graph mode or compiled by XLA: the same structure, of tensors."""
+        with self.lock, _quick_start():
+            if self._traced is None:
+                self._traced = tf.function(self._chunk, autograph=False).get_concrete_function(*self._signature())
+            if not compiled:
+                return self._traced(*arguments)
+        _, _, data, _, shares, _ = arguments
+        shapes = data["x"].shape, shares.shape
+        if shapes not in self._compiled:
+            Graph.compiled += 1
+            function = tf.function(lambda *a: self._traced(*a), autograph=False, jit_compile=True)
+            self._compiled[shapes] = function.get_concrete_function(*arguments)
+        return self._compiled[shapes](*arguments)
+
+    def _signature(self):
+        """Fixed: the network and the number of members. Open: points, steps, batch size, epochs."""
+        rows = () if self.members is None else (self.members,)
+        features = self.model.inputs[0].shape[-1]
+        layer_state = [tf.TensorSpec((*rows, 2), d.seed_generator.state.dtype) for d in self.dropouts]
+        slots = [tf.TensorSpec(v.shape, v.dtype) for v in self.optimizer.variables]
+        return (
+            (tf.TensorSpec(self.vector.shape), slots, layer_state),
+            tf.TensorSpec([len(KNOBS)]),
+            {
+                name: tf.TensorSpec((*rows, None, 1 if name.startswith("y") else features))
+                for name in ("x", "y", "x_val", "y_val", "x_show")
+            },
+            tf.TensorSpec((None, *rows, None, None), tf.int32),
+            tf.TensorSpec((None, None)),
+            tf.TensorSpec((), tf.int32),
+        )
+
+
+def _with_knob(call):
+    """The call of a layer, with dropout replaced by dropout whose rate is a value."""
+    is_dropout = call.path == "keras.layers.Dropout"
+    return Call(f"{__name__}.KnobDropout", call.args, call.kwargs) if is_dropout else call
+
+
+def _equal_shares(y):
+    count = tf.shape(y)[0]
+    return tf.fill([count], 1 / tf.cast(count, tf.float32))
+
+
+@contextmanager
+def _quick_start():
+    """Without TensorFlow's graph optimizer, which costs a new graph a third of its first answer and saves little later."""
+    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
+
+
+_graphs = OrderedDict()
+_graphs_lock = threading.Lock()
+
+
+def graph_for(experiment, members=None):
+    """The graph of an experiment, from a cache that keeps the `GRAPHS_KEPT` last used."""
+    key = Graph.key(experiment, members)
+    with _graphs_lock:
+        if key not in _graphs:
+            _graphs[key] = Graph(experiment, members)
+            if len(_graphs) > GRAPHS_KEPT:
+                _graphs.popitem(last=False)
+        _graphs.move_to_end(key)
+        return _graphs[key]
+
+
+class Dealer:
+    """Deals the training points in batches, in a new order each epoch, for one seed."""
+
+    def __init__(self, experiment):
+        self.points = experiment.samples
+        self.batch = min(experiment.batch_size or self.points, self.points)
+        self.rng = np.random.default_rng(order_seed(experiment))
+
+    def deal(self, epochs):
+        """Rows of the data for the next epochs: (epochs, steps, batch) int32, filled up with row 0."""
+        steps = -(-self.points // self.batch)
+        if steps == 1:  # one batch of everything: the order does not matter
+            return np.broadcast_to(np.arange(self.points, dtype="int32"), (epochs, 1, self.points))
+        order = np.zeros((epochs, steps * self.batch), "int32")
+        for epoch in range(epochs):
+            order[epoch, : self.points] = self.rng.permutation(self.points)
+        return order.reshape(epochs, steps, self.batch)
+
+    def shares(self):
+        """What each row counts in its batch: (steps, batch) float32; 0 for filling."""
+        real = (np.arange(-(-self.points // self.batch) * self.batch) < self.points).reshape(-1, self.batch)
+        return (real / real.sum(axis=1, keepdims=True)).astype("float32")
+
+
+def _chunks(experiment, seeds, members, jit_compile, seconds, x_show=None):
+    """Train the experiment for some seeds: yields (traces so far, weights, predictions for x_show) after each chunk.
+
+    members: None for one network, else len(seeds). seconds: how long a chunk may take, None for as long as it likes.
+    """
+    graph = graph_for(experiment, members)
+    problems = [make_problem(experiment.replace(seed=seed)) for seed in seeds]
+    data = {name: np.stack([getattr(p, name) for p in problems]) for name in ("x", "y", "x_val", "y_val")}
+    data["x_show"] = data["x_val"] if x_show is None else x_show[None]
+    dealers = [Dealer(experiment.replace(seed=seed)) for seed in seeds]
+    if members is None:
+        data = {name: points[0] for name, points in data.items()}
+    data = {name: tf.constant(points) for name, points in data.items()}
+    shares = tf.constant(dealers[0].shares())
+    knobs = tf.constant([getattr(experiment, knob) for knob in KNOBS], tf.float32)
+    state = graph.first_state(experiment, seeds)
+    compiled = graph.compiles(jit_compile, data["x"].shape, shares.shape)
+
+    at_once = EPOCHS_AT_ONCE if members is None else max(8, EPOCHS_AT_ONCE // members)
+    count = at_once if seconds is None else 1
+    pieces, done = [], 0
+    while done < experiment.epochs:
+        count = min(count, at_once, experiment.epochs - done)
+        began = time.perf_counter()
+        order = [dealer.deal(count) for dealer in dealers]
+        order = order[0] if members is None else np.stack(order, axis=1)
+        if compiled:  # XLA compiles for one shape
+            order = np.concatenate([order, np.zeros((at_once - count, *order.shape[1:]), "int32")])
+        state, measured, shown = graph.run(state, knobs, data, order, shares, tf.constant(count), compiled=compiled)
+        pieces.append([trace.numpy()[:count] for trace in measured])
+        done += count
+        if seconds is not None:
+            count = max(1, round(count * min(4.0, seconds / (time.perf_counter() - began))))
+        traces = {name: np.concatenate(parts) for name, parts in zip(PER_EPOCH, zip(*pieces, strict=True), strict=True)}
+        yield traces, state[0].numpy(), shown.numpy()
+
+
+def stream(experiment, *, jit_compile=False, seconds=0.03, x_show=None):
+    """Train one network and yield the `Run` so far about every `seconds`; the last one is finished.
+
+    To drop the run, stop asking. x_show: (points, features) float32, inputs as the network sees them, whose predictions
+    stand in `Run.shown`; the validation inputs if None.
+    """
+    problem = make_problem(experiment)
+    shapes = graph_for(experiment).shapes
+    at = problem.x_val if x_show is None else np.concatenate([problem.x_val, x_show])
+    began = time.perf_counter()
+    for traces, weights, shown in _chunks(experiment, [experiment.seed], None, jit_compile, seconds, at):
+        yield Run(
+            experiment=experiment,
+            problem=problem,
+            weights=_split(weights, shapes),
+            predictions=shown[: len(problem.x_val)],
+            shown=shown if x_show is None else shown[len(problem.x_val) :],
+            seconds=time.perf_counter() - began,
+            **traces,
+        )
+
+
+def _split(vector, shapes):
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    return [part.reshape(shape) for part, shape in zip(np.split(vector, ends), shapes, strict=True)]
+
+
+def train(experiment, *, jit_compile="auto"):
+    """Train the network of an experiment and return its finished `Run`.
+
+    The losses are those of `model.fit` from the same first weights with the same batches, up to rounding.
+
+    Args:
+        experiment: an `Experiment`.
+        jit_compile: False for TensorFlow's graph mode, True for XLA, "auto" for graph mode the first time that a network
+            of this kind is trained, and XLA from then on. XLA rounds differently, as `model.fit` does on another machine.
+    """
+    _check(experiment, jit_compile)
+    for run in stream(experiment, jit_compile=jit_compile, seconds=None):
+        pass
+    return run
+
+
+def train_seeds(experiment, seeds=100, *, jit_compile=False, progress=None):
+    """Train the experiment from many seeds at once and return the `SeedStudy`.
+
+    Each seed draws its own data, first weights and batches: member i is `train(experiment.replace(seed=seeds[i]))`.
+
+    Args:
+        experiment: an `Experiment`; its own seed is not used.
+        seeds: how many (0, 1, 2, …), or a sequence of whole numbers.
+        jit_compile: whether to compile with XLA, which pays for more than about 1,000 epochs.
+        progress: called with the share that is done, 0 to 1.
+    """
+    _check(experiment, jit_compile)
+    for study in stream_seeds(experiment, seeds, jit_compile=jit_compile, seconds=None):
+        if progress:
+            progress(study.done)
+    return study
+
+
+def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1):
+    """Train many seeds and yield the `SeedStudy` so far about every `seconds`; the last one is finished."""
+    seeds = _seed_list(seeds)
+    blocks = [seeds[i : i + SEEDS_AT_ONCE] for i in range(0, len(seeds), SEEDS_AT_ONCE)]
+    finished = []
+    for block in blocks:
+        # A last block that is not full is filled up, so that it runs on the same graph.
+        filled = block + [block[-1]] * (len(blocks[0]) - len(block))
+        problems = [make_problem(experiment.replace(seed=seed)) for seed in block]
+        for traces, weights, shown in _chunks(experiment, filled, len(filled), jit_compile, seconds):
+            errors = [p.error(answer) for p, answer in zip(problems, shown, strict=False)]
+            part = SeedStudy(
+                experiment=experiment,
+                seeds=np.array(block),
+                error=np.array(errors),
+                skill=np.array([skill(e, p) for e, p in zip(errors, problems, strict=True)]),
+                baseline=np.array([p.baseline for p in problems]),
+                noise_floor=np.array([p.noise_floor for p in problems]),
+                weights=weights[: len(block)],
+                **{name: np.swapaxes(trace, 0, 1)[: len(block)] for name, trace in traces.items()},
+            )
+            share = part.loss.shape[1] / experiment.epochs
+            yield SeedStudy.joined([*finished, part], (len(finished) + share) / len(blocks))
+        finished.append(part)
+
+
+def _seed_list(seeds):
+    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
+        seeds = range(seeds)
+    seeds = [SETTINGS["seed"].check("seeds", seed) for seed in seeds]
+    if not seeds:
+        raise ValueError("seeds=0 trains nothing: give a number from 1 on, or some seeds such as [0, 1, 2].")
+    return seeds
+
+
+def _check(experiment, jit_compile):
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"train needs an Experiment, not {type(experiment).__name__}: train(Experiment(depth=3)).")
+    if jit_compile not in (True, False, "auto"):
+        raise ValueError(f"jit_compile={jit_compile!r} is not one of True, False, 'auto'.")
