@@ -12,7 +12,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 from .experiment import Experiment  # noqa: E402
+from .lab import Lab  # noqa: E402
 from .run import Run, SeedStudy  # noqa: E402
 from .training import train, train_seeds  # noqa: E402
 
-__all__ = ["Experiment", "Run", "SeedStudy", "train", "train_seeds"]
+__all__ = ["Experiment", "Lab", "Run", "SeedStudy", "train", "train_seeds"]

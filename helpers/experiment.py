@@ -109,6 +109,10 @@ class Experiment:
         low=0.0, high=100.0, ladder=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0),
     )  # fmt: skip
     scaling: str = _name("none", SCALINGS, "Data", "scaling", "what is done to the inputs before the network")
+    seed: int = _number(
+        0, "Data", "seed", "draws data, first weights, batches and dropout",
+        low=0, high=999_999, whole=True, ladder=tuple(range(10)),
+    )  # fmt: skip
 
     depth: int = _number(
         2, "Network", "depth", "hidden layers; 0 is a plain linear unit", unit="layers",
@@ -153,11 +157,6 @@ class Experiment:
     weight_decay: float = _number(
         0.004, "Regularization", "weight decay", "adamw's own shrinking of the weights; used by adamw only",
         low=0.0, high=10.0, ladder=_STRENGTHS,
-    )  # fmt: skip
-
-    seed: int = _number(
-        0, "Data", "seed", "draws the data, the first weights, the order of the batches and the dropout",
-        low=0, high=999_999, whole=True, ladder=tuple(range(10)),
     )  # fmt: skip
 
     def __post_init__(self):

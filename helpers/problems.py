@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -159,6 +160,8 @@ class Problem:
     y, y_val: (points, 1) float32.
     baseline: validation error of always predicting the training mean, or the most frequent class.
     noise_floor: validation error of the true function; for real data that of `floor_name`.
+    loss_of_constant, loss_of_truth: what the loss is where the error is the baseline and the noise floor. The same numbers
+    in regression; in classification the cross-entropy of always answering the shares of the classes, and 0.
     truth: x before scaling -> y, or None.
     """
 
@@ -174,6 +177,8 @@ class Problem:
     noise_floor: float
     floor_name: str
     baseline: float
+    loss_of_constant: float
+    loss_of_truth: float
     truth: Callable | None
 
     def scaled(self, raw):
@@ -265,7 +270,9 @@ def _problem(name, samples, noise, scaling, seed):
     else:
         middle = y.mean()
         floor = _error(source.task, REFERENCE.fit(raw_x, y - middle).predict(raw_x_val) + middle, y_val)
-    constant = y.mean() if source.task == "regression" else float(y.mean() > 0.5)
+    share = float(y.mean())
+    regression = source.task == "regression"
+    baseline = _error(source.task, np.full_like(y_val, share if regression else share > 0.5), y_val)
     return Problem(
         name=name,
         task=source.task,
@@ -278,7 +285,9 @@ def _problem(name, samples, noise, scaling, seed):
         scaler=scaler,
         noise_floor=floor,
         floor_name="true function" if source.truth else REFERENCE_NAME,
-        baseline=_error(source.task, np.full_like(y_val, constant), y_val),
+        baseline=baseline,
+        loss_of_constant=baseline if regression else float(log_loss(y_val[:, 0], np.full(len(y_val), share), labels=[0, 1])),
+        loss_of_truth=floor if regression else 0.0,
         truth=source.truth,
     )
 

@@ -77,7 +77,8 @@ class Graph:
         """What needs a graph of its own."""
         e = experiment
         source = PROBLEMS[e.problem]
-        return (source.task, len(source.features), e.depth, e.width, e.activation, e.dropout > 0, e.optimizer, members)
+        hidden = (e.depth, e.width, e.activation, e.dropout > 0) if e.depth else ()
+        return (source.task, len(source.features), *hidden, e.optimizer, members)
 
     def __init__(self, experiment, members=None):
         task = TASKS[PROBLEMS[experiment.problem].task]

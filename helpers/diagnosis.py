@@ -1,0 +1,189 @@
+"""Rules over a `Run` → `Finding`s: the likely cause, the numbers that show it, and what to do about it.
+
+A rule looks at the run as it ended, not at how it started, and judges by the task: what a constant, a straight line and the
+true function reach. A rule is a function in `RULES`; the first that fires is the most likely cause.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+
+from .catalog import INITIALIZERS
+from .run import skill
+
+SMALL_GRADIENT = 1e-3  # first layer's gradient, as a share of the last hidden layer's
+MANY_UNITS = 0.5
+ROUGH_STEP = 0.03  # mean step of an epoch, as a share of the weights' length
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A named cause, the numbers that show it, the remedy, and the lesson that teaches it (its file's name)."""
+
+    cause: str
+    evidence: str
+    remedy: str
+    lesson: str
+
+    def __str__(self):
+        return f"{self.evidence} {self.remedy}"
+
+
+def diverged(run):
+    if run.diverged_at is not None:
+        rate = run.experiment.learning_rate
+        return Finding(
+            "learning_rate_too_high",
+            f"The loss grew until it was no longer a number, in epoch {run.diverged_at + 1}.",
+            f"Lower the learning rate ({rate:g}), or scale the inputs.",
+            "03_optimizers",
+        )
+
+
+def equal_units(run):
+    e = run.experiment
+    if e.depth and not INITIALIZERS[e.initializer].random:
+        return Finding(
+            "bad_initialization",
+            "All weights start at 0, so all units of a layer get the same gradient and stay equal.",
+            "Take a random initializer.",
+            "02_activations",
+        )
+
+
+def no_bend(run):
+    e = run.experiment
+    if e.depth and e.activation != "linear":
+        return None
+    if run.skill < line_skill(run.problem) - 0.1:
+        return None  # it is not even as good as a line: something else is wrong
+    what = "Linear activations, however many layers," if e.depth else "Without a hidden layer it"
+    return Finding(
+        "capacity_too_low",
+        f"{what} can give only a straight line, and the best line has a skill of {line_skill(run.problem):.2f}.",
+        "Add a hidden layer with a bend, such as tanh or relu.",
+        "01_capacity",
+    )
+
+
+def dead_units(run):
+    if run.dead.shape[1] and run.dead[-1].max() > MANY_UNITS:
+        layer = int(np.argmax(run.dead[-1]))
+        return Finding(
+            "dead_relu",
+            f"{run.dead[-1, layer]:.0%} of the units in hidden layer {layer + 1} are dead: no training point moves them.",
+            "Lower the learning rate, scale the inputs, or take leaky_relu.",
+            "02_activations",
+        )
+
+
+def saturated_units(run):
+    if run.saturated.shape[1] and run.saturated[-1].max() > MANY_UNITS:
+        layer = int(np.argmax(run.saturated[-1]))
+        return Finding(
+            "saturated_activation",
+            f"{run.saturated[-1, layer]:.0%} of the units in hidden layer {layer + 1} are saturated: their slope is close to 0.",
+            "Scale the inputs, or take a smaller initializer.",
+            "02_activations",
+        )
+
+
+def vanishing(run):
+    for epoch, when in ((-1, "at the end"), (0, "at the start")):
+        hidden = run.gradient_norm[epoch, :-1]
+        if len(hidden) > 1 and hidden[0] < SMALL_GRADIENT * hidden[-1]:
+            return Finding(
+                "vanishing_gradient",
+                f"The first layer's gradient was {hidden[0] / hidden[-1]:.0e} of the last hidden layer's {when}.",
+                "Take tanh, or relu with he_normal, or fewer layers.",
+                "02_activations",
+            )
+
+
+def rough(run):
+    step = run.update_ratio[-1].max()
+    if step > ROUGH_STEP:
+        return Finding(
+            "learning_rate_too_high",
+            f"At the end each step still moves a layer's weights by {step:.0%} of their length.",
+            f"Lower the learning rate ({run.experiment.learning_rate:g}).",
+            "03_optimizers",
+        )
+
+
+def overfitting(run):
+    floor = run.problem.noise_floor
+    if run.problem.task == "regression" and run.loss[-1] < 0.8 * floor and run.val_loss[-1] > 1.3 * floor:
+        return Finding(
+            "overfitting",
+            f"The training loss ({run.loss[-1]:.2g}) is below the noise floor ({floor:.2g}), "
+            f"the validation loss ({run.val_loss[-1]:.2g}) is above it: it has learned the noise.",
+            "Take more points, fewer layers, or some L2.",
+            "01_capacity",
+        )
+
+
+def still_falling(run):
+    tenth = max(1, len(run.loss) // 10)
+    if len(run.loss) >= 2 and np.mean(run.loss[-tenth:]) < 0.98 * np.mean(run.loss[-2 * tenth : -tenth]):
+        return Finding(
+            "too_few_epochs",
+            "The loss is still falling at the end.",
+            "Train for more epochs, or raise the learning rate.",
+            "03_optimizers",
+        )
+
+
+def hardly_moved(run):
+    steps = -(-run.experiment.samples // (run.experiment.batch_size or run.experiment.samples)) * len(run.loss)
+    if run.update_ratio.mean() * steps < 0.1:
+        return Finding(
+            "learning_rate_too_low",
+            f"All {steps} steps together moved the weights by less than a tenth of their length.",
+            "Raise the learning rate.",
+            "03_optimizers",
+        )
+
+
+def over_regularized(run):
+    e = run.experiment
+    answers = run.predictions.std()
+    if (e.l1 or e.l2 or e.dropout) and run.problem.task == "regression" and answers < 0.3 * run.problem.y.std():
+        return Finding(
+            "over_regularized",
+            f"The answers hardly differ (standard deviation {answers:.2g}, the targets' {run.problem.y.std():.2g}).",
+            "Weaken L1, L2 or dropout.",
+            "05_regularization",
+        )
+
+
+def too_small(run):
+    e = run.experiment
+    if e.depth and e.width <= 4:
+        units = f"{e.width} unit{'s' * (e.width > 1)}"
+        return Finding(
+            "capacity_too_low",
+            f"With {units} in each layer it has stopped getting better.",
+            "Try more units; then try other seeds.",
+            "01_capacity",
+        )
+
+
+RULES = (
+    diverged, equal_units, no_bend, dead_units, saturated_units, over_regularized, vanishing, hardly_moved, rough, overfitting,
+    still_falling, too_small,
+)  # fmt: skip
+
+
+def line_skill(problem):
+    """The skill of the least-squares line (for classes: of its rounded answers)."""
+    line = LinearRegression().fit(problem.x, problem.y)
+    return skill(problem.error(line.predict(problem.x_val)), problem)
+
+
+def findings(run):
+    """The likely causes of a finished run that has not learned, the most likely first; none if it has learned."""
+    if run.learned:
+        return []
+    return [finding for rule in RULES if (finding := rule(run)) is not None]

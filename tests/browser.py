@@ -1,0 +1,98 @@
+"""A JupyterLab and a Chromium for the tests that need both, and for the pictures in the README."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+def find_browser():
+    """The path of a Chromium or Chrome: $CHROME, or what is installed."""
+    found = os.environ.get("CHROME") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        raise RuntimeError("The browser tests need Chromium or Chrome: install it, or set CHROME to its path.")
+    return found
+
+
+@contextlib.contextmanager
+def server(command, folder, ready):
+    """Run a Jupyter command on a free port of this machine; yields its address. Stopped at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_DIR": str(folder / ".jupyter")}
+    arguments = [part.format(port=port) for part in command]
+    log = (folder / "server.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(address + ready, timeout=5).read()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"The server did not start:\n{(folder / 'server.log').read_text()}") from None
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        log.close()
+
+
+@contextlib.contextmanager
+def jupyterlab(folder):
+    """JupyterLab on the notebooks in `folder`; yields a function that gives the address of a notebook."""
+    token = secrets.token_hex(8)
+    command = [
+        "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--port={port}", "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}", "--allow-root", "--LabApp.expose_app_in_browser=True", "--LabApp.check_for_updates_class="
+        "jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    with server(command, folder, f"/api?token={token}") as address:
+        yield lambda name: f"{address}/lab/tree/{name}?token={token}&reset"
+
+
+@contextlib.contextmanager
+def chromium():
+    """A headless browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def run_all(page, timeout=180):
+    """Run every cell of the notebook that is open in JupyterLab and wait until the last one is done."""
+    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000)
+    return page.evaluate(
+        """async seconds => {
+            const app = window.jupyterapp, panel = app.shell.currentWidget;
+            await panel.revealed; await panel.context.ready; await panel.sessionContext.ready;
+            if (!panel.sessionContext.session?.kernel) await panel.sessionContext.startKernel?.();
+            const done = app.commands.execute('notebook:run-all-cells');
+            const late = new Promise((_, no) => setTimeout(() => no(new Error('cells still run')), seconds * 1000));
+            await Promise.race([done, late]);
+            return panel.content.model.cells.length;
+        }""",
+        timeout,
+    )
