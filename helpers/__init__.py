@@ -5,6 +5,7 @@
 >>> run.learned, run.verdict
 """
 
+import gc
 import os
 
 # Before TensorFlow is imported: no start-up lines in red.
@@ -15,5 +16,9 @@ from .experiment import Experiment  # noqa: E402
 from .lab import Lab  # noqa: E402
 from .run import Run, SeedStudy  # noqa: E402
 from .training import train, train_seeds  # noqa: E402
+
+# What the imports made stays for good. Else Python's collector walks through all of it in the middle of a slider's move.
+gc.collect()
+gc.freeze()
 
 __all__ = ["Experiment", "Lab", "Run", "SeedStudy", "train", "train_seeds"]

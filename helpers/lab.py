@@ -17,10 +17,11 @@ from .catalog import OPTIMIZERS
 from .diagnosis import findings
 from .experiment import SETTINGS, Experiment, unknown
 from .problems import make_problem, most_samples
-from .training import stream, stream_seeds
+from .training import has_graph, stream, stream_seeds
 
 HERE = Path(__file__).parent
 SEEDS = 100
+IDLE = 0.25  # seconds without a request after which the lab prepares for the next one
 
 
 class LabView(anywidget.AnyWidget):
@@ -65,6 +66,7 @@ class Lab:
         self.generation = 0
         self.note = ""
         self._frames = 0
+        self._moved = next((name for name in ("depth", "width", "activation") if name in self.names), None)
         self._scene = None
         self._task = None
         self._loop = None
@@ -92,6 +94,8 @@ class Lab:
         for run in stream(self.experiment, seconds=None, x_show=self._show_points()):
             self.run = run
         self._show(plots.Scene(run=self.run))
+        if self._loop is not None:
+            self._task = self._loop.create_task(self._prepare_neighbours())
 
     def _receive(self, widget, message, buffers):
         """A request of the page; it may arrive on any thread."""
@@ -124,6 +128,7 @@ class Lab:
         try:
             if action == "set":
                 values = {name: self._ladder(name)[i] for name, i in message["indices"].items()}
+                self._moved = next(iter(values))
                 experiment = self.experiment.replace(**values)
             elif action == "load":
                 experiment = Experiment.from_json(message["text"].strip())
@@ -146,10 +151,14 @@ class Lab:
         self._task = self._loop.create_task(work)
 
     def _stop(self):
-        if self._task is not None and not self._task.done():
+        if self._task is not None and not self._finished:
             self._task.cancel()
             self.note = f"Stopped after epoch {len(self._scene.run.loss)}." if self._scene.study is None else "Stopped."
         self._show(self._scene)
+
+    @property
+    def _finished(self):
+        return (self._scene.study.done >= 1) if self._scene.study else self._scene.run.finished
 
     # --- training --------------------------------------------------------------------------------------------------
 
@@ -161,6 +170,23 @@ class Lab:
                 self.run = run
             self._show(plots.Scene(run=run, pinned=self.pinned), running=not run.finished)
             await asyncio.sleep(0.001)  # lets a newer request in
+        await self._prepare_neighbours()
+
+    async def _prepare_neighbours(self):
+        """While nobody moves anything: make the graphs of the next stops of the control that was moved last."""
+        for neighbour in self._neighbours():
+            await asyncio.sleep(IDLE)
+            if not has_graph(neighbour):
+                for _ in stream(neighbour.replace(epochs=1)):
+                    pass
+
+    def _neighbours(self):
+        if self._moved is None:
+            return []
+        ladder = self._ladder(self._moved)
+        here = ladder.index(getattr(self.experiment, self._moved))
+        stops = [ladder[i] for i in (here + 1, here - 1) if 0 <= i < len(ladder)]
+        return [self.experiment.replace(**{self._moved: stop}) for stop in stops]
 
     async def _train_seeds(self):
         await asyncio.sleep(0)

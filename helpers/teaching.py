@@ -1,4 +1,4 @@
-"""What makes a notebook a lesson: predictions that are kept, claims that are measured, exercises that are checked.
+"""What makes a notebook a lesson: predictions are kept, claims measured, exercises checked.
 
 - `predict` lets you commit to an answer; `reveal` scores it later, by the measurement.
 - `claim` is a sentence that stands only as long as its condition holds.
@@ -27,14 +27,15 @@ class ExerciseFailed(AssertionError):
 
 
 class NotYet(Exception):
-    """Raised by a checker in helpers/exercises.py: what is wrong with the answer, in one sentence."""
+    """Raised by a checker of helpers/exercises.py: what is wrong with the answer."""
 
 
 @dataclass
 class Prediction:
     """A question, and what became of it.
 
-    kept: the option that was committed to, or None. measured: the option that turned out true, or None.
+    kept: the option that was committed to, or None.
+    measured: the option that turned out true, or None.
     """
 
     question: str
@@ -161,9 +162,9 @@ class _Sentence(string.Formatter):
 def claim(sentence, condition, *, over, **numbers):
     """A sentence of the lesson that is true because it has just been measured.
 
-    It is shown with its numbers filled in. If the condition is false, ClaimFailed names the sentence.
-    Numbers stand in braces, so that they come from the measurement; a digit elsewhere is an error,
-    except in `code`.
+    It is shown with its numbers filled in. If the condition is false, ClaimFailed names the
+    sentence. Numbers stand in braces, so that they come from the measurement; a digit elsewhere is
+    an error, except in `code`.
 
     Args:
         sentence: a format string such as "{rate:.0%} of the seeds learn it."
@@ -171,7 +172,8 @@ def claim(sentence, condition, *, over, **numbers):
         over: the `SeedStudy` or studies that it was measured on, each of at least 50 seeds.
         numbers: what the braces name. Each must be used.
 
-    >>> claim("{rate:.0%} of the seeds learn it.", study.success_rate > 0.9, over=study, rate=study.success_rate)
+    >>> rate = study.success_rate
+    >>> claim("{rate:.0%} of the seeds learn it.", rate > 0.9, over=study, rate=rate)
     """
     studies = list(over) if isinstance(over, (list, tuple)) else [over]
     seeds = min((len(study.seeds) for study in studies), default=0)
@@ -204,8 +206,8 @@ def check(exercise, answer):
     """Look at the answer to an exercise and say what is wrong with it, if anything is.
 
     Args:
-        exercise: a function of `helpers.exercises`. It takes the answer, returns a sentence if the answer
-            passes, and raises `NotYet` with a sentence if it does not.
+        exercise: a function of `helpers.exercises`. It takes the answer, returns a sentence if
+            that passes, and raises `NotYet` with a sentence if it does not.
         answer: yours; the three dots stand for no answer yet.
     """
     name = exercise.__name__.replace("_", " ")
@@ -258,16 +260,19 @@ def _truth(condition):
 
 def _inline(text):
     """Text with `code` and *stress* as HTML."""
-    text = re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text, quote=False))
-    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
+    parts = html.escape(text, quote=False).split("`")
+    parts[::2] = [re.sub(r"\*([^*]+)\*", r"<em>\1</em>", part) for part in parts[::2]]
+    parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]]
+    return "".join(parts)
 
 
 def _boxed(page, color):
-    return f"<div style='border-left:3px solid {color};padding:0.1em 0.8em;margin:0.2em 0'>{page}</div>"
+    style = f"border-left:3px solid {color};padding:0.1em 0.8em;margin:0.2em 0"
+    return f"<div style='{style}'>{page}</div>"
 
 
 def _show(text, page, widget=None):
-    """Show a text in every form: the widget where there is a page, HTML where somebody reads, plain for tests."""
+    """Show a text in every form: widget for a live page, HTML for a reader, plain for tests."""
     if get_ipython() is None:
         print(text)
         return

@@ -315,6 +315,11 @@ def graph_for(experiment, members=None):
         return _graphs[key]
 
 
+def has_graph(experiment):
+    """Whether the graph of one network of this experiment is there already."""
+    return Graph.key(experiment, None) in _graphs
+
+
 class Dealer:
     """Deals the training points in batches, in a new order each epoch, for one seed."""
 

@@ -1,0 +1,668 @@
+"""`run.py`, the locks and the files that Binder and CI read. Nothing here needs a network."""
+
+import ast
+import base64
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = ("requirements.txt", "requirements-test.txt")
+
+# --- a project in miniature -----------------------------------------------------------------------
+# One small wheel stands for all packages: its modules have the names of what run.py starts, and
+# tell how they were started. Environments, pip, hashes and processes are real.
+TELL = """
+import json, os, sys
+print(json.dumps({"module": "MODULE", "arguments": sys.argv[1:], "environment": dict(os.environ)}))
+sys.exit(int(os.environ.get("EXIT_MODULE", 0)))
+"""
+MODULES = ("jupyterlab", "pytest", "ruff")
+
+
+def build_wheel(folder):
+    """Write stand_in-1.0 into a folder and return the line of a lock that pins it."""
+    info = "stand_in-1.0.dist-info"
+    files = {f"{name}.py": TELL.replace("MODULE", name) for name in MODULES}
+    files[f"{info}/METADATA"] = "Metadata-Version: 2.1\nName: stand-in\nVersion: 1.0\n"
+    files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    record = "".join(
+        f"{name},sha256={sha.decode().rstrip('=')},{len(text)}\n"
+        for name, text in files.items()
+        for sha in [base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())]
+    )
+    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+    wheel = folder / "stand_in-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return f"stand-in==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+class Project:
+    """A folder with run.py and a lock of one package, as after `git clone`."""
+
+    def __init__(self, folder, wheels):
+        self.folder = folder
+        self.wheels = wheels
+        self.venv = folder / ".venv"
+
+    def start(self, *arguments, **variables):
+        """Run `python run.py …` and return the finished process, with its output as text."""
+        return subprocess.run(self.command(*arguments), **self.surroundings(variables), check=False)
+
+    def command(self, *arguments):
+        return [sys.executable, str(self.folder / "run.py"), *arguments]
+
+    def surroundings(self, variables):
+        """Where it runs: without uv, and with no index but our own folder of wheels."""
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
+        keep.update(PIP_CONFIG_FILE=os.devnull, PIP_RETRIES="0", PIP_NO_CACHE_DIR="1")
+        keep.update(PIP_FIND_LINKS=str(self.wheels), PIP_NO_INDEX="1")
+        keep["PYTHONPATH"] = "before"
+        keep["PATH"] = os.pathsep.join(
+            part for part in keep["PATH"].split(os.pathsep) if not shutil.which("uv", path=part)
+        )
+        keep.update(variables)
+        # From another folder, as when it is started by its path.
+        where = self.folder / "notebooks"
+        return {"env": keep, "cwd": where, "capture_output": True, "encoding": "utf-8"}
+
+    def lock(self, old, new):
+        """Change both locks, so that neither fits what is installed."""
+        for name in LOCKS:
+            path = self.folder / name
+            path.write_text(path.read_text().replace(old, new) + "# changed\n")
+
+    @property
+    def stamp(self):
+        return json.loads((self.venv / "installed.json").read_text())
+
+
+def told(process):
+    """What the stand-ins told of how they were started, in order."""
+    return [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A project after its first start, and that start."""
+    wheels = tmp_path_factory.mktemp("wheels")
+    folder = tmp_path_factory.mktemp("made") / "Why won't it learn?"
+    (folder / "notebooks").mkdir(parents=True)
+    for name in ("run.py", "jupyterlab_overrides.json"):
+        shutil.copy(ROOT / name, folder)
+    pin = build_wheel(wheels)
+    for name in LOCKS:
+        (folder / name).write_text(f"# {name}\n{pin}")
+    project = Project(folder, wheels)
+    return project, project.start("lab", "--port", "8899", "--no-browser")
+
+
+@pytest.fixture
+def project(installed, tmp_path):
+    """A copy of the project after its first start, to be spoiled."""
+    folder = tmp_path / "copy"
+    shutil.copytree(installed[0].folder, folder, symlinks=True)
+    return Project(folder, installed[0].wheels)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The module run.py, in a folder of its own."""
+    for name in ("run.py", "jupyterlab_overrides.json", *LOCKS):
+        shutil.copy(ROOT / name, tmp_path)
+    spec = importlib.util.spec_from_file_location("launcher", tmp_path / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# --- the first start and the next -----------------------------------------------------------------
+def test_first_start_makes_the_environment_and_hands_everything_on(installed):
+    project, first = installed
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("Installing TensorFlow, JupyterLab")
+    (lab,) = told(first)
+    assert lab["module"] == "jupyterlab"
+    assert lab["arguments"] == [
+        f"--ServerApp.root_dir={project.folder}",
+        "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
+        "--port",
+        "8899",
+        "--no-browser",
+    ]
+    variables = lab["environment"]
+    assert variables["PYTHONPATH"].split(os.pathsep) == [str(project.folder), "before"]
+    assert variables["PATH"].startswith(str(project.venv))
+    assert variables["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    assert variables["TF_ENABLE_ONEDNN_OPTS"] == "0"
+    compiled = {path.name.split(".")[0] for path in project.venv.rglob("__pycache__/*.pyc")}
+    assert compiled.issuperset(MODULES)
+
+
+def test_jupyterlab_settings_are_in_force(installed):
+    project, _ = installed
+    settings = project.venv / "share/jupyter/lab/settings/overrides.json"
+    assert settings.read_bytes() == (ROOT / "jupyterlab_overrides.json").read_bytes()
+
+
+def test_jupyterlab_knows_every_setting_that_is_overridden():
+    schemas = Path(sys.prefix) / "share/jupyter/lab/schemas"
+    for plugin, values in json.loads((ROOT / "jupyterlab_overrides.json").read_text()).items():
+        package, name = plugin.split(":")
+        properties = json.loads((schemas / package / f"{name}.json").read_text())["properties"]
+        for key, value in values.items():
+            allowed = [one["const"] for one in properties[key].get("oneOf", [])]
+            assert value in allowed or (not allowed and properties[key]["type"] == "boolean")
+
+
+def test_second_start_installs_nothing(project):
+    began = time.perf_counter()
+    process = project.start("lab")
+    assert time.perf_counter() - began < 1
+    assert [tell["module"] for tell in told(process)] == ["jupyterlab"]
+    assert "Installing" not in process.stdout
+
+
+def test_test_environment_serves_lab_too(project):
+    assert project.stamp.keys() == {"requirements.txt"}
+    assert "Installing" in project.start("test").stdout
+    assert project.stamp.keys() == set(LOCKS)
+    assert "Installing" not in project.start("lab").stdout
+    assert "Installing" not in project.start("test").stdout
+
+
+def test_changed_lock_is_installed_again(project):
+    stamp = project.stamp
+    project.lock("", "")
+    process = project.start("lab")
+    assert "Installing" in process.stdout
+    assert process.returncode == 0
+    assert project.stamp != stamp
+    assert "Installing" not in project.start("lab").stdout
+
+
+def test_half_made_environment_is_made_anew(project):
+    left_over = project.venv / "left over"
+    left_over.touch()
+    (project.venv / "installed.json").write_text("{}\n")
+    assert project.start("lab").returncode == 0
+    assert not left_over.exists()
+    assert project.stamp.keys() == {"requirements.txt"}
+
+
+def test_interrupted_installation_stops_and_is_told_from_a_finished_one(project):
+    project.lock("1.0", "1.1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(20)
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        surroundings = project.surroundings({"PIP_NO_INDEX": "0", "PIP_INDEX_URL": index})
+        surroundings.pop("capture_output")
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        launcher = subprocess.Popen(project.command("lab"), **surroundings, **pipes)
+        silent.accept()  # pip is asking
+        launcher.send_signal(signal.SIGINT)
+        _, error = launcher.communicate(timeout=20)
+    assert launcher.returncode == 130
+    assert error.strip() == "Stopped. Start again whenever you like."
+    assert project.stamp == {}
+
+
+@pytest.mark.parametrize("name", ["gone", "other"])
+def test_environment_of_another_python_is_made_anew(run, monkeypatch, name):
+    run.PYTHON.parent.mkdir(parents=True)
+    if name == "other":
+        monkeypatch.setattr(run, "version_in_environment", lambda: "3.10")
+    stamp = {"requirements.txt": run.digest("requirements.txt")}
+    run.STAMP.write_text(json.dumps(stamp))
+    installs = []
+    monkeypatch.setattr(run, "install", lambda *arguments: installs.append(arguments))
+    run.environment("requirements.txt")
+    assert installs == [("requirements.txt", True)]
+
+
+def test_environment_made_by_someone_else_is_kept(run, monkeypatch):
+    monkeypatch.setattr(run, "version_in_environment", lambda: run.VERSION)
+    installs = []
+    monkeypatch.setattr(run, "install", lambda *arguments: installs.append(arguments))
+    run.environment("requirements.txt")
+    assert installs == [("requirements.txt", False)]
+
+
+def test_uv_is_used_where_it_is_found(run, monkeypatch):
+    commands = []
+    monkeypatch.setattr(run, "quietly", lambda command, _: commands.append([*map(str, command)]))
+    monkeypatch.setattr(run.shutil, "which", lambda name: f"/bin/{name}")
+    run.VENV.mkdir()
+    run.install("requirements-test.txt", False)
+    ((uv, *arguments),) = commands
+    assert uv == "/bin/uv"
+    assert arguments[:2] == ["pip", "install"]
+    assert {"--require-hashes", "--compile-bytecode", str(run.PYTHON)}.issubset(arguments)
+    assert arguments[-1] == str(run.ROOT / "requirements-test.txt")
+    assert json.loads(run.STAMP.read_text()) == {name: run.digest(name) for name in LOCKS}
+
+
+# --- commands -------------------------------------------------------------------------------------
+def test_tests_are_ruff_and_then_pytest(project):
+    process = project.start("test", "-k", "nothing")
+    calls = [(tell["module"], tell["arguments"]) for tell in told(process)]
+    assert calls == [
+        ("ruff", ["check"]),
+        ("ruff", ["format", "--check"]),
+        ("pytest", ["-k", "nothing"]),
+    ]
+    assert process.returncode == 0
+
+
+def test_tests_of_named_files_are_pytest_alone(project):
+    process = project.start("test", "-x", "notebooks::cell")
+    calls = [(tell["module"], tell["arguments"]) for tell in told(process)]
+    assert calls == [("pytest", ["-x", "notebooks::cell"])]
+
+
+def test_exit_code_is_that_of_what_failed(project):
+    process = project.start("test", EXIT_pytest="5")
+    assert process.returncode == 5
+    process = project.start("test", EXIT_ruff="2")
+    assert process.returncode == 2
+    assert [tell["module"] for tell in told(process)] == ["ruff", "ruff"]
+    assert "The tests have not been run" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "script"),
+    [("notebooks", "lessons/build.py"), ("bench", "benchmarks/bench.py")],
+)
+def test_scripts_get_their_arguments(run, monkeypatch, command, script):
+    locks = []
+    monkeypatch.setattr(run, "environment", lambda lock: locks.append(lock) or "python")
+    monkeypatch.setattr(run, "start", lambda *arguments: arguments)
+    assert run.main([command, "01_capacity", "--check"]) == (
+        "python",
+        script,
+        "01_capacity",
+        "--check",
+    )
+    assert locks == ["requirements-test.txt"]
+
+
+def test_lock_compiles_both_locks_without_addresses(run, monkeypatch):
+    commands = []
+    monkeypatch.setattr(run.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(run.subprocess, "call", lambda command, **_: commands.append(command) or 0)
+    assert run.main(["lock", "--upgrade"]) == 0
+    assert [command[command.index("-o") + 1] for command in commands] == list(LOCKS)
+    for command in commands:
+        wanted = {"--universal", "--generate-hashes", "--no-emit-index-url", "--upgrade"}
+        assert wanted.issubset(command)
+    monkeypatch.setattr(run.shutil, "which", lambda name: None)
+    assert run.main(["lock"]) == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_help_names_every_command(run, capsys, arguments):
+    assert run.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines[2:]} == set(run.COMMANDS)
+    assert all(len(line) <= 100 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("given", "nearest"), [("labs", "lab"), ("tests", "test"), ("notebook", "notebooks")]
+)
+def test_unknown_command_names_the_nearest(run, capsys, given, nearest):
+    assert run.main([given]) == 1
+    error = capsys.readouterr().err
+    assert f"'{given}' is not one of lab, test, notebooks, bench, lock" in error
+    assert error.endswith(f"Did you mean {nearest}?\n")
+
+
+# --- what cannot work is told in a sentence -------------------------------------------------------
+def test_old_pythons_can_read_the_launcher():
+    ast.parse((ROOT / "run.py").read_text(encoding="utf-8"), feature_version=(3, 7))
+
+
+FITS = {"version": "3.12", "kind": "64-bit cpython", "machine": "x86_64", "libc": "glibc"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"system": "linux"},
+        {"system": "linux", "machine": "aarch64"},
+        {"system": "darwin", "machine": "arm64", "libc": ""},
+        {"system": "win32", "machine": "amd64", "libc": "", "version": "3.13"},
+    ],
+)
+def test_machines_with_tensorflow_are_welcome(run, given):
+    assert run.objection(**{**FITS, **given}) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"version": "3.10"}, "This is Python 3.10; TensorFlow needs 3.11, 3.12, 3.13"),
+        ({"version": "3.14"}, "This is Python 3.14; TensorFlow needs 3.11, 3.12, 3.13"),
+        ({"kind": "32-bit cpython"}, "This Python is 32-bit cpython"),
+        ({"kind": "64-bit pypy"}, "This Python is 64-bit pypy"),
+        ({"kind": "64-bit cpython without GIL"}, "without GIL"),
+        ({"system": "darwin"}, "Macs with an Intel processor. Open the notebooks on Binder"),
+        ({"libc": ""}, "It needs Linux with glibc"),
+        ({"machine": "riscv64"}, "not built for this machine (linux riscv64"),
+        ({"system": "win32", "machine": "arm64"}, "not built for this machine (win32 arm64"),
+        ({"system": "freebsd14"}, "not built for this machine (freebsd14"),
+    ],
+)
+def test_machines_without_tensorflow_are_told_why(run, given, words):
+    assert words in run.objection(**{**FITS, "system": "linux", **given})
+
+
+def test_unfit_python_names_one_that_fits(run, monkeypatch):
+    monkeypatch.setattr(run.shutil, "which", lambda name: name if name == "python3.12" else None)
+    monkeypatch.setattr(run.subprocess, "call", lambda *_, **__: 0)
+    assert "start python3.12 run.py instead" in run.objection(**{**FITS, "version": "3.9"})
+    monkeypatch.setattr(run.subprocess, "call", lambda *_, **__: 127)
+    assert "install Python 3.13" in run.objection(**{**FITS, "version": "3.9"})
+
+
+def test_unfit_python_installs_nothing(run, monkeypatch, capsys):
+    monkeypatch.setattr(run, "objection", lambda: "This is no Python for TensorFlow.")
+    assert run.main(["lab"]) == 1
+    assert capsys.readouterr().err == "This is no Python for TensorFlow.\n"
+    assert not run.VENV.exists()
+
+
+def test_full_disk_is_seen_before_the_download(run, monkeypatch, capsys):
+    monkeypatch.setattr(run, "quietly", lambda *_: run.VENV.mkdir())
+    monkeypatch.setattr(run.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 12e8))
+    assert run.main(["lab"]) == 1
+    error = capsys.readouterr().err
+    assert "The disk has 1.2 GB left, and the environment needs 2.3 GB" in error
+    assert run.read_stamp() == {}
+
+
+def test_full_disk_is_told_also_where_the_launcher_itself_meets_it(run, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device", "installed.json")
+
+    monkeypatch.setattr(run, "environment", full)
+    assert run.main(["lab"]) == 1
+    assert capsys.readouterr().err.startswith("The disk is full.")
+
+
+def test_wrong_hash_is_refused(project):
+    project.lock("sha256:", "sha256:" + "0" * 8)
+    for name in LOCKS:
+        path = project.folder / name
+        path.write_text(re.sub(r"(sha256:\w{64})\w+", r"\1", path.read_text()))
+    process = project.start("lab")
+    assert process.returncode == 1
+    assert process.stderr.startswith("A downloaded package is not the one that this project was")
+    assert "Traceback" not in process.stderr
+    assert project.stamp == {}
+    assert not told(process)
+
+
+def test_package_without_hash_is_refused(project):
+    for name in LOCKS:
+        (project.folder / name).write_text("stand-in==1.0\n")
+    process = project.start("lab")
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+
+
+def test_missing_network_is_told(project):
+    project.lock("1.0", "1.1")
+    index = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
+    process = project.start("lab", **index)
+    assert process.returncode == 1
+    assert process.stderr.startswith("The package index cannot be reached.")
+    assert "No matching distribution" in process.stderr  # the end of what pip printed
+    assert "Traceback" not in process.stderr
+
+
+def test_missing_package_is_told(project):
+    project.lock("1.0", "1.1")
+    process = project.start("lab")
+    assert process.returncode == 1
+    assert process.stderr.startswith("The package index offers no build of one package")
+
+
+# What pip and uv print, shortened.
+PRINTED = [
+    (
+        "full",
+        "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+    ),
+    (
+        "full",
+        "error: Failed to download `numpy==2.4.6`\n"
+        "  cause: Failed to extract archive: numpy-2.4.6-cp311-cp311-manylinux_2_28_x86_64.whl\n"
+        "  cause: I/O operation failed during extraction\n"
+        "  cause: failed to write to file `.tmp45kGMe/x.so`: No space left on device (os error 28)",
+    ),
+    ("full", "Error: [Errno 28] No space left on device"),
+    (
+        "hash",
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have "
+        "updated the package versions, please update the hashes.",
+    ),
+    (
+        "hash",
+        "error: Failed to download `six==1.17.0`\n  cause: Hash mismatch for `six==1.17.0`",
+    ),
+    (
+        "reached",
+        "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by "
+        "'NewConnectionError('<HTTPSConnection object at 0x7fb0>: Failed to establish a new "
+        "connection: [Errno -2] Name or service not known')': /simple/six/\n"
+        "ERROR: Could not find a version that satisfies the requirement six==1.17.0 (from versions:"
+        " none)\nERROR: No matching distribution found for six==1.17.0",
+    ),
+    (
+        "reached",
+        "error: Request failed after 3 retries in 6.5s\n"
+        "  cause: Failed to fetch: https://nosuch.invalid/simple/six/\n"
+        "  cause: error sending request for url (https://nosuch.invalid/simple/six/)\n"
+        "  cause: client error (Connect)\n  cause: dns error",
+    ),
+    (
+        "reached",
+        "WARNING: Retrying (Retry(total=4)) after connection broken by 'ProxyError('Cannot connect "
+        "to proxy.', NewConnectionError('Connection refused'))': /simple/six/",
+    ),
+    (
+        "certificate",
+        "WARNING: Retrying (Retry(total=0)) after connection broken by 'SSLError("
+        "SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
+        "self-signed certificate (_ssl.c:1006)'))': /simple/six/\n"
+        "ERROR: No matching distribution found for six==1.17.0",
+    ),
+    (
+        "certificate",
+        "error: Failed to fetch: https://localhost:8443/simple/six/\n"
+        "  cause: error sending request for url (https://localhost:8443/simple/six/)\n"
+        "  cause: invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+    ),
+    (
+        "-venv",
+        ".venv/bin/python: No module named ensurepip.__main__; 'ensurepip' is a package and cannot "
+        "be directly executed",
+    ),
+    ("-venv", "/usr/bin/python3: No module named venv"),
+    ("written", "Error: [Errno 13] Permission denied: '/srv/lessons/.venv'"),
+    (
+        "written",
+        "ERROR: Could not install packages due to an OSError: [WinError 5] Access is denied: "
+        "'C:\\\\lessons\\\\.venv\\\\Scripts\\\\python.exe'",
+    ),
+    (
+        "nearer to the root",
+        "ERROR: Could not install packages due to an OSError: [Errno 2] No such file or directory\n"
+        "HINT: This error might have occurred since this system does not have Windows Long Path "
+        "support enabled.",
+    ),
+    (
+        "no build",
+        "ERROR: Could not find a version that satisfies the requirement six==99.0 (from versions: "
+        "1.16.0, 1.17.0)\nERROR: No matching distribution found for six==99.0",
+    ),
+    (
+        "no build",
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because six was not found in the package registry and you require six==1.17.0, "
+        "we can conclude that your requirements are unsatisfiable.",
+    ),
+    ("The installation failed (exit code 7)", "Something that nobody has seen yet"),
+]
+
+
+@pytest.mark.parametrize(("word", "output"), PRINTED)
+def test_installers_are_understood(run, word, output):
+    sentence, *tail = run.explain(output, 7, "requirements.txt").splitlines()
+    assert word in sentence
+    assert len(sentence) < 320
+    assert not re.search(r"\{\w*\}", sentence)
+    assert [line.removeprefix("  | ") for line in tail] == [
+        line[:200] for line in output.splitlines()
+    ]
+
+
+# --- the locks, and who reads them ----------------------------------------------------------------
+def pins(lock):
+    """The requirements of a lock, each with its hashes."""
+    blocks = re.split(r"\n(?=\S)", (ROOT / lock).read_text().strip())
+    found = []
+    for block in blocks:
+        first, *rest = [line.rstrip(" \\") for line in block.splitlines()]
+        hashes = [line.strip() for line in rest if not line.lstrip().startswith("#")]
+        found.append((Requirement(first), hashes))
+    return found
+
+
+def environments():
+    """Each kind of machine and Python for which the locks are made, as packaging names them."""
+    machines = [
+        ("linux", "x86_64"),
+        ("linux", "aarch64"),
+        ("darwin", "arm64"),
+        ("win32", "AMD64"),
+    ]
+    return [
+        {
+            "sys_platform": system,
+            "os_name": "nt" if system == "win32" else "posix",
+            "platform_machine": machine,
+            "python_full_version": version,
+            "python_version": version.rpartition(".")[0],
+            "implementation_name": "cpython",
+            "platform_python_implementation": "CPython",
+        }
+        for system, machine in machines
+        for version in ("3.11.0", "3.12.1", "3.13.0")
+    ]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_pins_everything_with_hashes_and_names_no_index(lock):
+    assert not re.search(r"://|^-|index|find-links", (ROOT / lock).read_text(), re.MULTILINE)
+    for requirement, hashes in pins(lock):
+        assert re.fullmatch(r"==[^*,]+", str(requirement.specifier))
+        assert hashes
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", line) for line in hashes)
+
+
+@pytest.mark.parametrize("machine", environments(), ids=lambda machine: " ".join(machine.values()))
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_fits_pyproject_on_every_machine(lock, machine):
+    applies = [r for r, _ in pins(lock) if not r.marker or r.marker.evaluate(machine)]
+    versions = {r.name: next(iter(r.specifier)).version for r in applies}
+    assert len(versions) == len(applies), "a package is pinned twice"
+    assert ("tensorflow" in versions) != ("tensorflow-cpu" in versions)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = project["project"]["dependencies"]
+    if lock == "requirements-test.txt":
+        wanted = wanted + project["dependency-groups"]["test"]
+    for requirement in map(Requirement, wanted):
+        if not requirement.marker or requirement.marker.evaluate(machine):
+            assert requirement.specifier.contains(versions[requirement.name])
+
+
+def test_tests_use_the_versions_that_learners_get():
+    learners, testers = ({(r.name, str(r.specifier)) for r, _ in pins(lock)} for lock in LOCKS)
+    assert learners < testers
+
+
+def test_learners_do_not_get_what_only_tests_need():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    only_tests = {Requirement(line).name for line in project["dependency-groups"]["test"]}
+    # ipykernel needs psutil itself.
+    assert {r.name for r, _ in pins("requirements.txt")} & only_tests <= {"psutil"}
+
+
+def test_conda_and_binder_read_the_lock(run):
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, packages = environment["dependencies"]
+    assert python.removeprefix("python=") in run.VERSIONS
+    assert pip == "pip"
+    assert packages == {"pip": ["-r requirements.txt"]}
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+
+
+def test_repo2docker_accepts_the_repository():
+    """Without --build it plans the image, which needs no container engine."""
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", str(ROOT)]
+    process = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert process.returncode == 0, process.stderr
+    plan = process.stdout + process.stderr
+    assert 'env update -p ${NB_PYTHON_PREFIX} --file "environment.yml"' in plan
+    assert "requirements-test.txt" not in plan
+
+
+def test_ci_script_installs_a_browser_only_where_there_is_none(tmp_path):
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/run", tmp_path / ".ci")
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("apt-get", "python3", "sudo"):
+        text = '#!/bin/sh\nexec "$@"\n' if name == "sudo" else f'#!/bin/sh\necho "{name} $*"\n'
+        (commands / name).write_text(text)
+        (commands / name).chmod(0o755)
+    for name in ("dirname", "id"):
+        (commands / name).symlink_to(shutil.which(name))
+
+    def ci(**variables):
+        process = subprocess.run(
+            [shutil.which("bash"), str(tmp_path / ".ci/run")],
+            env={"PATH": str(commands), "CI": "true", **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        )
+        return process.stdout.splitlines()
+
+    *install, last = ci()
+    assert [line.split()[:2] for line in install] == [["apt-get", "update"], ["apt-get", "install"]]
+    assert install[1].endswith(" chromium")
+    assert last == "python3 run.py test"
+    assert ci(CHROME="/opt/chrome") == ["python3 run.py test"]
+    (commands / "google-chrome").symlink_to(commands / "python3")
+    assert ci() == ["python3 run.py test"]

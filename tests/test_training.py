@@ -1,0 +1,660 @@
+"""The engine does what `model.fit` does, for one network and for many, and costs no graph too many.
+
+Most runs here are in graph mode (`jit_compile=False`), which the lab uses; XLA has its own section.
+"""
+
+import dataclasses
+import itertools
+import warnings
+from collections import OrderedDict
+from functools import lru_cache
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.stats import binomtest
+
+from helpers import Experiment, train, train_seeds, training
+from helpers.catalog import ACTIVATIONS
+from helpers.models import build_model
+from helpers.problems import make_problem
+from helpers.run import PER_EPOCH
+from helpers.training import GRAPHS_KEPT, Dealer, Graph, graph_for, stream, stream_seeds
+
+# A rate at which each optimizer learns in 50 epochs, without the swings of a rate that is too
+# large: those double a difference in the last digit every few epochs, whoever computes them.
+RATES = {
+    "sgd": 0.05,
+    "momentum": 0.01,
+    "nesterov": 0.01,
+    "rmsprop": 0.003,
+    "adagrad": 0.05,
+    "adam": 0.01,
+    "adamw": 0.01,
+}
+PENALTIES = {"plain": {}, "l2": {"l2": 0.01}, "l1": {"l1": 0.01}}
+SMALL = Experiment(depth=2, width=8, samples=24, batch_size=10, epochs=50)  # batches of 10, 10, 4
+GRID = [
+    pytest.param(
+        SMALL.replace(optimizer=o, learning_rate=RATES[o], activation=a, **PENALTIES[p]),
+        id=f"{o}-{a}-{p}",
+    )
+    for o, a, p in itertools.product(RATES, ("relu", "tanh", "sigmoid"), PENALTIES)
+]
+
+
+@lru_cache
+def fit(experiment, nudged=None):
+    """(2, epochs): loss and val_loss of `model.fit`, its batches in the order of the Dealer.
+
+    nudged: a weight of the flat vector to move by one unit in the last place before training.
+    """
+    problem = make_problem(experiment)
+    order = Dealer(experiment).deal(experiment.epochs)
+    points, batch = experiment.samples, order.shape[-1]
+
+    def batches():
+        for rows in order.reshape(experiment.epochs, -1)[:, :points]:
+            for start in range(0, points, batch):
+                now = rows[start : start + batch]
+                yield problem.x[now], problem.y[now]
+
+    model = build_model(experiment)
+    if nudged is not None:
+        flat = np.concatenate([w.numpy().ravel() for w in model.trainable_variables])
+        flat[nudged] = np.nextafter(flat[nudged], np.float32(np.inf))
+        shapes = [tuple(w.shape) for w in model.trainable_variables]
+        model.set_weights(training._split(flat, shapes))
+    history = model.fit(
+        batches(),
+        steps_per_epoch=-(-points // batch),
+        epochs=experiment.epochs,
+        shuffle=False,
+        verbose=0,
+        validation_data=tf.data.Dataset.from_tensors((problem.x_val, problem.y_val)),
+    ).history
+    return np.array([history["loss"], history["val_loss"]])
+
+
+def losses(run):
+    return np.array([run.loss, run.val_loss])
+
+
+def difference(one, other):
+    """The largest relative difference between two arrays of losses."""
+    return np.max(np.abs(one / other - 1))
+
+
+def same_run(one, other):
+    """Whether two runs agree in every number that they hold."""
+    arrays = [(getattr(one, name), getattr(other, name)) for name in (*PER_EPOCH, "predictions")]
+    arrays += zip(one.weights, other.weights, strict=True)
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in arrays)
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """An empty cache of graphs, and a list that grows by one with each graph that is traced."""
+    seen = []
+    original = Graph._chunk
+
+    def chunk(self, *arguments):
+        seen.append(self)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Graph, "_chunk", chunk)
+    monkeypatch.setattr(training, "_graphs", OrderedDict())
+    return seen
+
+
+# --- one network: the same as model.fit -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("experiment", GRID)
+def test_every_epoch_has_the_losses_of_model_fit(experiment):
+    expected = fit(experiment)
+    run = train(experiment, jit_compile=False)
+    assert run.loss.shape == run.val_loss.shape == (50,)
+    assert expected[0, -1] < 0.8 * expected[0, 0]  # there was something to compute
+    assert difference(losses(run), expected) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"dropout": 0.3, "activation": "relu"}, id="dropout"),
+        pytest.param({"dropout": 0.1, "depth": 3, "l2": 0.01}, id="little dropout in three layers"),
+        pytest.param({"batch_size": None}, id="all points in one batch"),
+        pytest.param({"batch_size": 1000}, id="batch larger than the data"),
+        pytest.param({"batch_size": 8}, id="batches without a rest"),
+        pytest.param({"batch_size": 1}, id="single points"),
+        pytest.param({"depth": 0, "dropout": 0.5}, id="no hidden layer"),
+        pytest.param({"width": 1, "samples": 2}, id="one unit and two points"),
+        pytest.param({"problem": "moons", "samples": 25}, id="two classes"),
+        pytest.param({"problem": "moons", "samples": 25, "dropout": 0.5}, id="classes, dropout"),
+        pytest.param({"problem": "auto_mpg", "samples": 24, "scaling": "standard"}, id="real data"),
+        pytest.param({"optimizer": "adamw", "weight_decay": 0.1}, id="weight decay"),
+        pytest.param({"l1": 0.003, "l2": 0.02, "seed": 7}, id="both penalties, another seed"),
+    ],
+)
+def test_special_cases_have_the_losses_of_model_fit_too(changes):
+    experiment = SMALL.replace(**{"epochs": 20} | changes)
+    run = train(experiment, jit_compile=False)
+    assert difference(losses(run), fit(experiment)) < 1e-5
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_has_the_losses_of_model_fit(activation):
+    experiment = SMALL.replace(activation=activation, epochs=10)
+    run = train(experiment, jit_compile=False)
+    assert difference(losses(run), fit(experiment)) < 1e-5
+
+
+def test_dropout_switches_off_the_units_that_keras_switches_off():
+    experiment = SMALL.replace(dropout=0.4, epochs=1)
+    layer = training.KnobDropout(0.5, seed=11)
+    layer.knob = tf.constant(0.4)
+    of_keras = keras.layers.Dropout(0.4, seed=11)
+    ones = np.ones((50, 8), "float32")
+    for _ in range(3):  # the next draw is another one, for both
+        expected = of_keras(ones, training=True).numpy()
+        assert 0.3 < np.mean(expected == 0) < 0.5
+        np.testing.assert_allclose(layer(ones, training=True).numpy(), expected, rtol=1e-6)
+    np.testing.assert_array_equal(layer(ones, training=False), ones)
+    assert [d.rate for d in train(experiment).model.layers if hasattr(d, "rate")] == [0.4, 0.4]
+
+
+def test_the_first_weights_are_those_of_the_keras_model():
+    for experiment in (SMALL, SMALL.replace(depth=0, seed=9), SMALL.replace(initializer="zeros")):
+        shapes = graph_for(experiment).shapes
+        first = training._split(training.first_weights(experiment, [experiment.seed], shapes)[0], shapes)
+        model = build_model(experiment)
+        assert [tuple(w.shape) for w in model.trainable_variables] == shapes
+        for mine, theirs in zip(first, model.trainable_variables, strict=True):
+            np.testing.assert_array_equal(mine, theirs.numpy())
+
+
+# --- one network: XLA -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("experiment", GRID)
+def test_xla_changes_no_more_than_the_last_digits(experiment):
+    run = train(experiment, jit_compile=True)
+    assert difference(losses(run), fit(experiment)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "activation", "rate"),
+    [
+        ("sgd", "relu", 0.1),
+        ("momentum", "relu", 0.02),
+        ("nesterov", "tanh", 0.05),
+        ("rmsprop", "relu", 0.01),
+        ("adagrad", "relu", 0.1),
+        ("adam", "tanh", 0.03),
+        ("adamw", "relu", 0.01),
+    ],
+)
+def test_where_rounding_grows_xla_stays_within_the_spread_of_model_fit(
+    optimizer, activation, rate, monkeypatch
+):
+    """At these rates one bit of one weight grows to as much as 1e-3 in 50 epochs of `model.fit`.
+
+    How much depends on the weight. The engine in graph mode finds the one that matters most among
+    30 (0.02 s each); `model.fit` then measures its spread with that one. XLA rounds in every
+    operation, not in one weight, so it is allowed three times the spread.
+    """
+    experiment = SMALL.replace(
+        optimizer=optimizer, activation=activation, learning_rate=rate, depth=3, width=16,
+        samples=64, batch_size=16,
+    )  # fmt: skip
+    unmoved = losses(train(experiment, jit_compile=False))
+    original = training.first_weights
+
+    def moved_by(index):
+        def first_weights(*arguments):
+            weights = original(*arguments)
+            weights[:, index] = np.nextafter(weights[:, index], np.float32(np.inf))
+            return weights
+
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "first_weights", first_weights)
+            return difference(losses(train(experiment, jit_compile=False)), unmoved)
+
+    most = max(range(0, 600, 20), key=moved_by)
+    spread = max(difference(fit(experiment, most), fit(experiment)), 1e-6)
+    run = train(experiment, jit_compile=True)
+    assert difference(losses(run), fit(experiment)) < 3 * spread
+
+
+def test_auto_answers_in_graph_mode_and_compiles_from_the_second_run_on(traces):
+    experiment = SMALL.replace(width=5)
+    first = train(experiment)
+    graph = graph_for(experiment)
+    assert not graph._compiled
+    assert same_run(first, train(experiment, jit_compile=False))
+    before = Graph.compiled
+    for changes in ({}, {"learning_rate": 0.1}, {"seed": 3, "epochs": 7, "l2": 0.1}):
+        train(experiment.replace(**changes))
+    assert len(graph._compiled) == 1
+    assert Graph.compiled == before + 1
+    assert len(traces) == 1
+
+
+def test_xla_is_not_used_with_dropout_nor_without_bound(traces, monkeypatch):
+    dropout = SMALL.replace(dropout=0.2, epochs=2)
+    runs = [train(dropout, jit_compile=mode) for mode in ("auto", "auto", True, False)]
+    assert all(same_run(run, runs[0]) for run in runs)
+    monkeypatch.setattr(Graph, "compiled", training.COMPILED_AT_MOST)
+    train(SMALL, jit_compile=True)
+    assert [len(graph._compiled) for graph in training._graphs.values()] == [0, 0]
+
+
+# --- many seeds -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("experiment", GRID)
+def test_every_member_trains_as_if_alone(experiment):
+    experiment = experiment.replace(epochs=12)
+    study = train_seeds(experiment, [3, 0, 41])
+    assert study.loss.shape == study.val_loss.shape == (3, 12)
+    for row, seed in enumerate((3, 0, 41)):
+        run = train(experiment.replace(seed=seed), jit_compile=False)
+        assert difference(np.array([study.loss[row], study.val_loss[row]]), losses(run)) < 1e-5
+        assert study.skill[row] == pytest.approx(run.skill, rel=1e-4)
+        np.testing.assert_allclose(study.gradient_norm[row], run.gradient_norm, rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(study.update_ratio[row], run.update_ratio, rtol=1e-3, atol=1e-6)
+        np.testing.assert_array_equal(study.dead[row], run.dead)
+        np.testing.assert_allclose(study.saturated[row], run.saturated, atol=0.13)  # of 8 units one
+        alone = np.concatenate([w.ravel() for w in run.weights])
+        np.testing.assert_allclose(study.weights[row], alone, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"dropout": 0.3}, id="dropout"),
+        pytest.param({"problem": "moons", "samples": 25}, id="two classes"),
+        pytest.param({"depth": 0}, id="no hidden layer"),
+        pytest.param({"batch_size": None, "samples": 2}, id="one batch of two points"),
+        pytest.param({"initializer": "zeros"}, id="zeros"),
+        pytest.param({"initializer": "random_normal"}, id="large weights"),
+    ],
+)
+def test_special_members_train_as_if_alone(changes):
+    experiment = SMALL.replace(epochs=10, **changes)
+    study = train_seeds(experiment, [2, 5])
+    for row, seed in enumerate((2, 5)):
+        run = train(experiment.replace(seed=seed), jit_compile=False)
+        assert difference(np.array([study.loss[row], study.val_loss[row]]), losses(run)) < 1e-5
+
+
+def test_members_compiled_by_xla_agree():
+    experiment = SMALL.replace(epochs=10)
+    study = train_seeds(experiment, 3, jit_compile=True)
+    np.testing.assert_allclose(study.loss, train_seeds(experiment, 3).loss, rtol=1e-5)
+
+
+def test_seeds_are_a_count_or_a_sequence():
+    experiment = SMALL.replace(epochs=2)
+    counted = train_seeds(experiment, 3)
+    assert counted.seeds.tolist() == [0, 1, 2]
+    for seeds in (range(3), (0, 1, 2), np.arange(3), [np.int64(0), 1, 2], np.int64(3)):
+        np.testing.assert_array_equal(train_seeds(experiment, seeds).loss, counted.loss)
+    assert train_seeds(experiment, [7]).loss.shape == (1, 2)
+    twice = train_seeds(experiment, [7, 7, 8])
+    np.testing.assert_array_equal(twice.loss[0], twice.loss[1])
+    assert not np.array_equal(twice.loss[1], twice.loss[2])
+
+
+@pytest.mark.parametrize("seeds", [0, [], -1, [-1], "3", ["0"], [1.5], True, [True], [10**9], 2.5, None])
+def test_seeds_that_are_none_are_refused_with_a_sentence(seeds):
+    with pytest.raises(ValueError, match="seeds"):
+        train_seeds(SMALL, seeds)
+
+
+def test_more_seeds_than_fit_into_one_graph_train_in_blocks(traces):
+    experiment = SMALL.replace(depth=1, width=3, samples=6, epochs=3)
+    shares = []
+    study = train_seeds(experiment, 103, progress=shares.append)
+    assert study.seeds.tolist() == list(range(103))
+    assert study.loss.shape == (103, 3)
+    assert study.gradient_norm.shape == (103, 3, 2)
+    assert len(traces) == 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    for seed in (0, 99, 100, 102):
+        run = train(experiment.replace(seed=seed), jit_compile=False)
+        assert difference(np.array([study.loss[seed], study.val_loss[seed]]), losses(run)) < 1e-5
+
+
+def test_success_rate_and_wilson_interval():
+    study = train_seeds(SMALL.replace(epochs=1), 4)
+    for learned, seeds in ((37, 100), (0, 50), (50, 50), (1, 1)):
+        skill = np.where(np.arange(seeds) < learned, 0.95, 0.9499)
+        counted = dataclasses.replace(study, skill=skill)
+        assert counted.learned.sum() == learned
+        assert counted.success_rate == learned / seeds
+        expected = binomtest(learned, seeds).proportion_ci(0.95, "wilson")
+        assert counted.interval == pytest.approx((expected.low, expected.high))
+    counted = dataclasses.replace(study, skill=np.where(np.arange(100) < 37, 1.0, -np.inf))
+    assert counted.interval == pytest.approx((0.2818, 0.4678), abs=1e-4)  # Wilson's formula by hand
+    assert "37 of 100 (28% to 47%" in counted.verdict
+
+
+@pytest.mark.parametrize("value", [3, None, "sine", {"depth": 3}])
+def test_what_is_no_experiment_is_refused(value):
+    for function in (train, train_seeds):
+        with pytest.raises(ValueError, match=f"needs an Experiment, not {type(value).__name__}"):
+            function(value)
+    with pytest.raises(ValueError, match="jit_compile='yes' is not one of True, False, 'auto'"):
+        train(SMALL, jit_compile="yes")
+
+
+# --- which changes need a new graph ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("members", [None, 2])
+def test_values_never_trace_again(traces, members):
+    first = Experiment(
+        depth=1, width=4, samples=20, batch_size=7, epochs=2, dropout=0.1, optimizer="nesterov"
+    )
+    moves = [
+        {"learning_rate": 1.0}, {"momentum": 0.0}, {"momentum": 0.99}, {"l1": 0.1}, {"l2": 0.1},
+        {"l1": 0.01, "l2": 0.01}, {"dropout": 0.3}, {"dropout": 0.95}, {"weight_decay": 0.1},
+        {"problem": "abs"}, {"problem": "line"}, {"samples": 33}, {"noise": 2.0},
+        {"scaling": "robust"}, {"batch_size": None}, {"batch_size": 1}, {"seed": 5},
+        {"epochs": 9}, {"epochs": 300}, {"initializer": "he_normal"},
+    ]  # fmt: skip
+    outcomes = set()
+    for changes in ({}, *moves):
+        experiment = first.replace(**changes)
+        if members:
+            outcomes.add(float(train_seeds(experiment, members).loss[0, 1]))
+        else:
+            outcomes.add(float(train(experiment, jit_compile=False).loss[1]))
+        for _ in itertools.islice(stream(experiment, seconds=0.001), 0 if members else 2):
+            pass
+    assert len(traces) == 1
+    # And yet each value has its effect, but for weight decay, epochs and nesterov's own.
+    assert len(outcomes) == 1 + len(moves) - 3
+
+
+def test_weight_decay_is_a_value_of_adamw(traces):
+    experiment = SMALL.replace(optimizer="adamw", epochs=2)
+    runs = [train(experiment.replace(weight_decay=w), jit_compile=False) for w in (0.0, 0.004, 1.0)]
+    assert len({float(run.loss[1]) for run in runs}) == 3
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"depth": 2}, {"depth": 0}, {"width": 5}, {"activation": "relu"}, {"optimizer": "sgd"},
+        {"dropout": 0.1}, {"problem": "product"}, {"problem": "moons"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_another_network_or_optimizer_has_its_own_graph(traces, changes):
+    first = Experiment(depth=1, width=4, samples=20, epochs=1)
+    second = first.replace(**changes)
+    for experiment in (first, second, first, second):
+        train(experiment, jit_compile=False)
+    assert len(traces) == 2
+    assert graph_for(first) is not graph_for(second)
+
+
+def test_without_hidden_layers_what_they_would_be_makes_no_difference(traces):
+    first = Experiment(depth=0, samples=20, epochs=3)
+    runs = [
+        train(first.replace(**changes), jit_compile=False)
+        for changes in ({}, {"width": 99}, {"activation": "relu"}, {"dropout": 0.5})
+    ]
+    assert all(same_run(run, runs[0]) for run in runs)
+    assert len(traces) == 1
+
+
+def test_the_cache_is_bounded_keeps_the_last_used_and_training_prints_nothing(
+    traces, capfd, caplog
+):
+    favourite = Experiment(depth=1, width=1, samples=4, epochs=1)
+    widths = range(1, GRAPHS_KEPT + 5)
+    for width in widths:
+        train(favourite.replace(width=width))
+        train(favourite)
+        assert len(training._graphs) <= GRAPHS_KEPT
+    assert len(traces) == len(widths)  # the one used in between was never thrown out
+    assert len(training._graphs) == GRAPHS_KEPT
+    train(favourite.replace(width=2))
+    assert len(traces) == len(widths) + 1
+    train_seeds(favourite, 2)
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err, caplog.text) == ("", "", "")
+
+
+# --- chunks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}, {"optimizer": "sgd", "batch_size": None}])
+def test_chunks_do_not_change_results(changes):
+    experiment = SMALL.replace(epochs=200, **changes)
+    whole = train(experiment, jit_compile=False)
+    parts = list(stream(experiment, seconds=0.001))
+    assert len(parts) > 5
+    assert [part.finished for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert same_run(parts[-1], whole)
+    done = [len(part.loss) for part in parts]
+    assert done == sorted(set(done))
+    for part in parts:
+        np.testing.assert_array_equal(part.loss, whole.loss[: len(part.loss)])
+        assert part.predictions.shape == whole.predictions.shape
+
+
+def test_chunks_of_many_seeds_do_not_change_results():
+    experiment = SMALL.replace(epochs=60)
+    whole = train_seeds(experiment, 3)
+    parts = list(stream_seeds(experiment, 3, seconds=0.001))
+    assert len(parts) > 3
+    assert [part.done for part in parts] == sorted({part.done for part in parts})
+    assert parts[-1].done == whole.done == 1
+    for name in (*PER_EPOCH, "skill", "weights"):
+        np.testing.assert_array_equal(getattr(parts[-1], name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_runs_that_take_turns_on_one_graph_do_not_disturb_each_other(traces, dropout):
+    one = SMALL.replace(epochs=60, dropout=dropout)
+    other = one.replace(seed=4, learning_rate=0.1, l2=0.01, samples=31, dropout=2 * dropout)
+    alone = [train(experiment, jit_compile=False) for experiment in (one, other)]
+    turns = zip(stream(one, seconds=0.001), stream(other, seconds=0.001), strict=False)
+    for first, second in turns:
+        np.testing.assert_array_equal(first.loss, alone[0].loss[: len(first.loss)])
+        np.testing.assert_array_equal(second.loss, alone[1].loss[: len(second.loss)])
+    assert min(len(first.loss), len(second.loss)) > 10
+    assert len(traces) == 1
+
+
+def test_a_dropped_run_leaves_nothing_behind():
+    experiment = SMALL.replace(optimizer="momentum", dropout=0.2)
+    options = tf.config.optimizer.get_experimental_options()
+    expected = train(experiment, jit_compile=False)
+    for _ in range(3):
+        dropped = stream(experiment.replace(learning_rate=1000.0, seed=8), seconds=0.001)
+        next(dropped)
+        next(dropped)
+        assert tf.config.optimizer.get_experimental_options() == options
+        dropped.close()
+    assert same_run(train(experiment, jit_compile=False), expected)
+    assert tf.config.optimizer.get_experimental_options() == options
+
+
+def test_answers_for_the_points_that_a_picture_needs():
+    grid = np.linspace(-5, 5, 17, dtype="float32")[:, None]
+    *_, run = stream(SMALL, x_show=grid)
+    np.testing.assert_allclose(run.shown, run.model.predict(grid, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(run.predictions, train(SMALL, jit_compile=False).predictions)
+
+
+# --- what is measured -----------------------------------------------------------------------------
+
+
+def gradients(run):
+    """dL/dW of every kernel over all training points, from Keras alone."""
+    model, problem = run.model, run.problem
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(y=problem.y, y_pred=model(problem.x, training=False))
+    return tape.gradient(loss, [v for v in model.trainable_variables if "kernel" in v.path])
+
+
+def hidden_outputs(run):
+    """What each hidden Dense layer answers for the training points, from Keras alone."""
+    h, outputs = run.problem.x, []
+    for layer in run.model.layers[:-1]:
+        h = layer(h, training=False)
+        if isinstance(layer, keras.layers.Dense):
+            outputs.append(np.asarray(h))
+    return outputs
+
+
+PROBED = [
+    pytest.param(SMALL.replace(activation="relu"), id="relu"),
+    pytest.param(SMALL.replace(l1=0.01, l2=0.1), id="penalties"),
+    pytest.param(SMALL.replace(dropout=0.3, depth=3), id="dropout"),
+    pytest.param(SMALL.replace(problem="moons", depth=1), id="two classes"),
+    pytest.param(SMALL.replace(depth=0), id="no hidden layer"),
+]
+
+
+@pytest.mark.parametrize("experiment", PROBED)
+def test_gradient_norms_are_those_of_keras(experiment):
+    run = train(experiment, jit_compile=False)
+    assert run.gradient_norm.shape == (50, experiment.depth + 1)
+    expected = [np.linalg.norm(gradient) for gradient in gradients(run)]
+    np.testing.assert_allclose(run.gradient_norm[-1], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("experiment", PROBED)
+def test_update_ratios_are_the_way_of_the_weights_in_the_last_epoch(experiment):
+    run = train(experiment, jit_compile=False)
+    before = train(experiment.replace(epochs=49), jit_compile=False)
+    steps = 3
+    expected = [
+        np.linalg.norm(new - old) / steps / np.linalg.norm(new)
+        for new, old in zip(run.weights[::2], before.weights[::2], strict=True)
+    ]
+    np.testing.assert_allclose(run.update_ratio[-1], expected, rtol=1e-3)
+
+
+def test_a_dead_unit_answers_zero_to_every_point():
+    experiment = SMALL.replace(activation="relu", optimizer="sgd", learning_rate=0.5, width=16)
+    shares = []
+    for seed in range(4):
+        run = train(experiment.replace(seed=seed), jit_compile=False)
+        expected = [np.mean((h == 0).all(axis=0)) for h in hidden_outputs(run)]
+        np.testing.assert_allclose(run.dead[-1], expected, atol=1e-6)
+        shares += expected
+    assert max(shares) > 0.5 > min(shares)
+
+
+@pytest.mark.parametrize(
+    ("activation", "slope"), [("tanh", lambda h: 1 - h**2), ("sigmoid", lambda h: 4 * h * (1 - h))]
+)
+def test_a_saturated_unit_is_flat_at_most_points(activation, slope):
+    experiment = SMALL.replace(activation=activation, initializer="random_normal", epochs=5)
+    run = train(experiment, jit_compile=False)
+    expected = [np.mean((slope(h) < 0.01).mean(axis=0) > 0.5) for h in hidden_outputs(run)]
+    np.testing.assert_allclose(run.saturated[-1], expected, atol=1e-6)
+    assert max(expected) > 0.5
+    assert train(SMALL.replace(epochs=5), jit_compile=False).saturated.max() == 0
+
+
+def test_relu_is_never_saturated_and_a_line_never_dead():
+    large = SMALL.replace(initializer="random_normal", epochs=3)
+    assert train(large.replace(activation="relu")).saturated.max() == 0
+    linear = train(large.replace(activation="linear"))
+    assert linear.saturated.max() == linear.dead.max() == 0
+
+
+@pytest.mark.parametrize("experiment", PROBED)
+def test_the_trained_model_answers_what_the_run_holds(experiment):
+    run = train(experiment, jit_compile=False)
+    assert isinstance(run.model, keras.Sequential)
+    answers = run.model.predict(run.problem.x_val, verbose=0)
+    np.testing.assert_allclose(answers, run.predictions, rtol=1e-4, atol=1e-5)
+    printed = run.model.evaluate(run.problem.x_val, run.problem.y_val, batch_size=200, verbose=0)
+    assert printed == pytest.approx(run.val_loss[-1], rel=1e-5)
+    for mine, theirs in zip(run.weights, run.model.get_weights(), strict=False):
+        assert mine.shape == theirs.shape
+
+
+def test_the_model_of_a_run_can_be_trained_on():
+    run = train(SMALL, jit_compile=False)
+    history = run.model.fit(run.problem.x, run.problem.y, epochs=3, verbose=0).history
+    assert history["loss"][-1] < 2 * run.loss[-1]
+
+
+# --- runs that diverge ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"problem": "line"}, id="line"),
+        pytest.param({"problem": "line", "activation": "linear"}, id="linear"),
+        pytest.param({"problem": "moons", "activation": "selu", "l2": 10.0}, id="two classes"),
+        pytest.param({"problem": "line", "depth": 0}, id="no hidden layer"),
+        pytest.param({"problem": "line", "activation": "relu", "dropout": 0.2}, id="dropout"),
+    ],
+)
+def test_a_diverged_run_is_a_result_and_no_exception(changes):
+    experiment = SMALL.replace(
+        **{"optimizer": "sgd", "learning_rate": 1000.0, "activation": "elu", "epochs": 200}
+        | changes
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runs = [train(experiment, jit_compile=mode) for mode in (False, True)]
+        study = train_seeds(experiment, 2)
+        for run in runs:
+            assert run.loss.shape == run.val_loss.shape == (200,)
+            assert run.gradient_norm.shape == (200, experiment.depth + 1)
+            assert run.dead.shape == run.saturated.shape == (200, experiment.depth)
+            assert not np.isfinite(run.loss[-1])
+            assert run.diverged_at is not None
+            assert np.isfinite(run.loss[: run.diverged_at]).all()
+            assert run.skill == -np.inf
+            assert run.learned is False
+            assert f"diverged: from epoch {run.diverged_at + 1} on" in run.verdict
+            assert len(run.model.get_weights()) >= 2
+        assert study.skill.tolist() == [-np.inf] * 2
+        assert study.success_rate == 0
+        assert "Learned in 0 of 2" in study.verdict
+
+
+def test_skill_counts_from_the_baseline_to_the_noise_floor():
+    problem = make_problem(SMALL)
+    run = train(SMALL, jit_compile=False)
+    for share, learned in ((0.0, False), (0.5, False), (0.94, False), (0.96, True)):
+        error = problem.baseline + share * (problem.noise_floor - problem.baseline)
+        spoiled = problem.y_val + np.sqrt(error)  # off by the root of that error everywhere
+        other = dataclasses.replace(run, predictions=spoiled)
+        assert other.skill == pytest.approx(share, abs=1e-5)
+        assert other.learned is learned
+    assert dataclasses.replace(run, predictions=problem.y_val * np.nan).skill == -np.inf
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.99, "It learned: 99%"),
+        (0.5, "did not learn enough: 50%"),
+        (0.0, "learned nothing"),
+        (-1.0, "worse than a constant"),
+    ],
+)
+def test_the_verdict_says_what_the_skill_means(share, words):
+    problem = make_problem(SMALL)
+    error = problem.baseline + share * (problem.noise_floor - problem.baseline)
+    run = train(SMALL, jit_compile=False)
+    assert words in dataclasses.replace(run, predictions=problem.y_val + np.sqrt(error)).verdict
