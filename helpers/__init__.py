@@ -12,10 +12,10 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-from .experiment import Experiment  # noqa: E402
-from .lab import Lab  # noqa: E402
-from .run import Run, SeedStudy  # noqa: E402
-from .training import train, train_seeds  # noqa: E402
+from .experiment import Experiment
+from .lab import Lab
+from .run import Run, SeedStudy
+from .training import train, train_seeds
 
 # What the imports made stays for good. Else Python's collector walks through all of it in the middle of a slider's move.
 gc.collect()

@@ -99,9 +99,7 @@ class Lab:
 
     def _receive(self, widget, message, buffers):
         """A request of the page; it may arrive on any thread."""
-        if self._loop is None:
-            self._request(message)
-        elif threading.get_ident() == self._thread:
+        if self._loop is None or threading.get_ident() == self._thread:
             self._request(message)
         else:
             self._loop.call_soon_threadsafe(self._request, message)

@@ -109,4 +109,3 @@ def first_weights(experiment, seeds, shapes):
             kernel = _draw_kernels(experiment.initializer, shape, [layer_seed(s, index) for s in seeds])
         parts += [kernel.reshape(len(seeds), -1), np.zeros((len(seeds), shape[-1]), "float32")]
     return np.concatenate(parts, axis=1)
-

@@ -159,9 +159,19 @@ class Panel:
             self.axes.set_axis_on()
             self.title = self.moving(self.axes.set_title(""))
             self.note = self.moving(
-                self.axes.text(0.5, 0.5, self.diverged, transform=self.axes.transAxes, ha="center", va="center",
-                               color=PALETTE["dead"], fontsize=9, weight="bold", zorder=9,
-                               bbox={"facecolor": "white", "edgecolor": PALETTE["dead"], "boxstyle": "round,pad=0.5"})  # fmt: skip
+                self.axes.text(
+                    0.5,
+                    0.5,
+                    self.diverged,
+                    transform=self.axes.transAxes,
+                    ha="center",
+                    va="center",
+                    color=PALETTE["dead"],
+                    fontsize=9,
+                    weight="bold",
+                    zorder=9,
+                    bbox={"facecolor": "white", "edgecolor": PALETTE["dead"], "boxstyle": "round,pad=0.5"},
+                )
             )
             self.begin(scene)
             canvas.restore_region(blank)
@@ -206,7 +216,9 @@ class Fit(Panel):
 
     def _begin_curve(self, scene, problem, source):
         axes, x = self.axes, show_points(problem)
-        axes.plot(problem.raw_x, problem.y, "o", ms=3.5, color=PALETTE["points"], alpha=0.75, mew=0, label="training points")
+        axes.plot(
+            problem.raw_x, problem.y, "o", ms=3.5, color=PALETTE["points"], alpha=0.75, mew=0, label="training points"
+        )
         if problem.truth:
             axes.plot(x, problem.truth(x), "--", lw=1.2, color=PALETTE["truth"], label="truth")
         self._pinned_curve(scene, problem, x)
@@ -232,14 +244,31 @@ class Fit(Panel):
         low, high = (0.0, 1.0) if problem.task != "regression" else _range(problem.y, 0.0)
         extent = (x[:, 0].min(), x[:, 0].max(), x[:, 1].min(), x[:, 1].max())
         self.image = self.moving(
-            axes.imshow(np.zeros((SURFACE_POINTS, SURFACE_POINTS)), origin="lower", extent=extent, aspect="auto",
-                        cmap=SURFACE, vmin=low, vmax=high, alpha=0.85, interpolation="bilinear")  # fmt: skip
+            axes.imshow(
+                np.zeros((SURFACE_POINTS, SURFACE_POINTS)),
+                origin="lower",
+                extent=extent,
+                aspect="auto",
+                cmap=SURFACE,
+                vmin=low,
+                vmax=high,
+                alpha=0.85,
+                interpolation="bilinear",
+            )
         )
         # Points are few when they are the four corners, many when they are a cloud.
         size = 90 if len(np.unique(problem.raw_x, axis=0)) <= 8 else 16
         self.points = self.moving(
-            axes.scatter(*problem.raw_x.T, c=problem.y[:, 0], cmap=SURFACE, vmin=low, vmax=high, s=size,
-                         edgecolors=PALETTE["truth"], linewidths=0.6)  # fmt: skip
+            axes.scatter(
+                *problem.raw_x.T,
+                c=problem.y[:, 0],
+                cmap=SURFACE,
+                vmin=low,
+                vmax=high,
+                s=size,
+                edgecolors=PALETTE["truth"],
+                linewidths=0.6,
+            )
         )
         axes.grid(False)
         axes.set(xlabel=source.features[0], ylabel=source.features[1], xlim=extent[:2], ylim=extent[2:])
@@ -325,7 +354,9 @@ class Loss(Panel):
         self.val = self.line(lw=2.2, color=PALETTE["network"])
         self.end = self.line("o", ms=4, color=PALETTE["network"], mew=0)
         self.texts = [
-            self.moving(axes.text(1.015, 0, "", transform=axes.get_yaxis_transform(), va="center", fontsize=8, clip_on=False))
+            self.moving(
+                axes.text(1.015, 0, "", transform=axes.get_yaxis_transform(), va="center", fontsize=8, clip_on=False)
+            )
             for _ in range(self.labels)
         ]
 
@@ -474,8 +505,19 @@ class Units(Layers):
         self.dead = self.stems(PALETTE["dead"], -0.12)
         self.saturated = self.stems(PALETTE["saturated"], 0.12)
         self.legend = [
-            self.moving(self.axes.text(0.99, y, name, color=color, ha="right", va="top", fontsize=8.5, weight="bold",
-                                       transform=self.axes.transAxes))  # fmt: skip
+            self.moving(
+                self.axes.text(
+                    0.99,
+                    y,
+                    name,
+                    color=color,
+                    ha="right",
+                    va="top",
+                    fontsize=8.5,
+                    weight="bold",
+                    transform=self.axes.transAxes,
+                )
+            )  # fmt: skip
             for y, name, color in ((1.0, "dead", PALETTE["dead"]), (0.91, "saturated", PALETTE["saturated"]))
         ]
 

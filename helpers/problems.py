@@ -286,7 +286,9 @@ def _problem(name, samples, noise, scaling, seed):
         noise_floor=floor,
         floor_name="true function" if source.truth else REFERENCE_NAME,
         baseline=baseline,
-        loss_of_constant=baseline if regression else float(log_loss(y_val[:, 0], np.full(len(y_val), share), labels=[0, 1])),
+        loss_of_constant=baseline
+        if regression
+        else float(log_loss(y_val[:, 0], np.full(len(y_val), share), labels=[0, 1])),
         loss_of_truth=floor if regression else 0.0,
         truth=source.truth,
     )

@@ -68,9 +68,7 @@ def predict(name, question, options):
     if asked is None or (asked.question, asked.options) != (question, options):
         asked = _predictions[name] = Prediction(question, options)
     letters = string.ascii_lowercase
-    text = "\n".join(
-        [f"Predict: {question}", *(f"  ({a}) {o}" for a, o in zip(letters, options, strict=False))]
-    )
+    text = "\n".join([f"Predict: {question}", *(f"  ({a}) {o}" for a, o in zip(letters, options, strict=False))])
     items = "".join(f"<li>{_inline(option)}</li>" for option in options)
     page = f"<b>Predict.</b> {_inline(question)}<ol type='a' style='margin:0.3em 0'>{items}</ol>"
     _show(text, _boxed(page, "#0072B2"), _form(asked))
@@ -122,19 +120,13 @@ def reveal(name, outcomes):
     """
     if name not in _predictions:
         known = ", ".join(map(repr, _predictions)) or "none so far"
-        raise ValueError(
-            f"{name!r} is not a prediction of this session ({known}). Run its cell first."
-        )
+        raise ValueError(f"{name!r} is not a prediction of this session ({known}). Run its cell first.")
     asked = _predictions[name]
     if set(outcomes) != set(asked.options):
-        raise ValueError(
-            f"The outcomes of {name!r} are {list(outcomes)}; its options are {asked.options}."
-        )
+        raise ValueError(f"The outcomes of {name!r} are {list(outcomes)}; its options are {asked.options}.")
     true = [option for option, holds in outcomes.items() if _truth(holds)]
     if len(true) != 1:
-        raise ClaimFailed(
-            f"Of the options of {name!r}, {true or 'none'} came true; exactly one must."
-        )
+        raise ClaimFailed(f"Of the options of {name!r}, {true or 'none'} came true; exactly one must.")
     asked.measured = true[0]
     answer = f"The measurement says: {asked.measured}."
     if asked.kept is None:
@@ -178,9 +170,7 @@ def claim(sentence, condition, *, over, **numbers):
     studies = list(over) if isinstance(over, (list, tuple)) else [over]
     seeds = min((len(study.seeds) for study in studies), default=0)
     if seeds < FEWEST_SEEDS:
-        raise ValueError(
-            f"over has {seeds} seeds; a claim is measured over at least {FEWEST_SEEDS}."
-        )
+        raise ValueError(f"over has {seeds} seeds; a claim is measured over at least {FEWEST_SEEDS}.")
     loose = re.search(r"(?<!\w)\d\S*", re.sub(r"`[^`]*`|\{[^}]*\}", "", sentence))
     if loose:
         raise ValueError(
@@ -192,9 +182,7 @@ def claim(sentence, condition, *, over, **numbers):
     unused = set(numbers) - blanks.used
     if unused or not numbers:
         what = ", ".join(sorted(unused)) or "no number at all"
-        raise ValueError(
-            f"The claim {sentence!r} was given {what}, and does not show it in braces."
-        )
+        raise ValueError(f"The claim {sentence!r} was given {what}, and does not show it in braces.")
     if not _truth(condition):
         measured = ", ".join(f"{name}={value}" for name, value in numbers.items())
         raise ClaimFailed(f"This sentence is not true any more: “{filled}” (measured: {measured})")
@@ -234,9 +222,7 @@ def score(all_exercises=False):
     scored = [p for p in _predictions.values() if p.kept is not None and p.measured is not None]
     if _predictions:
         right = sum(p.kept == p.measured for p in scored)
-        lines.append(
-            f"Predictions: {len(scored)} of {len(_predictions)} made and measured, {right} right."
-        )
+        lines.append(f"Predictions: {len(scored)} of {len(_predictions)} made and measured, {right} right.")
     if _exercises:
         lines.append(f"Exercises: {sum(_exercises.values())} of {len(_exercises)} passed.")
     words = " ".join(lines) or "Nothing to score yet."

@@ -145,9 +145,7 @@ class Graph:
         def losses(vector, layer_state, x, y, x_val, y_val):
             everyone = _equal_shares(y)
             parts = self._parts(vector)
-            predictions, dead, saturated = watch_units(
-                parts, x, self.experiment.activation, self.output_activation
-            )
+            predictions, dead, saturated = watch_units(parts, x, self.experiment.activation, self.output_activation)
             loss = tf.reduce_sum(self.loss(y, predictions) * everyone)
             val_loss, _ = self._data_loss(vector, layer_state, x_val, y_val, _equal_shares(y_val), training=False)
             return loss, val_loss, dead, saturated
@@ -419,8 +417,7 @@ def train(experiment, *, jit_compile="auto"):
             of this kind is trained, and XLA from then on. XLA rounds differently, as `model.fit` does on another machine.
     """
     _check(experiment, jit_compile)
-    for run in stream(experiment, jit_compile=jit_compile, seconds=None):
-        pass
+    *_, run = stream(experiment, jit_compile=jit_compile, seconds=None)
     return run
 
 

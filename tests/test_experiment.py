@@ -61,15 +61,11 @@ def test_the_defaults_train_a_small_network_on_a_wave():
 
 
 def test_the_names_that_the_lessons_use_are_there():
-    assert list(ACTIVATIONS) == "linear sigmoid tanh relu leaky_relu elu selu gelu swish".split()
-    assert list(OPTIMIZERS) == "sgd momentum nesterov rmsprop adagrad adam adamw".split()
-    assert list(SCALINGS) == "none standard minmax robust".split()
-    assert {"line", "sine", "abs", "bump", "product", "xor", "moons", "circle", "auto_mpg"} <= set(
-        PROBLEMS
-    )
-    assert {"glorot_uniform", "he_normal", "lecun_normal", "zeros", "random_normal"} <= set(
-        INITIALIZERS
-    )
+    assert list(ACTIVATIONS) == ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "swish"]
+    assert list(OPTIMIZERS) == ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"]
+    assert list(SCALINGS) == ["none", "standard", "minmax", "robust"]
+    assert {"line", "sine", "abs", "bump", "product", "xor", "moons", "circle", "auto_mpg"} <= set(PROBLEMS)
+    assert {"glorot_uniform", "he_normal", "lecun_normal", "zeros", "random_normal"} <= set(INITIALIZERS)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -268,9 +264,7 @@ def test_a_text_restores_any_experiment(experiment):
 
 def test_fields_that_a_text_leaves_out_take_their_defaults():
     assert Experiment.from_json("{}") == Experiment()
-    assert Experiment.from_json(' {"problem": "line", "depth": 0} ') == Experiment(
-        problem="line", depth=0
-    )
+    assert Experiment.from_json(' {"problem": "line", "depth": 0} ') == Experiment(problem="line", depth=0)
 
 
 @pytest.mark.parametrize(

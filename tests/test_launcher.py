@@ -324,9 +324,7 @@ def test_help_names_every_command(run, capsys, arguments):
     assert all(len(line) <= 100 for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("given", "nearest"), [("labs", "lab"), ("tests", "test"), ("notebook", "notebooks")]
-)
+@pytest.mark.parametrize(("given", "nearest"), [("labs", "lab"), ("tests", "test"), ("notebook", "notebooks")])
 def test_unknown_command_names_the_nearest(run, capsys, given, nearest):
     assert run.main([given]) == 1
     error = capsys.readouterr().err
@@ -540,9 +538,7 @@ def test_installers_are_understood(run, word, output):
     assert word in sentence
     assert len(sentence) < 320
     assert not re.search(r"\{\w*\}", sentence)
-    assert [line.removeprefix("  | ") for line in tail] == [
-        line[:200] for line in output.splitlines()
-    ]
+    assert [line.removeprefix("  | ") for line in tail] == [line[:200] for line in output.splitlines()]
 
 
 # --- the locks, and who reads them ----------------------------------------------------------------

@@ -196,9 +196,7 @@ def test_xla_changes_no_more_than_the_last_digits(experiment):
         ("adamw", "relu", 0.01),
     ],
 )
-def test_where_rounding_grows_xla_stays_within_the_spread_of_model_fit(
-    optimizer, activation, rate, monkeypatch
-):
+def test_where_rounding_grows_xla_stays_within_the_spread_of_model_fit(optimizer, activation, rate, monkeypatch):
     """At these rates one bit of one weight grows to as much as 1e-3 in 50 epochs of `model.fit`.
 
     How much depends on the weight. The engine in graph mode finds the one that matters most among
@@ -357,9 +355,7 @@ def test_what_is_no_experiment_is_refused(value):
 
 @pytest.mark.parametrize("members", [None, 2])
 def test_values_never_trace_again(traces, members):
-    first = Experiment(
-        depth=1, width=4, samples=20, batch_size=7, epochs=2, dropout=0.1, optimizer="nesterov"
-    )
+    first = Experiment(depth=1, width=4, samples=20, batch_size=7, epochs=2, dropout=0.1, optimizer="nesterov")
     moves = [
         {"learning_rate": 1.0}, {"momentum": 0.0}, {"momentum": 0.99}, {"l1": 0.1}, {"l2": 0.1},
         {"l1": 0.01, "l2": 0.01}, {"dropout": 0.3}, {"dropout": 0.95}, {"weight_decay": 0.1},
@@ -415,9 +411,7 @@ def test_without_hidden_layers_what_they_would_be_makes_no_difference(traces):
     assert len(traces) == 1
 
 
-def test_the_cache_is_bounded_keeps_the_last_used_and_training_prints_nothing(
-    traces, capfd, caplog
-):
+def test_the_cache_is_bounded_keeps_the_last_used_and_training_prints_nothing(traces, capfd, caplog):
     favourite = Experiment(depth=1, width=1, samples=4, epochs=1)
     widths = range(1, GRAPHS_KEPT + 5)
     for width in widths:
@@ -609,8 +603,7 @@ def test_the_model_of_a_run_can_be_trained_on():
 )
 def test_a_diverged_run_is_a_result_and_no_exception(changes):
     experiment = SMALL.replace(
-        **{"optimizer": "sgd", "learning_rate": 1000.0, "activation": "elu", "epochs": 200}
-        | changes
+        **{"optimizer": "sgd", "learning_rate": 1000.0, "activation": "elu", "epochs": 200} | changes
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
