@@ -517,7 +517,7 @@ class Units(Layers):
                     weight="bold",
                     transform=self.axes.transAxes,
                 )
-            )  # fmt: skip
+            )
             for y, name, color in ((1.0, "dead", PALETTE["dead"]), (0.91, "saturated", PALETTE["saturated"]))
         ]
 

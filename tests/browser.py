@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -101,3 +102,24 @@ def run_all(page, timeout=180):
         }""",
         timeout,
     )
+
+
+def picture(path):
+    """The picture of the lab in README.md: `python tests/browser.py docs/lab.png` writes it anew."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+        with jupyterlab(folder) as address, chromium() as browser:
+            page = browser.new_page(viewport={"width": 1360, "height": 1000})
+            page.goto(address("notebooks/00_start_here.ipynb"))
+            run_all(page)
+            page.wait_for_selector(".wwil img[src]")
+            page.get_by_role("slider", name="depth").focus()
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(4000)
+            page.locator(".wwil").first.screenshot(path=path)
+
+
+if __name__ == "__main__":
+    picture(sys.argv[1])

@@ -1,0 +1,66 @@
+"""lessons/*.py → notebooks/*.ipynb and notebooks/solutions/*.ipynb, run and with their outputs.
+
+A cell tagged `solution` stands only in the solutions, one tagged `exercise` only in the notebook to be filled in.
+"""
+
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+LESSONS = ROOT / "lessons"
+NOTEBOOKS = ROOT / "notebooks"
+FOLDERS = {"exercise": NOTEBOOKS, "solution": NOTEBOOKS / "solutions"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def names():
+    """The lessons in their order."""
+    return sorted(path.stem for path in LESSONS.glob("[0-9]*.py"))
+
+
+def notebook(name, kind):
+    """The notebook of a lesson without outputs: kind is "exercise" or "solution"."""
+    book = jupytext.read(LESSONS / f"{name}.py")
+    other = {"exercise": "solution", "solution": "exercise"}[kind]
+    book.cells = [cell for cell in book.cells if other not in cell.metadata.get("tags", [])]
+    for number, cell in enumerate(book.cells):
+        cell["id"] = f"{name[:2]}-{number:02}"
+        cell.metadata.pop("lines_to_next_cell", None)
+    book.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    return book
+
+
+def run(book, folder):
+    """Run every cell; a reader without a kernel sees the pictures and texts, not the widgets."""
+    client = NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute()
+    book.metadata.pop("widgets", None)
+    for cell in book.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if len(data) > 1:
+                data.pop(WIDGET, None)
+    return book
+
+
+def main(wanted):
+    """Build the named lessons, or all."""
+    for name in wanted or names():
+        for kind, folder in FOLDERS.items():
+            folder.mkdir(parents=True, exist_ok=True)
+            print(f"{name} ({kind}) …", flush=True)
+            nbformat.write(run(notebook(name, kind), folder), folder / f"{name}.ipynb")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
