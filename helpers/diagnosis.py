@@ -171,7 +171,7 @@ def too_small(run):
 
 
 RULES = (
-    diverged, equal_units, no_bend, dead_units, saturated_units, over_regularized, vanishing, hardly_moved, rough, overfitting,
+    diverged, equal_units, no_bend, dead_units, vanishing, saturated_units, over_regularized, hardly_moved, rough, overfitting,
     still_falling, too_small,
 )  # fmt: skip
 

@@ -194,6 +194,8 @@ def _error(task, predictions, y):
     if task == "regression":
         with np.errstate(over="ignore", invalid="ignore"):
             return float(np.mean((np.asarray(predictions, float) - y) ** 2))
+    if not np.isfinite(predictions).all():
+        return np.nan
     return float(np.mean((np.asarray(predictions) > 0.5) != (y > 0.5)))
 
 

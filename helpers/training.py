@@ -468,6 +468,8 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1):
 def _seed_list(seeds):
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         seeds = range(seeds)
+    if isinstance(seeds, (str, bool)) or not hasattr(seeds, "__iter__"):
+        raise ValueError(f"seeds={seeds!r} is neither a number of seeds nor some seeds such as [0, 1, 2].")
     seeds = [SETTINGS["seed"].check("seeds", seed) for seed in seeds]
     if not seeds:
         raise ValueError("seeds=0 trains nothing: give a number from 1 on, or some seeds such as [0, 1, 2].")

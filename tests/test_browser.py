@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-
 from browser import ROOT, chromium, jupyterlab, run_all
 
 pytestmark = pytest.mark.browser
@@ -76,7 +75,7 @@ def test_a_storm_ends_with_the_last_setting(page):
 
 def test_nonsense_in_the_shared_text_gets_a_sentence(page):
     page.get_by_label("this setting as text").fill("nonsense")
-    page.get_by_role("button", name="Load").click()
+    page.get_by_role("button", name="Load", exact=True).click()
     page.wait_for_selector(".wwil-note:not(:empty)")
     assert "not a shared setting" in page.locator(".wwil-note").inner_text()
 

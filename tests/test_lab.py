@@ -7,7 +7,7 @@ import pytest
 from helpers import Experiment, Lab, train
 from helpers.diagnosis import findings
 
-FLAT = Experiment(problem="sine", depth=0, epochs=20)
+FLAT = Experiment(problem="sine", depth=0)
 
 
 def test_headless_lab_shows_its_first_setting():

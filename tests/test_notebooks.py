@@ -6,7 +6,6 @@ import sys
 
 import nbformat
 import pytest
-
 from browser import ROOT
 
 sys.path.insert(0, str(ROOT / "lessons"))

@@ -221,7 +221,7 @@ def test_where_rounding_grows_xla_stays_within_the_spread_of_model_fit(optimizer
             return difference(losses(train(experiment, jit_compile=False)), unmoved)
 
     most = max(range(0, 600, 20), key=moved_by)
-    spread = max(difference(fit(experiment, most), fit(experiment)), 1e-6)
+    spread = max(difference(fit(experiment, most), fit(experiment)), 1e-5)
     run = train(experiment, jit_compile=True)
     assert difference(losses(run), fit(experiment)) < 3 * spread
 
@@ -374,7 +374,8 @@ def test_values_never_trace_again(traces, members):
             pass
     assert len(traces) == 1
     # And yet each value has its effect, but for weight decay, epochs and nesterov's own.
-    assert len(outcomes) == 1 + len(moves) - 3
+    # A study takes its own seeds.
+    assert len(outcomes) == 1 + len(moves) - (4 if members else 3)
 
 
 def test_weight_decay_is_a_value_of_adamw(traces):
