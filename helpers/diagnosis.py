@@ -171,7 +171,7 @@ def too_small(run):
 
 
 RULES = (
-    diverged, equal_units, no_bend, dead_units, vanishing, saturated_units, over_regularized, hardly_moved, rough, overfitting,
+    diverged, equal_units, no_bend, over_regularized, dead_units, vanishing, saturated_units, hardly_moved, rough, overfitting,
     still_falling, too_small,
 )  # fmt: skip
 
