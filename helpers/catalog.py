@@ -1,10 +1,14 @@
-"""The words an experiment may use: one row for each activation, initializer, optimizer, scaling and task.
+"""The words an experiment may use: one row for each activation, initializer, optimizer, scaling, way with missing values …
 
 A new one is a new row here. The checks, the sliders, the Keras program and the tests read these tables.
 """
 
 import importlib
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,18 @@ class Call:
         shown = name if module.startswith("sklearn") else self.path
         return f"{shown}({', '.join(arguments)})"
 
+    def inside(self):
+        """This call and all calls among its arguments."""
+        yield self
+        for value in (*self.args, *self.kwargs.values()):
+            if isinstance(value, Call):
+                yield from value.inside()
+
+    def functions(self):
+        """The functions of ours among the arguments, which a program has to define."""
+        values = [value for call in self.inside() for value in (*call.args, *call.kwargs.values())]
+        return [value for value in values if inspect.isfunction(value)]
+
 
 def _made(value):
     return value.make() if isinstance(value, Call) else value
@@ -43,6 +59,8 @@ def _made(value):
 def _printed(value):
     if isinstance(value, str):
         return f'"{value}"'
+    if callable(value):
+        return f"np.{value.__name__}" if isinstance(value, np.ufunc) else value.__name__
     return str(value) if isinstance(value, Call) else repr(value)
 
 
@@ -134,6 +152,134 @@ SCALINGS = {
 
 
 @dataclass(frozen=True)
+class Imputation:
+    """What is done about missing inputs; `call` is a scikit-learn transformer, fitted on the training part."""
+
+    call: Call | None
+    help: str
+
+
+_FILL = Call("sklearn.impute.SimpleImputer", kwargs={"keep_empty_features": True})
+_MISSING = Call("sklearn.impute.MissingIndicator", kwargs={"features": "all"})
+
+IMPUTATIONS = {
+    "drop": Imputation(_FILL, "points that miss a value are left out; asked for one, the mean stands in"),
+    "none": Imputation(None, "nothing: NaN goes into the network"),
+    "mean": Imputation(_FILL, "the mean of the training points stands in"),
+    "median": Imputation(_FILL.with_(strategy="median"), "the median of the training points stands in"),
+    "zero": Imputation(_FILL.with_(strategy="constant", fill_value=0.0), "zero stands in"),
+    "flag": Imputation(_FILL.with_(strategy="constant", fill_value=-999.0), "-999 stands in, as in many old files"),
+    "indicator": Imputation(
+        Call("sklearn.pipeline.make_union", (_FILL, _MISSING)),
+        "the mean, and an input more that tells what was missing",
+    ),
+}
+
+
+def with_ratio(x):
+    """Append the ratio of the first two columns."""
+    return np.column_stack([x, x[:, 0] / x[:, 1]])
+
+
+def polar(x):
+    """Distance from the origin, and direction."""
+    return np.column_stack([np.hypot(x[:, 0], x[:, 1]), np.arctan2(x[:, 1], x[:, 0])])
+
+
+def clock(x):
+    """Where the hand of a clock of 24 hours stands."""
+    return np.column_stack([np.sin(2 * np.pi * x / 24), np.cos(2 * np.pi * x / 24)])
+
+
+@dataclass(frozen=True)
+class Features:
+    """What is made of the inputs before they are scaled; `call` is a scikit-learn transformer.
+
+    needs: what the inputs of a problem must be, one of `Source.kinds`; columns: how many they must be, 0 for any number.
+    """
+
+    call: Call | None
+    help: str
+    needs: str = "numbers"
+    columns: int = 0
+
+
+def _function(function):
+    return Call("sklearn.preprocessing.FunctionTransformer", (function,))
+
+
+FEATURES = {
+    "raw": Features(None, "the inputs as they are"),
+    "squares": Features(
+        Call("sklearn.preprocessing.PolynomialFeatures", (2,), {"include_bias": False}),
+        "squares and products of the inputs, too",
+    ),
+    "log": Features(_function(np.log10), "the decimal logarithm", needs="positive"),
+    "ratio": Features(_function(with_ratio), "the ratio of the two inputs, too", needs="positive", columns=2),
+    "polar": Features(_function(polar), "distance and direction instead of two coordinates", columns=2),
+    "clock": Features(_function(clock), "sine and cosine of the hour, so that 24 is near 0", needs="hours"),
+    "codes": Features(Call("sklearn.preprocessing.OrdinalEncoder"), "A is 0, B is 1, …", needs="text"),
+    "one_hot": Features(
+        Call("sklearn.preprocessing.OneHotEncoder", kwargs={"sparse_output": False}),
+        "an input for each category, 1 where it is meant",
+        needs="text",
+    ),
+}
+
+MISSING_KINDS = {
+    "by chance": "every cell is lost with the same chance",
+    "the largest": "the largest values of each input are lost: that it is missing tells something",
+}
+SPLITS = {
+    "shuffled": "validation points are drawn from all rows by chance",
+    "in order": "validation points are the last rows: the future",
+}
+TARGET_SCALINGS = {
+    "none": Scaling(None, "the targets as they are"),
+    "standard": Scaling(Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1; regression only"),
+}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate changes while it trains: `(rate, steps) -> Call` of a Keras schedule, or None."""
+
+    call: Callable | None
+    help: str
+
+
+def _schedule(name, **more):
+    def call(rate, steps):
+        kwargs = {"initial_learning_rate": rate, "decay_steps": steps}
+        return Call(f"keras.optimizers.schedules.{name}", kwargs={**kwargs, **more})
+
+    return call
+
+
+def _warmup(rate, steps):
+    first = max(1, steps // 10)
+    kwargs = {"initial_learning_rate": 0.0, "decay_steps": steps - first, "warmup_target": rate, "warmup_steps": first}
+    return Call("keras.optimizers.schedules.CosineDecay", kwargs=kwargs)
+
+
+SCHEDULES = {
+    "constant": Schedule(None, "the same rate in every step"),
+    "cosine": Schedule(_schedule("CosineDecay"), "falls along a cosine to 0 at the last step"),
+    "exponential": Schedule(_schedule("ExponentialDecay", decay_rate=0.01), "falls to a hundredth at the last step"),
+    "warmup": Schedule(_warmup, "rises for a tenth of the steps, then falls along a cosine"),
+}
+
+OUTPUT_ACTIVATIONS = {
+    "own": "what fits the task: linear for numbers, sigmoid for two classes, softmax for more",
+    "linear": "any number",
+    "relu": "never below 0",
+    "sigmoid": "between 0 and 1",
+    "tanh": "between -1 and 1",
+    "softmax": "shares that add up to 1; with a single unit that is always 1",
+}
+
+
+@dataclass(frozen=True)
 class Task:
     """What the output layer and the loss are for a kind of target; `error` names what skill is made of."""
 
@@ -145,4 +291,5 @@ class Task:
 TASKS = {
     "regression": Task("linear", Call("keras.losses.MeanSquaredError"), "mean squared error"),
     "binary": Task("sigmoid", Call("keras.losses.BinaryCrossentropy"), "share of wrong answers"),
+    "multiclass": Task("softmax", Call("keras.losses.SparseCategoricalCrossentropy"), "share of wrong answers"),
 }

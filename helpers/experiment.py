@@ -11,8 +11,20 @@ import math
 import numbers
 from dataclasses import dataclass, field
 
-from .catalog import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCALINGS
-from .problems import PROBLEMS, most_samples
+from .catalog import (
+    ACTIVATIONS,
+    FEATURES,
+    IMPUTATIONS,
+    INITIALIZERS,
+    MISSING_KINDS,
+    OPTIMIZERS,
+    OUTPUT_ACTIVATIONS,
+    SCALINGS,
+    SCHEDULES,
+    SPLITS,
+    TARGET_SCALINGS,
+)
+from .sources import PROBLEMS, most_samples
 
 LONGEST_TEXT = 10_000  # characters that from_json reads
 
@@ -69,7 +81,7 @@ def _quoted(value):
 
 
 def _name(default, table, group, label, help):
-    choices = {name: row.help for name, row in table.items()}
+    choices = {name: row if isinstance(row, str) else row.help for name, row in table.items()}
     return field(default=default, metadata={"setting": Setting(group, label, help, choices=choices)})
 
 
@@ -92,7 +104,7 @@ _STRENGTHS = (0.0, *_decades(1e-5, 1))
 class Experiment:
     """Everything that defines a run.
 
-    `samples` and `noise` left out are the problem's own. `batch_size=None` takes all training points at once.
+    `samples`, `noise`, `features` and `split` left out are the problem's own. `batch_size=None` takes all training points at once.
     An unknown name, a value out of range, a NaN or a wrong type raises a ValueError that says what is allowed.
 
     >>> Experiment(problem="sine", depth=3, width=16, activation="tanh", learning_rate=0.01).samples
@@ -106,13 +118,35 @@ class Experiment:
     )  # fmt: skip
     noise: float = _number(
         None, "Data", "noise", "standard deviation of what nobody can predict",
-        low=0.0, high=100.0, ladder=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0),
+        low=0.0, high=1e6, ladder=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0),
     )  # fmt: skip
-    scaling: str = _name("none", SCALINGS, "Data", "scaling", "what is done to the inputs before the network")
+    stretch: float = _number(
+        1.0, "Data", "stretch", "every input is multiplied by this",
+        low=1e-6, high=1e6, ladder=(0.001, 0.01, 0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0),
+    )  # fmt: skip
+    offset: float = _number(
+        0.0, "Data", "offset", "this is added to every input",
+        low=-1e6, high=1e6, ladder=(0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 2000.0),
+    )  # fmt: skip
+    outliers: int = _number(
+        0, "Data", "outliers", "training values that are a thousand times too large", unit="values",
+        low=0, high=1000, whole=True, ladder=(0, 1, 2, 5, 10, 20),
+    )  # fmt: skip
+    missing: float = _number(
+        0.0, "Data", "missing", "share of the input values that is lost",
+        low=0.0, high=0.9, ladder=(0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5),
+    )  # fmt: skip
+    missing_kind: str = _name("by chance", MISSING_KINDS, "Data", "which are lost", "which input values are lost")
+    split: str = _name(None, SPLITS, "Data", "split", "which rows of real data are for validation")
     seed: int = _number(
         0, "Data", "seed", "draws data, first weights, batches and dropout",
         low=0, high=999_999, whole=True, ladder=tuple(range(10)),
     )  # fmt: skip
+
+    imputation: str = _name("drop", IMPUTATIONS, "Preparation", "missing values", "what is done about missing inputs")
+    features: str = _name(None, FEATURES, "Preparation", "features", "what is made of the inputs")
+    scaling: str = _name("none", SCALINGS, "Preparation", "scaling", "what is done to the inputs before the network")
+    target_scaling: str = _name("none", TARGET_SCALINGS, "Preparation", "target scaling", "what is done to the targets")
 
     depth: int = _number(
         2, "Network", "depth", "hidden layers; 0 is a plain linear unit", unit="layers",
@@ -124,11 +158,17 @@ class Experiment:
     )  # fmt: skip
     activation: str = _name("tanh", ACTIVATIONS, "Network", "activation", "the bend in every hidden unit")
     initializer: str = _name("glorot_uniform", INITIALIZERS, "Network", "initializer", "where the weights start")
+    bias_initializer: float = _number(
+        0.0, "Network", "first bias", "where the biases of the hidden units start",
+        low=-100.0, high=100.0, ladder=(-10.0, -5.0, -2.0, -1.0, 0.0, 0.1, 1.0, 5.0),
+    )  # fmt: skip
+    output_activation: str = _name("own", OUTPUT_ACTIVATIONS, "Network", "output", "the activation of the output layer")
 
     optimizer: str = _name("adam", OPTIMIZERS, "Training", "optimizer", "how a gradient becomes a step")
     learning_rate: float = _number(
         0.01, "Training", "learning rate", "size of a step", low=1e-8, high=1000.0, ladder=_decades(1e-5, 10),
     )  # fmt: skip
+    schedule: str = _name("constant", SCHEDULES, "Training", "schedule", "how the learning rate changes")
     momentum: float = _number(
         0.9, "Training", "momentum", "share of the speed that is kept; used by momentum and nesterov",
         low=0.0, high=0.999, ladder=(0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99),
@@ -154,6 +194,10 @@ class Experiment:
         0.0, "Regularization", "dropout", "share of hidden units switched off in each step",
         low=0.0, high=0.95, ladder=(0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8),
     )  # fmt: skip
+    early_stopping: int = _number(
+        0, "Regularization", "patience", "stops when so many epochs brought no better validation loss; 0 never stops",
+        unit="epochs", low=0, high=10_000, whole=True, ladder=(0, 1, 3, 10, 30, 100),
+    )  # fmt: skip
     weight_decay: float = _number(
         0.004, "Regularization", "weight decay", "adamw's own shrinking of the weights; used by adamw only",
         low=0.0, high=10.0, ladder=_STRENGTHS,
@@ -162,26 +206,80 @@ class Experiment:
     def __post_init__(self):
         for name, setting in SETTINGS.items():
             value = getattr(self, name)
-            if value is None and name in ("samples", "noise"):
-                value = getattr(PROBLEMS[self.problem], name)
+            if value is None and name in _OWN:
+                value = getattr(PROBLEMS[self.problem], _OWN[name])
             object.__setattr__(self, name, setting.check(name, value))
-        most = most_samples(self.problem)
+        self._check_data()
+
+    def _check_data(self):
+        source = PROBLEMS[self.problem]
+        most = most_samples(self.problem, self.imputation == "drop")
         if self.samples > most:
             raise ValueError(
                 f"samples={self.samples} is more than {self.problem!r} has: a whole number from 2 to {most} is allowed."
             )
+        if self.features not in self.choices("features"):
+            raise ValueError(
+                f"features={self.features!r} cannot be made of the inputs of {self.problem!r} ({', '.join(source.kinds)}); "
+                f"allowed: {', '.join(self.choices('features'))}."
+            )
+        for name in ("missing", "outliers", "offset", "stretch") if source.categories else ():
+            default = _DEFAULTS[name]
+            if getattr(self, name) != default:
+                raise ValueError(
+                    f"{name}={getattr(self, name):g} needs inputs that are numbers; those of {self.problem!r} are text. "
+                    f"Take {name}={default:g} or another problem."
+                )
+        left = self.samples * (1 - self.missing) ** len(source.features)
+        if self.imputation == "drop" and left < 5 and self.missing:
+            raise ValueError(
+                f"imputation='drop' with missing={self.missing:g} leaves about {left:.1g} of {self.samples} points, and 5 "
+                "are needed: take more samples, fewer missing values or another imputation."
+            )
+        if FEATURES[self.features].needs == "positive" and self.offset < 0:
+            raise ValueError(
+                f"features={self.features!r} needs positive inputs; offset={self.offset:g} can make them negative. "
+                "Take an offset of 0 or more."
+            )
+
+    def choices(self, name):
+        """The names that may stand in a field of this experiment, for a field that takes a name."""
+        names = SETTINGS[name].choices
+        if name == "features":
+            return [row for row in names if PROBLEMS[self.problem].suits(FEATURES[row])]
+        return list(names)
+
+    def stops(self, name):
+        """The values that a control of this field offers: its ladder within what is allowed, and the present value."""
+        setting, value = SETTINGS[name], getattr(self, name)
+        if setting.choices:
+            return self.choices(name)
+        stops = setting.ladder
+        if name == "samples":
+            most = most_samples(self.problem, self.imputation == "drop")
+            stops = [stop for stop in stops if stop <= most]
+        return sorted({*stops, value}, key=lambda stop: math.inf if stop is None else stop)
 
     def replace(self, **changes):
         """The same experiment with some fields changed.
 
-        With a new problem, `samples` and `noise` that were the old problem's own become the new one's own.
+        With a new problem, `samples`, `noise`, `features` and `split` that were the old problem's own become the new
+        one's own, and so do features that cannot be made of its inputs.
         """
         unknown(changes)
-        values = dataclasses.asdict(self)
-        if changes.get("problem", self.problem) != self.problem:
-            own = PROBLEMS[self.problem]
-            values |= {name: None for name in ("samples", "noise") if values[name] == getattr(own, name)}
+        values = {name: getattr(self, name) for name in SETTINGS}
+        new = changes.get("problem", self.problem)
+        if new != self.problem and new in PROBLEMS:
+            old = PROBLEMS[self.problem]
+            values |= {name: None for name, own in _OWN.items() if values[name] == getattr(old, own)}
+            if values["features"] and not PROBLEMS[new].suits(FEATURES[values["features"]]):
+                values["features"] = None
         return Experiment(**values | changes)
+
+    def data_only(self):
+        """The experiment with all fields at their defaults that do not change the data or their preparation."""
+        kept = {name: getattr(self, name) for name, setting in SETTINGS.items() if setting.group in _DATA_GROUPS}
+        return Experiment(**kept)
 
     def to_json(self):
         """A short text that `from_json` turns into an equal experiment."""
@@ -217,6 +315,10 @@ class Experiment:
 
 
 SETTINGS = {f.name: f.metadata["setting"] for f in dataclasses.fields(Experiment)}
+_DEFAULTS = {f.name: f.default for f in dataclasses.fields(Experiment)}
+_DATA_GROUPS = ("Data", "Preparation")
+# Fields that take the problem's own value if they are left out, and what a Source calls it.
+_OWN = {"samples": "samples", "noise": "noise", "features": "features_as", "split": "split"}
 
 
 def unknown(names):

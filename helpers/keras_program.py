@@ -1,10 +1,12 @@
 """`Experiment` → the plain Keras program that does the same, to be read, copied and run alone."""
 
+import inspect
 import re
 
-from .catalog import SCALINGS, TASKS
-from .models import layer_calls, optimizer_call, order_seed
-from .problems import PROBLEMS, draw_code
+from .catalog import TASKS, Call
+from .models import layer_calls, optimizer_call, order_seed, steps_per_epoch
+from .problems import preparation, target_scaler_call
+from .sources import PROBLEMS, draw_code
 
 BATCHES = """\
 def batches():
@@ -12,8 +14,7 @@ def batches():
     rng = np.random.default_rng({seed})
     while True:
         order = rng.permutation(len(x))
-        for start in range(0, len(x), {batch}):
-            rows = order[start : start + {batch}]
+        for rows in {rows}:
             yield x[rows], y[rows]
 """
 
@@ -21,29 +22,66 @@ def batches():
 def program(experiment):
     """A Python program that needs only keras, numpy and scikit-learn, and ends with `history = model.fit(...)`."""
     e = experiment
-    source = PROBLEMS[e.problem]
-    scaler = SCALINGS[e.scaling].call
-    imports = ["import keras", "import numpy as np"]
-    if scaler:
-        imports.append(f"from sklearn.preprocessing import {scaler.path.rpartition('.')[2]}")
-    parts = ["\n".join(imports), "# The data", draw_code(source, e.problem, e.samples, e.noise, e.seed)]
-    if scaler:
-        parts.append(f"scaler = {scaler}.fit(x)  # from the training points only\n"
-                     "x, x_val = scaler.transform(x), scaler.transform(x_val)")  # fmt: skip
+    task = TASKS[PROBLEMS[e.problem].task]
+    steps, target_scaler = preparation(e), target_scaler_call(e)
+    parts = [_imports([*steps, *filter(None, [target_scaler])]), "# The data", draw_code(e), *_prepared(e, steps)]
+    if target_scaler:
+        parts.append(
+            f"target_scaler = {target_scaler}.fit(y)\ny, y_val = target_scaler.transform(y), target_scaler.transform(y_val)"
+        )
     layers = "".join(f"    {call},\n" for call in layer_calls(e))
-    loss = re.sub(r"(?<!^)(?=[A-Z])", "_", TASKS[source.task].loss.path.rpartition(".")[2]).lower()
+    loss = re.sub(r"(?<!^)(?=[A-Z])", "_", task.loss.path.rpartition(".")[2]).lower()
     parts += [
         "# The network",
         f"model = keras.Sequential([\n{layers}])",
         f'model.compile(optimizer={optimizer_call(e)}, loss="{loss}")',
         "# The training",
+        *_training(e),
     ]
-    validation = f"epochs={e.epochs}, validation_data=(x_val, y_val)"
-    batch = min(e.batch_size or e.samples, e.samples)
-    if batch == e.samples:
-        parts.append(f"history = model.fit(x, y, batch_size=len(x), shuffle=False, {validation})")
-    else:
-        parts.append(BATCHES.format(seed=order_seed(e), batch=batch))
-        steps = -(-e.samples // batch)
-        parts.append(f"history = model.fit(batches(), steps_per_epoch={steps}, shuffle=False, {validation})")
     return re.sub("\n{4,}", "\n\n\n", "\n\n".join(part.strip("\n") for part in parts)) + "\n"
+
+
+def _imports(calls):
+    """keras and numpy, and what the calls need of scikit-learn."""
+    paths = {inner.path.rpartition(".")[::2] for call in calls for inner in call.inside()}
+    if calls:
+        paths.add(("sklearn.pipeline", "make_pipeline"))
+    modules = sorted({module for module, _ in paths})
+    names = {module: sorted(name for m, name in paths if m == module) for module in modules}
+    return "\n".join(
+        ["import keras", "import numpy as np", *(f"from {m} import {', '.join(names[m])}" for m in modules)]
+    )
+
+
+def _prepared(e, steps):
+    """The lines that make the points ready for the network."""
+    parts = [inspect.getsource(function) for step in steps for function in step.functions()]
+    if e.missing and e.imputation == "drop":
+        parts.append("complete = ~np.isnan(x).any(axis=1)\nx, y = x[complete], y[complete]")
+    if steps:
+        pipeline = Call("sklearn.pipeline.make_pipeline", tuple(steps))
+        parts.append(
+            f"prepare = {pipeline}.fit(x)  # from the training points only\n"
+            "x, x_val = prepare.transform(x), prepare.transform(x_val)"
+        )
+    return parts
+
+
+def _training(e):
+    """The lines that train."""
+    fit = f"epochs={e.epochs}, validation_data=(x_val, y_val)"
+    if e.early_stopping:
+        stop = Call(
+            "keras.callbacks.EarlyStopping", kwargs={"patience": e.early_stopping, "restore_best_weights": True}
+        )
+        fit += f", callbacks=[{stop}]"
+    steps = steps_per_epoch(e)
+    if steps == 1:
+        return [f"history = model.fit(x, y, batch_size=len(x), shuffle=False, {fit})"]
+    rows = f"(order[start : start + {e.batch_size}] for start in range(0, len(x), {e.batch_size}))"
+    if e.missing and e.imputation == "drop":
+        rows = f"np.array_split(order, {steps})"
+    return [
+        BATCHES.format(seed=order_seed(e), rows=rows),
+        f"history = model.fit(batches(), steps_per_epoch={steps}, shuffle=False, {fit})",
+    ]

@@ -16,7 +16,7 @@ from . import plots
 from .catalog import OPTIMIZERS
 from .diagnosis import findings
 from .experiment import SETTINGS, Experiment, unknown
-from .problems import make_problem, most_samples
+from .problems import make_problem
 from .training import has_graph, stream, stream_seeds
 
 HERE = Path(__file__).parent
@@ -247,11 +247,7 @@ class Lab:
 
     def _ladder(self, name):
         """The values that the control of a field offers for the present experiment."""
-        setting, value = SETTINGS[name], getattr(self.experiment, name)
-        if setting.choices:
-            return list(setting.choices)
-        stops = [stop for stop in setting.ladder if name != "samples" or stop <= most_samples(self.experiment.problem)]
-        return sorted({*stops, value}, key=lambda stop: float("inf") if stop is None else stop)
+        return self.experiment.stops(name)
 
     def _say_controls(self):
         self.view.controls = [self._control(name) for name in self.names]

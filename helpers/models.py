@@ -1,28 +1,42 @@
 """`Experiment` → a compiled `keras.Sequential`, in the words of the Keras documentation."""
 
+import warnings
+from functools import lru_cache
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from .catalog import INITIALIZERS, OPTIMIZERS, TASKS, Call
-from .problems import PROBLEMS
+from .catalog import INITIALIZERS, OPTIMIZERS, SCHEDULES, TASKS, Call
+from .problems import make_problem
+from .sources import PROBLEMS
+
+# Softmax over a single unit is a failure that the lab shows on purpose, and explains.
+warnings.filterwarnings("ignore", "You are using a softmax over axis", UserWarning)
 
 
 def layer_calls(experiment):
     """The layers of the network as calls that can be made or printed, the input first."""
     e = experiment
-    source = PROBLEMS[e.problem]
-    calls = [Call("keras.Input", kwargs={"shape": (len(source.features),)})]
+    calls = [Call("keras.Input", kwargs={"shape": make_problem(e).x.shape[1:]})]
     for index in range(e.depth):
         calls.append(_dense(e, index, e.width, e.activation))
         if e.dropout:
             calls.append(Call("keras.layers.Dropout", (e.dropout,), {"seed": layer_seed(e.seed, index)}))
-    calls.append(_dense(e, e.depth, 1, TASKS[source.task].output_activation))
+    calls.append(_dense(e, e.depth, PROBLEMS[e.problem].outputs, output_activation(e)))
     return calls
+
+
+def output_activation(experiment):
+    """The activation of the output layer: the task's own unless the experiment names another."""
+    own = TASKS[PROBLEMS[experiment.problem].task].output_activation
+    return own if experiment.output_activation == "own" else experiment.output_activation
 
 
 def _dense(experiment, index, units, activation):
     kwargs = {"activation": activation, "kernel_initializer": initializer_call(experiment, index)}
+    if experiment.bias_initializer and index < experiment.depth:
+        kwargs["bias_initializer"] = Call("keras.initializers.Constant", (experiment.bias_initializer,))
     if experiment.l1 or experiment.l2:
         strengths = {name: getattr(experiment, name) for name in ("l1", "l2") if getattr(experiment, name)}
         kwargs["kernel_regularizer"] = Call("keras.regularizers.L1L2", kwargs=strengths)
@@ -48,8 +62,41 @@ def initializer_call(experiment, index):
 def optimizer_call(experiment):
     """The optimizer as a call that can be made or printed."""
     row = OPTIMIZERS[experiment.optimizer]
-    values = {name: getattr(experiment, name) for name in ("learning_rate", *row.uses)}
-    return row.call.with_(**values)
+    schedule = SCHEDULES[experiment.schedule].call
+    rate = experiment.learning_rate
+    values = {"learning_rate": schedule(rate, all_steps(experiment)) if schedule else rate}
+    return row.call.with_(**values, **{name: getattr(experiment, name) for name in row.uses})
+
+
+def steps_per_epoch(experiment):
+    """The number of batches in an epoch; points that are dropped make the batches smaller, not fewer."""
+    return -(-experiment.samples // (experiment.batch_size or experiment.samples))
+
+
+def all_steps(experiment):
+    """The number of steps of the whole run."""
+    return experiment.epochs * steps_per_epoch(experiment)
+
+
+def learning_rates(experiment, first, epochs):
+    """The learning rate of each step of some epochs from number `first` on: (epochs, steps) float32."""
+    steps = steps_per_epoch(experiment)
+    if SCHEDULES[experiment.schedule].call is None:
+        return np.full((epochs, steps), experiment.learning_rate, "float32")
+    numbers = np.arange(first * steps, (first + epochs) * steps, dtype="float32")
+    factors = _schedule(experiment.schedule, all_steps(experiment))(tf.constant(numbers))
+    return factors.numpy().reshape(epochs, steps) * np.float32(experiment.learning_rate)
+
+
+@lru_cache(maxsize=8)
+def _schedule(name, steps):
+    """A Keras schedule of rate 1 as a function of many step numbers at once; schedules are proportional to the rate."""
+    schedule = SCHEDULES[name].call(1.0, steps).make()
+    return tf.function(
+        lambda numbers: tf.vectorized_map(schedule, numbers, warn=False),
+        autograph=False,
+        input_signature=[tf.TensorSpec([None])],
+    )
 
 
 def build_model(experiment):
@@ -107,5 +154,6 @@ def first_weights(experiment, seeds, shapes):
             kernel = np.asarray(initializer_call(experiment.replace(seed=seeds[0]), index).make()(shape))[None]
         else:
             kernel = _draw_kernels(experiment.initializer, shape, [layer_seed(s, index) for s in seeds])
-        parts += [kernel.reshape(len(seeds), -1), np.zeros((len(seeds), shape[-1]), "float32")]
+        bias = experiment.bias_initializer if index < experiment.depth else 0.0
+        parts += [kernel.reshape(len(seeds), -1), np.full((len(seeds), shape[-1]), bias, "float32")]
     return np.concatenate(parts, axis=1)

@@ -12,11 +12,12 @@ FLAT = 1e-6  # a slope below this share of the steepest passes no gradient on
 SATURATED = 0.01  # a unit is saturated at a point where its slope is below this share of the steepest
 
 
-def watch_units(parts, x, activation, output_activation):
+def watch_units(parts, x, shares, activation, output_activation):
     """One pass of the points through the network: what it answers, and the state of its hidden units.
 
-    parts: the weights, a kernel and a bias for each Dense layer, the input side first. x: (points, features).
-    Returns (predictions (points, 1), dead (hidden layers,), saturated (hidden layers,)), the last two as shares of the
+    parts: the weights, a kernel and a bias for each Dense layer, the input side first. x: (points, inputs).
+    shares: (points,), what each point counts; 0 for filling.
+    Returns (predictions (points, outputs), dead (hidden layers,), saturated (hidden layers,)), the last two as shares of the
     units of a layer: dead is a unit with no slope at any point, saturated one with (almost) none at most points.
     """
     row = ACTIVATIONS[activation]
@@ -29,8 +30,9 @@ def watch_units(parts, x, activation, output_activation):
             tape.watch(z)
             h = bend(z)
         slope = tf.abs(tape.gradient(h, z)) / row.steepest
-        dead.append(_share(tf.reduce_max(slope, axis=0) < FLAT))
-        flat = tf.reduce_mean(tf.cast(slope < SATURATED, tf.float32), axis=0)
+        counts = tf.sign(shares)[:, None]
+        dead.append(_share(tf.reduce_max(slope * counts, axis=0) < FLAT))
+        flat = tf.reduce_sum(tf.cast(slope < SATURATED, tf.float32) * shares[:, None], axis=0)
         saturated.append(_share(flat > 0.5) if row.saturates else tf.zeros([]))
     predictions = keras.activations.get(output_activation)(tf.matmul(h, parts[-2]) + parts[-1])
     return predictions, _stacked(dead), _stacked(saturated)

@@ -17,14 +17,19 @@ LEARNED = 0.95  # the skill from which on a network has learned; the one definit
 def skill(error, problem):
     """(baseline - error) / (baseline - noise floor): 0 is no better than a constant, 1 is all there is to learn.
 
-    -inf for predictions that are not finite; 0 at most where a constant is as good as the true function.
+    -inf for predictions that are not finite. Where there is nothing to learn it is 0 at most.
     """
     if not np.isfinite(error):
         return -np.inf
-    learnable = problem.baseline - problem.noise_floor
-    if learnable <= 0:
-        return min(0.0, problem.baseline - error)
-    return float((problem.baseline - error) / learnable)
+    gain = problem.baseline - error
+    if nothing_to_learn(problem):
+        return min(0.0, float(gain / problem.baseline)) if problem.baseline else 0.0
+    return float(gain / (problem.baseline - problem.noise_floor))
+
+
+def nothing_to_learn(problem):
+    """Whether even the best answer is hardly better than a constant: by less than 3 % of the constant's error."""
+    return problem.baseline - problem.noise_floor <= 0.03 * problem.baseline
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +41,9 @@ class Run:
     update_ratio: (epochs, layers), length of the mean step of a kernel as a share of the kernel's own length.
     dead, saturated: (epochs, hidden layers), share of the units.
     All of these are measured at the end of an epoch, except `loss`, which is the mean over the epoch.
-    weights: a kernel and a bias for each Dense layer. predictions: (n_val, 1), for the validation points.
-    shown: predictions for the points that `stream` was asked for.
+    weights: a kernel and a bias for each Dense layer. predictions: (n_val, outputs), for the validation points; with early
+    stopping those of the best epoch, and there are fewer epochs.
+    shown: predictions for the points that `stream` was asked for. finished: whether it has come to its end.
     """
 
     experiment: Experiment
@@ -51,12 +57,8 @@ class Run:
     weights: list
     predictions: np.ndarray
     shown: np.ndarray = field(repr=False)
+    finished: bool
     seconds: float
-
-    @property
-    def finished(self):
-        """Whether all epochs are done."""
-        return len(self.loss) == self.experiment.epochs
 
     @property
     def diverged_at(self):
@@ -92,6 +94,8 @@ class Run:
         """One sentence in plain words."""
         if self.diverged_at is not None:
             return f"It diverged: from epoch {self.diverged_at + 1} on the loss is no longer a number."
+        if nothing_to_learn(self.problem):
+            return f"There is nothing to learn: the {self.problem.floor_name} is hardly better than a constant."
         share = f"{self.skill:.0%} of what there is to learn"
         constant = "the mean" if self.problem.task == "regression" else "the most frequent class"
         if self.learned:
@@ -110,6 +114,7 @@ class SeedStudy:
     seeds: (seeds,). loss, val_loss: (seeds, epochs). gradient_norm, update_ratio: (seeds, epochs, layers).
     dead, saturated: (seeds, epochs, hidden layers). error, skill, learned: (seeds,).
     baseline, noise_floor: (seeds,), each seed's own data. weights: (seeds, parameters).
+    epochs_run: (seeds,), how many epochs each trained; after that its values stay as they were in its best epoch.
     done: the share of the work that is done.
     """
 
@@ -125,6 +130,7 @@ class SeedStudy:
     skill: np.ndarray
     baseline: np.ndarray
     noise_floor: np.ndarray
+    epochs_run: np.ndarray
     weights: np.ndarray = field(repr=False)
     done: float = 1.0
 

@@ -21,6 +21,7 @@ import time
 from collections import OrderedDict
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -28,12 +29,22 @@ import tensorflow as tf
 
 from .catalog import OPTIMIZERS, TASKS, Call
 from .experiment import SETTINGS, Experiment
-from .models import first_weights, layer_calls, layer_seed, optimizer_call, order_seed
+from .models import (
+    first_weights,
+    layer_calls,
+    layer_seed,
+    learning_rates,
+    optimizer_call,
+    order_seed,
+    output_activation,
+    steps_per_epoch,
+)
 from .probes import kernel_norms, watch_units
-from .problems import PROBLEMS, make_problem
+from .problems import make_problem
 from .run import PER_EPOCH, Run, SeedStudy, skill
+from .sources import PROBLEMS
 
-KNOBS = ("l1", "l2", "dropout", "momentum", "weight_decay")  # fields that enter a graph as values
+KNOBS = ("l1", "l2", "dropout", "momentum", "weight_decay", "early_stopping")  # fields that enter a graph as values
 GRAPHS_KEPT = 16
 SEEDS_AT_ONCE = 100
 EPOCHS_AT_ONCE = 128  # the longest chunk for one network; many networks take shorter ones
@@ -78,26 +89,26 @@ class Graph:
         e = experiment
         source = PROBLEMS[e.problem]
         hidden = (e.depth, e.width, e.activation, e.dropout > 0) if e.depth else ()
-        return (source.task, len(source.features), *hidden, e.optimizer, members)
+        output = (source.task, source.outputs, output_activation(e))
+        return (make_problem(e).x.shape[1], *hidden, *output, e.optimizer, e.early_stopping > 0, members)
 
     def __init__(self, experiment, members=None):
-        task = TASKS[PROBLEMS[experiment.problem].task]
-        plain = experiment.replace(l1=0.0, l2=0.0)
+        plain = experiment.replace(l1=0.0, l2=0.0, schedule="constant")
         self.model = keras.Sequential([_with_knob(call).make() for call in layer_calls(plain)])
         self.dropouts = [layer for layer in self.model.layers if isinstance(layer, KnobDropout)]
         self.shapes = [tuple(v.shape) for v in self.model.trainable_variables]
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
         self.members = members
         self.experiment = experiment
-        self.output_activation = task.output_activation
-        self.loss = task.loss.with_(reduction=None).make()
+        self.output_activation = output_activation(experiment)
+        self.loss = TASKS[PROBLEMS[experiment.problem].task].loss.with_(reduction=None).make()
+        self.stops_early = experiment.early_stopping > 0
 
         rows = () if members is None else (members,)
         self.vector = keras.Variable(np.zeros((*rows, sum(self.sizes)), "float32"), name="weights")
-        self.optimizer = optimizer_call(experiment).make()
+        self.optimizer = optimizer_call(plain).make()
         self.optimizer.build([self.vector])
         self.fresh_slots = [v.numpy() for v in self.optimizer.variables]
-        self.rate_index = [v is self.optimizer.learning_rate for v in self.optimizer.variables].index(True)
         self.in_kernel = np.zeros((sum(self.sizes), len(self.shapes) // 2), "float32")
         for layer, start in enumerate(np.cumsum([0, *self.sizes])[:-1:2]):
             self.in_kernel[start : start + self.sizes[2 * layer], layer] = 1
@@ -133,7 +144,7 @@ class Graph:
         with tf.GradientTape() as tape:
             tape.watch(vector)
             loss, layer_state = self._each(
-                lambda v, s, x, y: self._data_loss(v, s, x, y, shares, training=True), vector, layer_state, x, y
+                lambda *arguments: self._data_loss(*arguments, training=True), vector, layer_state, x, y, shares
             )
             loss += self._penalty(vector, knobs)
         self.optimizer.apply([tape.gradient(loss, vector)], [self.vector])
@@ -142,33 +153,35 @@ class Graph:
     def _measure(self, vector, layer_state, data, knobs):
         """Everything that is measured at the end of an epoch: a tensor for each of PER_EPOCH but the first."""
 
-        def losses(vector, layer_state, x, y, x_val, y_val):
-            everyone = _equal_shares(y)
+        def losses(vector, layer_state, x, y, shares, x_val, y_val):
             parts = self._parts(vector)
-            predictions, dead, saturated = watch_units(parts, x, self.experiment.activation, self.output_activation)
-            loss = tf.reduce_sum(self.loss(y, predictions) * everyone)
+            predictions, dead, saturated = watch_units(
+                parts, x, shares, self.experiment.activation, self.output_activation
+            )
+            loss = tf.reduce_sum(self.loss(y, predictions) * shares)
             val_loss, _ = self._data_loss(vector, layer_state, x_val, y_val, _equal_shares(y_val), training=False)
             return loss, val_loss, dead, saturated
 
         with tf.GradientTape() as tape:
             tape.watch(vector)
             loss, val_loss, dead, saturated = self._each(
-                losses, vector, layer_state, data.x, data.y, data.x_val, data.y_val
+                losses, vector, layer_state, data.x, data.y, data.shares, data.x_val, data.y_val
             )
             penalty = self._penalty(vector, knobs)
             loss += penalty
         gradient_norm = kernel_norms(tape.gradient(loss, vector), self.in_kernel)
         return val_loss + penalty, gradient_norm, dead, saturated
 
-    def _chunk(self, state, knobs, data, order, shares, epochs):
+    def _chunk(self, state, knobs, data, order, shares, rates, epochs):
         """`epochs` epochs from `state`: the new state, what was measured, and the predictions for `data.x_show`.
 
-        state: (weights, optimizer variables, layer state). order: (≥ epochs, [members,] steps, batch) rows of the data.
-        shares: (steps, batch), what each row counts in its batch: 1 / points of the batch, 0 for filling.
+        state: (weights, optimizer variables, layer state, what early stopping keeps).
+        order: (≥ epochs, [members,] steps, batch) rows of the data. rates: (≥ epochs, steps) learning rates.
+        shares: (steps, [members,] batch), what each row counts in its batch: 1 / points of the batch, 0 for filling.
         """
         knobs = SimpleNamespace(**dict(zip(KNOBS, tf.unstack(knobs), strict=True)))
         data = SimpleNamespace(**data)
-        weights, slots, layer_state = state
+        weights, slots, layer_state, kept = state
         for name in OPTIMIZERS[self.experiment.optimizer].uses:
             setattr(self.optimizer, name, Knob(getattr(knobs, name)))
         for dropout in self.dropouts:
@@ -179,27 +192,35 @@ class Graph:
         axis = 0 if self.members is None else 1
         rows = self.vector.shape[:-1]
         steps = tf.shape(shares)[0]
-        portions = tf.reduce_sum(tf.sign(shares), 1)  # points in each step, as shares of the epoch
-        portions /= tf.reduce_sum(portions)
+        portions = tf.reduce_sum(tf.sign(shares), -1)  # points in each step, as shares of the epoch
+        portions /= tf.reduce_sum(portions, 0)
 
-        def step(number, loss, layer_state, epoch_order):
+        def step(number, loss, layer_state, epoch_order, epoch_rates):
             batch = tf.gather(epoch_order, number, axis=axis)
             x = tf.gather(data.x, batch, axis=axis, batch_dims=axis)
             y = tf.gather(data.y, batch, axis=axis, batch_dims=axis)
             vector = tf.identity(self.vector.value)
+            self.optimizer.learning_rate.assign(epoch_rates[number])
             batch_loss, layer_state = self._step(vector, layer_state, x, y, shares[number], knobs)
-            return number + 1, loss + batch_loss * portions[number], layer_state, epoch_order
+            return number + 1, loss + batch_loss * portions[number], layer_state, epoch_order, epoch_rates
 
-        def epoch(number, layer_state, traces):
+        def epoch(number, layer_state, kept, traces):
             before = tf.identity(self.vector.value)
-            start = (0, tf.zeros(rows), layer_state, order[number])
-            _, loss, layer_state, _ = tf.while_loop(lambda number, *_: number < steps, step, start)
+            start = (0, tf.zeros(rows), layer_state, order[number], rates[number])
+            _, loss, layer_state, *_ = tf.while_loop(lambda number, *_: number < steps, step, start)
+            if self.stops_early:
+                self.vector.assign(_where(kept.stopped, kept.vector, self.vector.value))
+                loss = tf.where(kept.stopped, kept.loss, loss)
             vector = tf.identity(self.vector.value)
             val_loss, gradient_norm, dead, saturated = self._measure(vector, layer_state, data, knobs)
             moved = kernel_norms(vector - before, self.in_kernel) / tf.cast(steps, tf.float32)
             update_ratio = tf.math.divide_no_nan(moved, kernel_norms(vector, self.in_kernel))
+            if self.stops_early:
+                kept = kept.after_epoch(vector, loss, val_loss, knobs.early_stopping)
+                self.vector.assign(_where(kept.stopped, kept.vector, vector))
             measured = (loss, val_loss, gradient_norm, update_ratio, dead, saturated)
-            return number + 1, layer_state, [t.write(number, m) for t, m in zip(traces, measured, strict=True)]
+            traces = [t.write(number, m) for t, m in zip(traces, measured, strict=True)]
+            return number + 1, layer_state, kept, traces
 
         layers = len(self.shapes) // 2
         widths = {"gradient_norm": [layers], "update_ratio": [layers], "dead": [layers - 1], "saturated": [layers - 1]}
@@ -207,13 +228,14 @@ class Graph:
             tf.TensorArray(tf.float32, tf.shape(order)[0], element_shape=[*rows, *widths.get(name, [])])
             for name in PER_EPOCH
         ]
-        _, layer_state, traces = tf.while_loop(lambda number, *_: number < epochs, epoch, (0, layer_state, traces))
+        start = (0, layer_state, kept, traces)
+        _, layer_state, kept, traces = tf.while_loop(lambda number, *_: number < epochs, epoch, start)
         vector = tf.identity(self.vector.value)
         shown = self._each(
             lambda v, s, x: self.model.stateless_call(self._parts(v), s, x, training=False)[0],
-            vector, layer_state, data.x_show,
+            kept.vector if self.stops_early else vector, layer_state, data.x_show,
         )  # fmt: skip
-        state = vector, [tf.identity(v.value) for v in self.optimizer.variables], layer_state
+        state = vector, [tf.identity(v.value) for v in self.optimizer.variables], layer_state, kept
         return state, [trace.stack() for trace in traces], shown
 
     # --- how it is run ---------------------------------------------------------------------------------------------
@@ -221,8 +243,6 @@ class Graph:
     def first_state(self, experiment, seeds):
         """What a run starts from: the first weights of each seed, a fresh optimizer, fresh dropout."""
         weights = first_weights(experiment, seeds, self.shapes)
-        slots = list(self.fresh_slots)
-        slots[self.rate_index] = np.float32(experiment.learning_rate)
         # What keras.random.SeedGenerator(seed) starts with.
         layer_state = [
             np.array([[layer_seed(seed, index), 0] for seed in seeds], dropout.seed_generator.state.dtype)
@@ -230,7 +250,8 @@ class Graph:
         ]
         if self.members is None:
             weights, layer_state = weights[0], [state[0] for state in layer_state]
-        return weights, slots, layer_state
+        kept = Kept.at_start(weights) if self.stops_early else ()
+        return weights, self.fresh_slots, layer_state, kept
 
     def compiles(self, jit_compile, *shapes):
         """Whether a run on data of these shapes is to be compiled by XLA; "auto": from the second one on."""
@@ -248,7 +269,7 @@ class Graph:
                 self._traced = tf.function(self._chunk, autograph=False).get_concrete_function(*self._signature())
             if not compiled:
                 return self._traced(*arguments)
-        _, _, data, _, shares, _ = arguments
+        _, _, data, _, shares, _, _ = arguments
         shapes = data["x"].shape, shares.shape
         if shapes not in self._compiled:
             Graph.compiled += 1
@@ -262,17 +283,62 @@ class Graph:
         features = self.model.inputs[0].shape[-1]
         layer_state = [tf.TensorSpec((*rows, 2), d.seed_generator.state.dtype) for d in self.dropouts]
         slots = [tf.TensorSpec(v.shape, v.dtype) for v in self.optimizer.variables]
+        kept = Kept(*map(tf.TensorSpec, (self.vector.shape, *[rows] * 4)), tf.TensorSpec(rows, tf.bool))
+        kept = kept if self.stops_early else ()
+        data = {
+            name: tf.TensorSpec((*rows, None, 1 if name.startswith("y") else features))
+            for name in ("x", "y", "x_val", "y_val", "x_show")
+        }
         return (
-            (tf.TensorSpec(self.vector.shape), slots, layer_state),
+            (tf.TensorSpec(self.vector.shape), slots, layer_state, kept),
             tf.TensorSpec([len(KNOBS)]),
-            {
-                name: tf.TensorSpec((*rows, None, 1 if name.startswith("y") else features))
-                for name in ("x", "y", "x_val", "y_val", "x_show")
-            },
+            {**data, "shares": tf.TensorSpec((*rows, None))},
             tf.TensorSpec((None, *rows, None, None), tf.int32),
+            tf.TensorSpec((None, *rows, None)),
             tf.TensorSpec((None, None)),
             tf.TensorSpec((), tf.int32),
         )
+
+
+class Kept(NamedTuple):
+    """What `keras.callbacks.EarlyStopping(patience=…, restore_best_weights=True)` keeps, for each member.
+
+    vector, loss, val_loss: those of the best epoch so far. wait: epochs since then. ran: epochs until it stopped.
+    stopped: whether it has; then the best weights are put back after each epoch, so that what is measured stays.
+    """
+
+    vector: object
+    loss: object
+    val_loss: object
+    wait: object
+    ran: object
+    stopped: object
+
+    @staticmethod
+    def at_start(weights):
+        """Before the first epoch; weights: ([members,] parameters)."""
+        rows = weights.shape[:-1]
+        zero, worst = np.zeros(rows, "float32"), np.full(rows, np.inf, "float32")
+        return Kept(weights, worst, worst, zero, zero, np.zeros(rows, bool))
+
+    def after_epoch(self, vector, loss, val_loss, patience):
+        """What is kept after one more epoch."""
+        first = self.ran == 0  # the best so far, even where its loss is not a number
+        improved = ~self.stopped & (val_loss < self.val_loss)
+        wait = tf.where(improved, 0.0, self.wait + 1)
+        return Kept(
+            _where(improved | first, vector, self.vector),
+            tf.where(improved | first, loss, self.loss),
+            tf.where(improved, val_loss, self.val_loss),
+            wait,
+            tf.where(self.stopped, self.ran, self.ran + 1),
+            self.stopped | (~first & ~improved & (wait >= patience)),
+        )
+
+
+def _where(members, yes, no):
+    """`yes` in the rows of some members, `no` in those of the others."""
+    return tf.where(members[..., None], yes, no)
 
 
 def _with_knob(call):
@@ -319,64 +385,99 @@ def has_graph(experiment):
 
 
 class Dealer:
-    """Deals the training points in batches, in a new order each epoch, for one seed."""
+    """Deals the training points in batches, in a new order each epoch, for one seed.
+
+    Batches have `batch_size` points and the last one the rest. Where points with missing values have been dropped there are
+    as many batches as without, only smaller.
+    """
 
     def __init__(self, experiment):
-        self.points = experiment.samples
-        self.batch = min(experiment.batch_size or self.points, self.points)
+        self.points = len(make_problem(experiment).x)
+        self.steps = steps_per_epoch(experiment)
+        if self.points == experiment.samples:
+            self.batch = min(experiment.batch_size or self.points, self.points)
+            self.sizes = [min(self.batch, self.points - start) for start in range(0, self.points, self.batch)]
+        else:
+            self.sizes = [len(part) for part in np.array_split(np.arange(self.points), self.steps)]
+            self.batch = max(self.sizes)
         self.rng = np.random.default_rng(order_seed(experiment))
 
     def deal(self, epochs):
         """Rows of the data for the next epochs: (epochs, steps, batch) int32, filled up with row 0."""
-        steps = -(-self.points // self.batch)
-        if steps == 1:  # one batch of everything: the order does not matter
+        if self.steps == 1:  # one batch of everything: the order does not matter
             return np.broadcast_to(np.arange(self.points, dtype="int32"), (epochs, 1, self.points))
-        order = np.zeros((epochs, steps * self.batch), "int32")
+        order = np.zeros((epochs, self.steps, self.batch), "int32")
+        real = self._real()
         for epoch in range(epochs):
-            order[epoch, : self.points] = self.rng.permutation(self.points)
-        return order.reshape(epochs, steps, self.batch)
+            order[epoch, real] = self.rng.permutation(self.points)
+        return order
 
     def shares(self):
         """What each row counts in its batch: (steps, batch) float32; 0 for filling."""
-        real = (np.arange(-(-self.points // self.batch) * self.batch) < self.points).reshape(-1, self.batch)
-        return (real / real.sum(axis=1, keepdims=True)).astype("float32")
+        real = self._real()
+        return (real / np.maximum(real.sum(axis=1, keepdims=True), 1)).astype("float32")
+
+    def _real(self):
+        return np.arange(self.batch) < np.array(self.sizes)[:, None]
+
+
+def _stacked(arrays):
+    """Arrays of members as one array; where they differ in length, the shorter are filled up with zeros."""
+    shape = np.max([array.shape for array in arrays], axis=0)
+    return np.stack([np.pad(a, [(0, n - k) for k, n in zip(a.shape, shape, strict=True)]) for a in arrays])
 
 
 def _chunks(experiment, seeds, members, jit_compile, seconds, x_show=None):
-    """Train the experiment for some seeds: yields (traces so far, weights, predictions for x_show) after each chunk.
+    """Train the experiment for some seeds: yields (traces so far, weights, predictions for x_show, ran) after each chunk.
 
     members: None for one network, else len(seeds). seconds: how long a chunk may take, None for as long as it likes.
+    ran: ([members,]) how many epochs each has trained; who has stopped early trains no more.
     """
     graph = graph_for(experiment, members)
-    problems = [make_problem(experiment.replace(seed=seed)) for seed in seeds]
-    data = {name: np.stack([getattr(p, name) for p in problems]) for name in ("x", "y", "x_val", "y_val")}
-    data["x_show"] = data["x_val"] if x_show is None else x_show[None]
-    dealers = [Dealer(experiment.replace(seed=seed)) for seed in seeds]
-    if members is None:
-        data = {name: points[0] for name, points in data.items()}
-    data = {name: tf.constant(points) for name, points in data.items()}
-    shares = tf.constant(dealers[0].shares())
+    experiments = [experiment.replace(seed=seed) for seed in seeds]
+    problems = [make_problem(e) for e in experiments]
+    dealers = [Dealer(e) for e in experiments]
+    data = {name: [getattr(p, name) for p in problems] for name in ("x", "y", "x_val", "y_val")}
+    data["shares"] = [np.full(len(p.x), 1 / len(p.x), "float32") for p in problems]
+    data["x_show"] = data["x_val"] if x_show is None else [x_show]
+    shares = [dealer.shares() for dealer in dealers]
+    pick = _stacked if members else (lambda arrays: arrays[0])
+    data = {name: tf.constant(pick(points)) for name, points in data.items()}
+    shares = tf.constant(np.swapaxes(pick(shares), 0, 1) if members else pick(shares))
     knobs = tf.constant([getattr(experiment, knob) for knob in KNOBS], tf.float32)
     state = graph.first_state(experiment, seeds)
     compiled = graph.compiles(jit_compile, data["x"].shape, shares.shape)
 
     at_once = EPOCHS_AT_ONCE if members is None else max(8, EPOCHS_AT_ONCE // members)
     count = at_once if seconds is None else 1
-    pieces, done = [], 0
-    while done < experiment.epochs:
+    pieces, done, everyone_stopped = [], 0, False
+    while done < experiment.epochs and not everyone_stopped:
         count = min(count, at_once, experiment.epochs - done)
         began = time.perf_counter()
         order = [dealer.deal(count) for dealer in dealers]
-        order = order[0] if members is None else np.stack(order, axis=1)
+        order = np.swapaxes(_stacked(order), 0, 1) if members else order[0]
+        rates = learning_rates(experiment, done, count)
         if compiled:  # XLA compiles for one shape
-            order = np.concatenate([order, np.zeros((at_once - count, *order.shape[1:]), "int32")])
-        state, measured, shown = graph.run(state, knobs, data, order, shares, tf.constant(count), compiled=compiled)
+            order, rates = (
+                np.concatenate([a, np.zeros((at_once - count, *a.shape[1:]), a.dtype)]) for a in (order, rates)
+            )
+        state, measured, shown = graph.run(
+            state, knobs, data, order, shares, rates, tf.constant(count), compiled=compiled
+        )
         pieces.append([trace.numpy()[:count] for trace in measured])
         done += count
         if seconds is not None:
             count = max(1, round(count * min(4.0, seconds / (time.perf_counter() - began))))
         traces = {name: np.concatenate(parts) for name, parts in zip(PER_EPOCH, zip(*pieces, strict=True), strict=True)}
-        yield traces, state[0].numpy(), shown.numpy()
+        weights, _, _, kept = state
+        ran = np.full(weights.shape[:-1], done)
+        if graph.stops_early:
+            weights, ran = kept.vector, kept.ran.numpy().astype(int)
+            everyone_stopped = bool(np.all(kept.stopped))
+        if everyone_stopped:  # nothing changes any more
+            left = experiment.epochs - done
+            traces = {name: np.concatenate([t, np.repeat(t[-1:], left, axis=0)]) for name, t in traces.items()}
+        yield traces, weights.numpy(), shown.numpy(), ran
 
 
 def stream(experiment, *, jit_compile=False, seconds=0.03, x_show=None):
@@ -389,15 +490,17 @@ def stream(experiment, *, jit_compile=False, seconds=0.03, x_show=None):
     shapes = graph_for(experiment).shapes
     at = problem.x_val if x_show is None else np.concatenate([problem.x_val, x_show])
     began = time.perf_counter()
-    for traces, weights, shown in _chunks(experiment, [experiment.seed], None, jit_compile, seconds, at):
+    for traces, weights, shown, ran in _chunks(experiment, [experiment.seed], None, jit_compile, seconds, at):
+        whole = len(traces["loss"]) == experiment.epochs
         yield Run(
             experiment=experiment,
             problem=problem,
             weights=_split(weights, shapes),
             predictions=shown[: len(problem.x_val)],
             shown=shown if x_show is None else shown[len(problem.x_val) :],
+            finished=whole,
             seconds=time.perf_counter() - began,
-            **traces,
+            **{name: trace[:ran] for name, trace in traces.items()},
         )
 
 
@@ -448,7 +551,7 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1):
         # A last block that is not full is filled up, so that it runs on the same graph.
         filled = block + [block[-1]] * (len(blocks[0]) - len(block))
         problems = [make_problem(experiment.replace(seed=seed)) for seed in block]
-        for traces, weights, shown in _chunks(experiment, filled, len(filled), jit_compile, seconds):
+        for traces, weights, shown, ran in _chunks(experiment, filled, len(filled), jit_compile, seconds):
             errors = [p.error(answer) for p, answer in zip(problems, shown, strict=False)]
             part = SeedStudy(
                 experiment=experiment,
@@ -458,6 +561,7 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1):
                 baseline=np.array([p.baseline for p in problems]),
                 noise_floor=np.array([p.noise_floor for p in problems]),
                 weights=weights[: len(block)],
+                epochs_run=ran[: len(block)],
                 **{name: np.swapaxes(trace, 0, 1)[: len(block)] for name, trace in traces.items()},
             )
             share = part.loss.shape[1] / experiment.epochs

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import Experiment
-from helpers.catalog import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCALINGS
+from helpers import Experiment, catalog
+from helpers.catalog import ACTIVATIONS, FEATURES, INITIALIZERS, OPTIMIZERS, SCALINGS
 from helpers.experiment import LONGEST_TEXT, SETTINGS
-from helpers.problems import PROBLEMS, most_samples
+from helpers.sources import PROBLEMS, most_samples
 
 NAMES = [name for name, setting in SETTINGS.items() if setting.choices is not None]
 NUMBERS = [name for name in SETTINGS if name not in NAMES]
@@ -22,6 +22,13 @@ TABLES = {
     "initializer": INITIALIZERS,
     "optimizer": OPTIMIZERS,
     "scaling": SCALINGS,
+    "missing_kind": catalog.MISSING_KINDS,
+    "split": catalog.SPLITS,
+    "imputation": catalog.IMPUTATIONS,
+    "features": FEATURES,
+    "target_scaling": catalog.TARGET_SCALINGS,
+    "output_activation": catalog.OUTPUT_ACTIVATIONS,
+    "schedule": catalog.SCHEDULES,
 }
 
 
@@ -44,7 +51,14 @@ def experiments(draw):
         else:
             strategy = st.floats(setting.low, setting.high)
         fields[name] = draw(strategy | st.none() if setting.none_means else strategy)
+    source = PROBLEMS[fields["problem"]]
     fields["samples"] = min(fields["samples"], most_samples(fields["problem"]))
+    fields["features"] = draw(st.sampled_from([name for name, row in FEATURES.items() if source.suits(row)]))
+    if source.categories:
+        fields |= {"missing": 0.0, "outliers": 0, "offset": 0.0, "stretch": 1.0}
+    fields["offset"] = abs(fields["offset"])
+    if fields["imputation"] == "drop" and fields["samples"] * (1 - fields["missing"]) ** len(source.features) < 5:
+        fields["missing"] = 0.0
     return Experiment(**fields)
 
 
@@ -53,10 +67,13 @@ def experiments(draw):
 
 def test_the_defaults_train_a_small_network_on_a_wave():
     assert dataclasses.asdict(Experiment()) == {
-        "problem": "sine", "samples": 200, "noise": 0.1, "scaling": "none",
+        "problem": "sine", "samples": 200, "noise": 0.1, "stretch": 1.0, "offset": 0.0, "outliers": 0,
+        "missing": 0.0, "missing_kind": "by chance", "split": "shuffled", "seed": 0,
+        "imputation": "drop", "features": "raw", "scaling": "none", "target_scaling": "none",
         "depth": 2, "width": 16, "activation": "tanh", "initializer": "glorot_uniform",
-        "optimizer": "adam", "learning_rate": 0.01, "momentum": 0.9, "epochs": 100,
-        "batch_size": 32, "l1": 0.0, "l2": 0.0, "dropout": 0.0, "weight_decay": 0.004, "seed": 0,
+        "bias_initializer": 0.0, "output_activation": "own",
+        "optimizer": "adam", "learning_rate": 0.01, "schedule": "constant", "momentum": 0.9, "epochs": 100,
+        "batch_size": 32, "l1": 0.0, "l2": 0.0, "dropout": 0.0, "early_stopping": 0, "weight_decay": 0.004,
     }  # fmt: skip
 
 
@@ -74,7 +91,7 @@ def test_every_field_has_what_a_slider_needs(name):
     assert setting.label
     assert setting.help
     assert "\n" not in setting.help
-    assert setting.group in ("Data", "Network", "Training", "Regularization")
+    assert setting.group in ("Data", "Preparation", "Network", "Training", "Regularization")
     if name in NUMBERS:
         stops = [stop for stop in setting.ladder if stop is not None]
         assert stops == sorted(set(stops))
@@ -85,7 +102,8 @@ def test_every_field_has_what_a_slider_needs(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_of_a_table_has_a_line_of_help(name):
-    assert SETTINGS[name].choices == {row: TABLES[name][row].help for row in TABLES[name]}
+    rows = TABLES[name]
+    assert SETTINGS[name].choices == {row: getattr(line, "help", line) for row, line in rows.items()}
     for row, line in SETTINGS[name].choices.items():
         assert line, row
         assert "\n" not in line
@@ -104,14 +122,16 @@ def test_the_learning_rate_stands_on_a_logarithmic_ladder():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_of_a_table_is_accepted(name):
     for row in TABLES[name]:
-        assert getattr(Experiment(**{name: row}), name) == row
+        fitting = next(p for p, source in PROBLEMS.items() if name != "features" or source.suits(FEATURES[row]))
+        assert getattr(Experiment(**{"problem": fitting, name: row}), name) == row
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_both_ends_of_a_range_are_accepted_and_nothing_beyond(name):
     low, high = SETTINGS[name].low, SETTINGS[name].high
-    assert getattr(Experiment(**{name: low}), name) == low
-    assert getattr(Experiment(**{name: high}), name) == high
+    filled = {"imputation": "mean"}  # dropping needs points that miss nothing
+    assert getattr(Experiment(**filled | {name: low}), name) == low
+    assert getattr(Experiment(**filled | {name: high}), name) == high
     step = 1 if SETTINGS[name].whole else 1e-9
     for value, nearest in ((low - step, low), (high + max(step, high * 1e-9), high)):
         if SETTINGS[name].whole:
@@ -160,8 +180,8 @@ def test_numpy_scalars_that_are_no_numbers_are_refused(value):
 
 def test_none_stands_for_all_points_and_for_what_is_the_problems_own():
     assert Experiment(batch_size=None).batch_size is None
-    assert Experiment(samples=None, noise=None) == Experiment()
-    for name in set(SETTINGS) - {"batch_size", "samples", "noise"}:
+    assert Experiment(samples=None, noise=None, features=None, split=None) == Experiment()
+    for name in set(SETTINGS) - {"batch_size", "samples", "noise", "features", "split"}:
         assert f"{name}=None is not" in refusal(**{name: None})
 
 
@@ -227,6 +247,30 @@ def test_samples_and_noise_follow_the_problem_unless_they_were_chosen():
     both = Experiment(problem="sine").replace(problem="line", noise=0.25)
     assert (both.samples, both.noise) == (100, 0.25)
     assert Experiment(problem="sine", noise=1.0).replace(depth=1).noise == 1.0
+
+
+def test_features_that_do_not_fit_a_new_problem_become_its_own():
+    ratio = Experiment(problem="ratio", features="ratio")
+    assert ratio.replace(problem="sine").features == "raw"
+    assert ratio.replace(problem="category").features == "codes"
+    assert Experiment(problem="category", features="one_hot").replace(problem="ratio").features == "raw"
+    assert Experiment(problem="stock_price").replace(problem="auto_mpg").split == "shuffled"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"problem": "category", "features": "raw"}, "features='raw' cannot be made.*text.*codes, one_hot"),
+        ({"problem": "sine", "features": "log"}, "features='log' cannot be made.*numbers.*raw, squares"),
+        ({"problem": "category", "missing": 0.1}, "missing=0.1 needs inputs that are numbers"),
+        ({"problem": "category", "offset": 3.0}, "offset=3 needs inputs that are numbers"),
+        ({"problem": "decades", "features": "log", "offset": -2.0}, "needs positive inputs"),
+        ({"samples": 4, "missing": 0.5}, "imputation='drop'.*more samples"),
+    ],
+)
+def test_combinations_without_sense_are_refused_with_a_sentence(fields, words):
+    with pytest.raises(ValueError, match=words):
+        Experiment(**fields)
 
 
 def test_replace_changes_what_it_names_and_nothing_else():

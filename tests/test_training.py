@@ -51,14 +51,13 @@ def fit(experiment, nudged=None):
     nudged: a weight of the flat vector to move by one unit in the last place before training.
     """
     problem = make_problem(experiment)
-    order = Dealer(experiment).deal(experiment.epochs)
-    points, batch = experiment.samples, order.shape[-1]
+    dealer = Dealer(experiment)
+    order = dealer.deal(experiment.epochs)
 
     def batches():
-        for rows in order.reshape(experiment.epochs, -1)[:, :points]:
-            for start in range(0, points, batch):
-                now = rows[start : start + batch]
-                yield problem.x[now], problem.y[now]
+        for epoch in order:
+            for rows, size in zip(epoch, dealer.sizes, strict=True):
+                yield problem.x[rows[:size]], problem.y[rows[:size]]
 
     model = build_model(experiment)
     if nudged is not None:
@@ -68,7 +67,7 @@ def fit(experiment, nudged=None):
         model.set_weights(training._split(flat, shapes))
     history = model.fit(
         batches(),
-        steps_per_epoch=-(-points // batch),
+        steps_per_epoch=dealer.steps,
         epochs=experiment.epochs,
         shuffle=False,
         verbose=0,
@@ -136,6 +135,17 @@ def test_every_epoch_has_the_losses_of_model_fit(experiment):
         pytest.param({"problem": "auto_mpg", "samples": 24, "scaling": "standard"}, id="real data"),
         pytest.param({"optimizer": "adamw", "weight_decay": 0.1}, id="weight decay"),
         pytest.param({"l1": 0.003, "l2": 0.02, "seed": 7}, id="both penalties, another seed"),
+        pytest.param({"schedule": "cosine"}, id="cosine"),
+        pytest.param({"schedule": "exponential", "optimizer": "sgd", "learning_rate": 0.1}, id="exponential"),
+        pytest.param({"schedule": "warmup"}, id="warmup"),
+        pytest.param({"bias_initializer": -1.0, "activation": "leaky_relu"}, id="biases start below 0"),
+        pytest.param({"output_activation": "tanh"}, id="another output activation"),
+        pytest.param({"problem": "moons", "samples": 25, "output_activation": "softmax"}, id="softmax over one unit"),
+        pytest.param({"problem": "penguins", "samples": 25, "scaling": "standard"}, id="three classes"),
+        pytest.param({"problem": "price", "target_scaling": "standard"}, id="scaled targets"),
+        pytest.param({"problem": "category", "features": "one_hot", "scaling": "none"}, id="text"),
+        pytest.param({"problem": "product", "samples": 40, "missing": 0.2, "batch_size": 8}, id="dropped points"),
+        pytest.param({"problem": "product", "missing": 0.2, "imputation": "indicator"}, id="imputed points"),
     ],
 )
 def test_special_cases_have_the_losses_of_model_fit_too(changes):
@@ -249,6 +259,56 @@ def test_xla_is_not_used_with_dropout_nor_without_bound(traces, monkeypatch):
     assert [len(graph._compiled) for graph in training._graphs.values()] == [0, 0]
 
 
+# --- early stopping -------------------------------------------------------------------------------
+
+
+EARLY = SMALL.replace(learning_rate=0.1, early_stopping=3, epochs=80)
+
+
+@pytest.mark.parametrize("changes", [{}, {"seed": 2, "early_stopping": 1}, {"early_stopping": 80}])
+def test_early_stopping_stops_where_keras_stops_and_keeps_what_it_keeps(changes):
+    experiment = EARLY.replace(**changes)
+    problem, dealer = make_problem(experiment), Dealer(experiment)
+
+    def batches():
+        for epoch in dealer.deal(experiment.epochs):
+            for rows, size in zip(epoch, dealer.sizes, strict=True):
+                yield problem.x[rows[:size]], problem.y[rows[:size]]
+
+    model = build_model(experiment)
+    stop = keras.callbacks.EarlyStopping(patience=experiment.early_stopping, restore_best_weights=True)
+    history = model.fit(
+        batches(), steps_per_epoch=dealer.steps, epochs=experiment.epochs, verbose=0, callbacks=[stop],
+        validation_data=(problem.x_val, problem.y_val),
+    ).history  # fmt: skip
+    run = train(experiment, jit_compile=False)
+    assert run.finished
+    assert len(run.loss) == len(history["loss"])
+    assert difference(losses(run), np.array([history["loss"], history["val_loss"]])) < 1e-4
+    for mine, theirs in zip(run.weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(run.predictions, model.predict(problem.x_val, verbose=0), rtol=1e-3, atol=1e-4)
+
+
+def test_members_stop_each_in_its_own_epoch():
+    study = train_seeds(EARLY, 4)
+    assert len(set(study.epochs_run)) > 1
+    assert study.loss.shape == (4, 80)
+    for seed, ran in enumerate(study.epochs_run):
+        run = train(EARLY.replace(seed=seed), jit_compile=False)
+        assert len(run.loss) == ran < 80
+        assert difference(np.array([study.loss[seed, :ran], study.val_loss[seed, :ran]]), losses(run)) < 1e-4
+        assert study.skill[seed] == pytest.approx(run.skill, rel=1e-3)
+        best = run.val_loss.min()
+        np.testing.assert_allclose(study.val_loss[seed, ran:], best, rtol=1e-4)  # it stays at its best epoch
+
+
+def test_a_run_that_diverges_at_once_stops_early_too():
+    run = train(SMALL.replace(optimizer="sgd", learning_rate=1000.0, early_stopping=2, epochs=60), jit_compile=False)
+    assert run.diverged_at is not None
+    assert run.finished
+
+
 # --- many seeds -----------------------------------------------------------------------------------
 
 
@@ -278,6 +338,12 @@ def test_every_member_trains_as_if_alone(experiment):
         pytest.param({"batch_size": None, "samples": 2}, id="one batch of two points"),
         pytest.param({"initializer": "zeros"}, id="zeros"),
         pytest.param({"initializer": "random_normal"}, id="large weights"),
+        pytest.param({"schedule": "warmup"}, id="warmup"),
+        pytest.param({"bias_initializer": -1.0}, id="biases start below 0"),
+        pytest.param({"problem": "penguins", "samples": 25, "scaling": "standard"}, id="three classes"),
+        pytest.param({"problem": "product", "samples": 40, "missing": 0.2, "batch_size": 8}, id="dropped points"),
+        pytest.param({"problem": "product", "missing": 0.2, "batch_size": None}, id="dropped points, one batch"),
+        pytest.param({"problem": "product", "missing": 0.2, "imputation": "mean"}, id="imputed points"),
     ],
 )
 def test_special_members_train_as_if_alone(changes):
