@@ -94,7 +94,7 @@ class Graph:
 
         rows = () if members is None else (members,)
         self.vector = keras.Variable(np.zeros((*rows, sum(self.sizes)), "float32"), name="weights")
-        self.optimizer = optimizer_call(experiment).make()
+        self.optimizer = optimizer_call(experiment.replace(momentum=0.5)).make()  # with 0 Keras keeps no speed
         self.optimizer.build([self.vector])
         self.fresh_slots = [v.numpy() for v in self.optimizer.variables]
         self.rate_index = [v is self.optimizer.learning_rate for v in self.optimizer.variables].index(True)
