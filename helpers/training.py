@@ -93,7 +93,8 @@ class Graph:
         return (make_problem(e).x.shape[1], *hidden, *output, e.optimizer, e.early_stopping > 0, members)
 
     def __init__(self, experiment, members=None):
-        plain = experiment.replace(l1=0.0, l2=0.0, schedule="constant")
+        # What enters as a value must not leave its mark: with momentum 0, say, Keras keeps no speeds.
+        plain = experiment.replace(l1=0.0, l2=0.0, schedule="constant", momentum=0.5)
         self.model = keras.Sequential([_with_knob(call).make() for call in layer_calls(plain)])
         self.dropouts = [layer for layer in self.model.layers if isinstance(layer, KnobDropout)]
         self.shapes = [tuple(v.shape) for v in self.model.trainable_variables]

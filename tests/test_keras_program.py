@@ -1,0 +1,196 @@
+"""The printed Keras program, run alone, gives the result that the engine gives.
+
+Starting TensorFlow takes seconds, so the programs run one after the other in one fresh process, which knows nothing of
+helpers; one more runs as the file that a reader would save.
+"""
+
+import ast
+import builtins
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from covering import covering
+
+from helpers import Experiment, train
+from helpers.experiment import SETTINGS
+from helpers.problems import most_samples
+
+DRIVER = """\
+import contextlib, io, json, sys, traceback
+
+histories = []
+for program in json.load(sys.stdin):
+    names = {"__name__": "__main__"}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(program, "program", "exec"), names)
+        histories.append(names["history"].history)
+    except Exception:
+        histories.append(traceback.format_exc())
+print("helpers" in sys.modules, file=sys.stderr)
+print(json.dumps(histories))
+"""
+
+# The values that are tried. A field that is not here is tried at the stops of its slider.
+TRIED = {
+    "samples": (13, 24, 2, 30),
+    "noise": (None, 0.0, 0.5),
+    "seed": (0, 1, 999_999),
+    "depth": (2, 1, 3, 0),
+    "width": (8, 3, 1),
+    "learning_rate": (0.01, 0.001, 0.03),
+    "momentum": (0.9, 0.0, 0.5),
+    "epochs": (3, 4, 1),
+    "batch_size": (7, None, 1, 5000, 8),
+    "l1": (0.0, 0.01, 0.0, 0.003),
+    "l2": (0.0, 0.0, 0.02, 0.001),
+    "dropout": (0.0, 0.3, 0.0, 0.1),
+    "weight_decay": (0.004, 0.0, 0.1),
+}
+
+
+def tried(name):
+    setting = SETTINGS[name]
+    return TRIED.get(name) or tuple(setting.choices or setting.ladder)
+
+
+def selection():
+    """Experiments in which every value that is tried stands at least once."""
+    rows = covering({name: tried(name) for name in SETTINGS}, at_least=18)
+    for row in rows:
+        row["samples"] = min(row["samples"], most_samples(row["problem"]))
+    return [Experiment(**row) for row in rows]
+
+
+SELECTION = selection()
+PLAIN = Experiment(depth=1, width=8, samples=25, batch_size=7, epochs=4)
+SPECIAL = {
+    "everything left as it is": Experiment(epochs=3),
+    "no hidden layer": PLAIN.replace(depth=0, dropout=0.5, l2=0.01),
+    "all points at once": PLAIN.replace(batch_size=None),
+    "momentum that keeps no speed": PLAIN.replace(width=7, optimizer="momentum", momentum=0.0),
+    "single points": PLAIN.replace(batch_size=1),
+    "a batch larger than the data": PLAIN.replace(batch_size=26),
+    "a batch as large as the data": PLAIN.replace(batch_size=25),
+    "batches without a rest": PLAIN.replace(batch_size=5),
+    "dropout in every layer": PLAIN.replace(depth=3, dropout=0.4, activation="relu"),
+    "two points": PLAIN.replace(samples=2, batch_size=1),
+    "a tiny rate and a tiny penalty": PLAIN.replace(learning_rate=1e-8, l1=1e-5, l2=1e-5),
+    "diverged": PLAIN.replace(problem="line", optimizer="sgd", learning_rate=1000.0, depth=0, epochs=20),
+}
+ALL = {**{f"{i}: {e.problem} {e.optimizer} {e.activation}": e for i, e in enumerate(SELECTION)}, **SPECIAL}
+
+
+@pytest.fixture(scope="module")
+def histories(tmp_path_factory):
+    """What each program of `ALL` left in `history`, run in a process of its own, away from this project."""
+    programs = json.dumps([experiment.to_keras() for experiment in ALL.values()])
+    process = subprocess.run(
+        [sys.executable, "-I", "-c", DRIVER],
+        input=programs,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=tmp_path_factory.mktemp("alone"),
+        timeout=600,
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stderr.strip().endswith("False"), "helpers was imported"
+    return dict(zip(ALL, json.loads(process.stdout), strict=True))
+
+
+# --- the result ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_program_run_alone_gives_the_losses_of_the_engine(name, histories):
+    history = histories[name]
+    assert isinstance(history, dict), history  # else it is a traceback
+    run = train(ALL[name], jit_compile=False)
+    assert len(history["loss"]) == len(history["val_loss"]) == len(run.loss)
+    for losses in (history["loss"], run.loss), (history["val_loss"], run.val_loss):
+        # Infinite or no number: that depends on how the batches of an epoch are added up.
+        theirs, ours = (np.where(np.isfinite(loss), loss, np.nan) for loss in losses)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_only_the_program_that_was_to_diverge_has_diverged(histories):
+    ends = {name: np.isfinite([history["loss"][-1], history["val_loss"][-1]]) for name, history in histories.items()}
+    assert [name for name, finite in ends.items() if not finite.all()] == ["diverged"]
+
+
+def test_every_value_is_tried():
+    for name in SETTINGS:
+        values = {getattr(experiment, name) for experiment in SELECTION}
+        assert len(values) >= len(set(tried(name)) - {None}), name
+        if SETTINGS[name].choices:
+            assert values == set(SETTINGS[name].choices)
+
+
+def test_the_saved_file_prints_the_losses_of_the_engine(tmp_path):
+    experiment = PLAIN.replace(problem="auto_mpg", scaling="standard", dropout=0.1, l2=0.01, samples=60)
+    path = tmp_path / "program.py"
+    path.write_text(experiment.to_keras(), encoding="utf-8")
+    process = subprocess.run(
+        [sys.executable, "-I", path.name], capture_output=True, text=True, encoding="utf-8", cwd=tmp_path, timeout=120
+    )
+    assert process.returncode == 0, process.stderr
+    printed = re.findall(r"\bloss: (\S+) - val_loss: (\S+)", process.stdout)[-1]
+    run = train(experiment, jit_compile=False)
+    assert [float(number) for number in printed] == pytest.approx([run.loss[-1], run.val_loss[-1]], rel=1e-4)
+
+
+# --- the text --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=ALL)
+def tree(request):
+    return ast.parse(ALL[request.param].to_keras())
+
+
+def test_it_imports_keras_numpy_and_scikit_learn_and_uses_what_it_imports(tree):
+    imported = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported |= {alias.asname or alias.name: node.module for alias in node.names}
+    assert {module.split(".")[0] for module in imported.values()} <= {"keras", "numpy", "sklearn"}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    assert set(imported) <= used
+
+
+def test_it_names_nothing_that_is_not_there(tree):
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    known = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            known.add(node.name)
+        elif isinstance(node, ast.arg):
+            known.add(node.arg)
+        elif isinstance(node, ast.alias):
+            known.add(node.asname or node.name)
+    loaded = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    assert loaded <= known | set(dir(builtins))
+    assert not loaded & {"open", "exec", "eval", "compile", "input", "__import__"}
+
+
+def test_it_ends_with_history_and_fit(tree):
+    last = tree.body[-1]
+    assert isinstance(last, ast.Assign)
+    assert ast.unparse(last.targets[0]) == "history"
+    assert ast.unparse(last.value).startswith("model.fit(")
+    assert [ast.unparse(node).count("model.fit") for node in tree.body].count(1) == 1
+
+
+@pytest.mark.parametrize("experiment", ALL.values(), ids=ALL)
+def test_it_can_be_read(experiment):
+    lines = experiment.to_keras().splitlines()
+    assert max(map(len, lines)) <= 200
+    assert not any(line != line.rstrip() for line in lines)
+    assert experiment.to_keras() == Experiment.from_json(experiment.to_json()).to_keras()

@@ -1,0 +1,241 @@
+"""The pictures: every kind of scene gives one, and what is kept between two frames never shows."""
+
+import functools
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import Experiment, train_seeds
+from helpers.plots import PANELS, PICTURES, Painter, Scene, show_points
+from helpers.problems import PROBLEMS, make_problem
+from helpers.training import stream
+
+SMALL = Experiment(depth=2, width=6, epochs=12)
+# One problem of each kind that is drawn in its own way: by number of inputs and by task.
+KINDS = {(min(len(source.features), 3), source.task): name for name, source in reversed(PROBLEMS.items())}
+EXPERIMENTS = (
+    {"wave": SMALL}
+    | {name: SMALL.replace(problem=name) for name in KINDS.values()}
+    | {
+        "no hidden layer": SMALL.replace(depth=0),
+        "many layers": SMALL.replace(depth=20, width=2),
+        "one epoch": SMALL.replace(epochs=1),
+        "no noise": SMALL.replace(noise=0.0),
+        "few points": SMALL.replace(problem="xor", samples=2),
+    }
+)
+WILD = SMALL.replace(optimizer="sgd", learning_rate=1000.0, activation="elu", epochs=60)
+DIVERGED = {
+    "line": WILD.replace(problem="line"),
+    "classes": WILD.replace(problem="moons", l2=10.0),
+    "cars": WILD.replace(problem="auto_mpg"),
+}
+
+
+@functools.lru_cache
+def chunks(experiment):
+    """The runs that a lab would be given, one for each chunk of one or a few epochs."""
+    problem = make_problem(experiment)
+    points = show_points(problem)
+    return list(stream(experiment, seconds=1e-4, x_show=None if points is None else problem.scaled(points)))
+
+
+def run_of(experiment):
+    return chunks(experiment)[-1]
+
+
+@functools.lru_cache
+def study_of(experiment):
+    return train_seeds(experiment, 5)
+
+
+def scene_of(shown, pinned=None, under_way=False, study=False):
+    """A scene as the lab makes it: beside a study it still holds the run of the same setting."""
+    return Scene(
+        run=chunks(shown)[0] if under_way else run_of(shown),
+        study=study_of(shown) if study else None,
+        pinned=pinned and pinned(),
+    )
+
+
+def scenes():
+    """Name -> what makes it, for every kind of scene that a lab shows."""
+    made = {}
+    for name, shown in EXPERIMENTS.items():
+        made[name] = functools.partial(scene_of, shown)
+        made[f"{name}, under way"] = functools.partial(scene_of, shown, under_way=True)
+        made[f"{name}, study"] = functools.partial(scene_of, shown, study=True)
+        made[f"{name}, pinned"] = functools.partial(scene_of, shown, lambda: run_of(SMALL.replace(seed=1)))
+    pinned = {
+        "a longer run": lambda: run_of(SMALL.replace(epochs=30)),
+        "a deeper run": lambda: run_of(SMALL.replace(depth=5)),
+        "a study": lambda: study_of(SMALL),
+        "a diverged run": lambda: run_of(DIVERGED["line"]),
+        "a run on other data": lambda: run_of(SMALL.replace(problem="moons")),
+    }
+    for what, old in pinned.items():
+        made[f"wave, pinned {what}"] = functools.partial(scene_of, SMALL, old)
+        made[f"wave, study, pinned {what}"] = functools.partial(scene_of, SMALL, old, study=True)
+    for name, shown in DIVERGED.items():
+        made[f"{name}, diverged"] = functools.partial(scene_of, shown)
+    made["line, study, diverged"] = functools.partial(scene_of, DIVERGED["line"], study=True)
+    made["line, diverged, pinned"] = functools.partial(scene_of, DIVERGED["line"], lambda: run_of(SMALL))
+    return made
+
+
+SCENES = scenes()
+# A few in which the pictures differ most.
+FEW = [*EXPERIMENTS, "no hidden layer, study", "wave, pinned a deeper run", "line, diverged"]
+
+
+def decoded(frame):
+    """(height, width, 3) of a frame, whose bytes must be what its format says."""
+    kind, data = frame
+    picture = Image.open(io.BytesIO(data))
+    assert picture.format.lower() == kind
+    assert picture.mode == "RGB"
+    return np.asarray(picture)
+
+
+def picture(scene, **options):
+    """The pixels of a scene from a painter that has drawn nothing else."""
+    return decoded(Painter(**options).frame(scene))
+
+
+@functools.lru_cache
+def fresh(name):
+    return picture(SCENES[name]())
+
+
+def panel(pixels, index):
+    """The quarter of the whole picture that holds a panel."""
+    height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
+    row, column = divmod(index, 2)
+    return pixels[row * height : (row + 1) * height, column * width : (column + 1) * width]
+
+
+# --- one frame -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_scene_gives_a_picture(name):
+    finished = fresh(name)
+    assert finished.shape == (470, 860, 3)
+    for index in range(len(PICTURES)):
+        assert len(np.unique(panel(finished, index).reshape(-1, 3), axis=0)) > 10  # something is drawn there
+
+
+def test_a_finished_frame_is_a_png_and_a_hasty_one_a_small_jpeg():
+    painter, scene = Painter(), SCENES["wave"]()
+    finished, hasty = painter.frame(scene), painter.frame(scene, final=False)
+    assert (finished[0], hasty[0]) == ("png", "jpeg")
+    assert np.abs(decoded(finished).astype(int) - decoded(hasty)).mean() < 3
+    assert len(hasty[1]) < 100_000
+    assert len(finished[1]) < 200_000
+
+
+@pytest.mark.parametrize(("width", "scale"), [(320, 1.0), (860, 1.5), (1400, 2.0), (777, 1.37)])
+@pytest.mark.parametrize("name", ["wave", "no hidden layer", "line, study, diverged"])
+def test_a_picture_has_the_size_that_the_page_asks_for(name, width, scale):
+    height, columns, _ = picture(SCENES[name](), width=width, scale=scale).shape
+    assert columns == pytest.approx(width * scale, abs=1)
+    rows = 4 if width < 500 else 2
+    assert 200 * scale < height / rows < 250 * scale
+
+
+@pytest.mark.parametrize("only", PICTURES)
+@pytest.mark.parametrize("name", FEW)
+def test_each_picture_stands_alone(name, only):
+    painter = Painter(pictures=[only], width=430)
+    pixels = decoded(painter.frame(SCENES[name]()))
+    assert pixels.shape[1] == 430
+    assert 200 < len(pixels) < 250
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+    for other in ("wave, under way", name):
+        again = decoded(painter.frame(SCENES[other]()))
+    np.testing.assert_array_equal(again, pixels)
+
+
+def test_an_unknown_picture_is_refused_with_a_sentence():
+    with pytest.raises(ValueError, match="is not one of fit, loss, gradients, units"):
+        Painter(pictures=["fit", "weights"])
+    assert tuple(PANELS) == PICTURES
+
+
+def test_a_picture_shows_the_data_in_the_shape_that_it_needs():
+    for name in PROBLEMS:
+        problem = make_problem(Experiment(problem=name))
+        points = show_points(problem)
+        if problem.x.shape[1] > 2:
+            assert points is None
+        else:
+            assert points.shape[1] == problem.x.shape[1]
+            for low, high, x in zip(points.min(0), points.max(0), problem.raw_x_val.T, strict=True):
+                assert low < x.min() < x.max() < high
+
+
+# --- what a frame must not hide --------------------------------------------------------------------
+
+
+def differs(one, other, index):
+    """Whether a panel looks different in two scenes."""
+    return not np.array_equal(panel(one, index), panel(other, index))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_training_moves_what_it_changes(name):
+    first, last = chunks(EXPERIMENTS[name])[0], run_of(EXPERIMENTS[name])
+    start, end = fresh(f"{name}, under way"), fresh(name)
+    longer = len(first.loss) < len(last.loss)
+    units = [not np.array_equal(getattr(first, share)[-1], getattr(last, share)[-1]) for share in ("dead", "saturated")]
+    assert longer == (name != "one epoch")
+    assert [differs(start, end, index) for index in range(4)] == [longer, longer, longer, any(units)]
+
+
+@pytest.mark.parametrize("name", ["wave, pinned", "wave, pinned a longer run", "wave, pinned a deeper run"])
+def test_what_is_pinned_is_seen_and_can_be_taken_away(name):
+    assert [differs(fresh(name), fresh("wave"), index) for index in range(3)] == [True] * 3
+    painter = Painter()
+    painter.frame(SCENES[name]())
+    np.testing.assert_array_equal(decoded(painter.frame(SCENES["wave"]())), fresh("wave"))
+
+
+def test_a_study_takes_the_place_of_the_run():
+    assert [differs(fresh("wave, study"), fresh("wave"), index) for index in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize("name", DIVERGED)
+def test_a_diverged_run_says_so_in_every_picture(name):
+    assert run_of(DIVERGED[name]).diverged_at is not None
+    red = np.array([0xD5, 0x5E, 0x00])
+    for index in range(len(PICTURES)):
+        near = np.abs(panel(fresh(f"{name}, diverged"), index).astype(int) - red).sum(axis=-1) < 60
+        assert near.sum() > 100, PICTURES[index]
+
+
+# --- many frames of one painter --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_live_run_ends_in_the_picture_that_a_new_painter_draws(name):
+    painter = Painter()
+    for run in chunks(EXPERIMENTS[name]):
+        blitted = painter.frame(Scene(run=run), final=run.finished)
+    np.testing.assert_array_equal(decoded(blitted), fresh(name))
+
+
+def test_every_frame_of_a_live_run_is_the_one_that_a_new_painter_draws():
+    painter = Painter()
+    for run in chunks(SMALL.replace(learning_rate=0.1, activation="relu"))[:6]:
+        np.testing.assert_array_equal(decoded(painter.frame(Scene(run=run))), picture(Scene(run=run)))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_scenes_in_any_order_leave_no_trace_of_each_other(seed):
+    painter, order = Painter(), np.random.default_rng(seed).permutation(list(SCENES))
+    for name in order:
+        for _ in range(2):  # drawn anew, and from what was kept
+            blitted = decoded(painter.frame(SCENES[name]()))
+            np.testing.assert_array_equal(blitted, fresh(name), err_msg=name)
