@@ -1,0 +1,431 @@
+"""The still figures of the lessons: studies or runs in, a matplotlib figure out that shows itself and says itself.
+
+    loss_curves({"label": study, ...}, title=...)        loss by epoch: median and middle half of the seeds
+    skills({"label": study, ...}, title=...)             every seed a dot, and how many learned
+    fits({"label": run, ...}, title=...)                 data, truth and network, side by side
+    sweep(values, studies, label=..., title=...)         success rate and skill against a setting
+    layers({"label": study, ...}, title=...)             gradient, or dead units, by layer
+
+What they share: `title` is given by the lesson and says the finding. Labels stand beside what they name. Each returns a
+`Picture`, a matplotlib Figure; as the last expression of a cell it is shown as PNG. `picture.alt` is the same in words: the
+title and the numbers. `picture.axes` and `picture.savefig(...)` are matplotlib's own.
+
+>>> from helpers import Experiment, train_seeds
+>>> from helpers.figures import skills
+>>> wave = Experiment(problem="sine")
+>>> skills({"no hidden layer": train_seeds(wave.replace(depth=0)), "two": train_seeds(wave)}, title="A wave needs a bend")
+"""
+
+import io
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
+
+from .plots import PALETTE, SURFACE, SURFACE_POINTS, number, show_points, style
+from .problems import PROBLEMS, make_problem
+from .run import LEARNED, Run, SeedStudy
+
+WIDTH = 8.6  # inches
+SCREEN = 96  # pixels of a page for each inch
+SHARP = 1.4  # pixels of the picture for each pixel of the page
+SERIES = tuple(PALETTE[name] for name in ("network", "dead", "pinned", "saturated", "training", "truth"))
+LOWEST_SKILL = -0.5  # dots below are drawn at this edge
+LAYER_MEASURES = {
+    "gradient_norm": "length of the gradient",
+    "update_ratio": "mean step, as a share of the weights",
+    "dead": "dead units",
+    "saturated": "saturated units",
+}
+
+
+class Picture(Figure):
+    """A matplotlib Figure that a notebook shows as PNG, with its text for those who cannot see it.
+
+    alt: the title and the numbers of the figure in words.
+    """
+
+    alt = ""
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = io.BytesIO()
+        with style():
+            self.savefig(data, format="png", dpi=SCREEN * SHARP)
+        width, height = (round(inches * SCREEN) for inches in self.get_size_inches())
+        shown = {"width": width, "height": height, "alt": self.alt}
+        return {"image/png": data.getvalue(), "text/plain": self.alt}, {"image/png": shown}
+
+
+def loss_curves(studies, *, title, training=False):
+    """The loss by epoch on a logarithmic axis: the median of the seeds and the half of them in the middle.
+
+    The validation loss of a constant (dotted) and of the true function, or the reference of real data (dashed), are drawn.
+
+    Args:
+        studies: {label: SeedStudy}, of one problem.
+        title: what the figure shows, as a sentence.
+        training: True to draw the training loss too, thin and dashed, in the same colour.
+    """
+    _check(studies, SeedStudy, "loss_curves")
+    with style():
+        picture, (axes,) = _picture(title, 1, height=3.3, right=1.75)
+        labels, words, drawn = [], [], []
+        for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
+            low, middle, high = _quartiles(study.val_loss)
+            epochs = np.arange(1, len(middle) + 1)
+            axes.fill_between(epochs, low, high, color=color, alpha=0.16, lw=0)
+            axes.plot(epochs, middle, color=color, lw=2.2)
+            ended = np.isfinite(middle[-1])
+            labels.append((_last(middle) if ended else np.inf, label if ended else f"{label}: diverged", color))
+            drawn += [low, middle, high]
+            words.append(f"{label}: median validation loss {number(middle[-1])}{_diverged(study)}")
+            if training:
+                middle = _quartiles(study.loss)[1]
+                axes.plot(epochs, middle, color=color, lw=1.4, ls=(0, (4, 2)))
+                labels.append((_last(middle), f"{label}, training", color))
+                drawn.append(middle)
+                words[-1] += f", training loss {number(middle[-1])}"
+        constant, truth, floor = _levels(next(iter(studies.values())))
+        axes.axhline(constant, color=PALETTE["baseline"], lw=1.3, ls=":")
+        labels.append((constant, "a constant", PALETTE["baseline"]))
+        words.append(f"a constant has {number(constant)}")
+        if truth:
+            axes.axhline(truth, color=PALETTE["floor"], lw=1.3, ls="--")
+            labels.append((truth, floor, PALETTE["floor"]))
+            words.append(f"{floor} {number(truth)}")
+        axes.set(yscale="log", ylim=_log_limits(drawn, constant, truth), xlabel="epoch")
+        axes.set(
+            ylabel="loss" if training else "validation loss", xlim=(0, max(s.loss.shape[1] for s in studies.values()))
+        )
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        _label_right(axes, labels)
+    return _told(picture, title, words)
+
+
+def skills(studies, *, title):
+    """The skill of every seed as a dot, a row for each study, and beside it how many learned, with the 95 % interval.
+
+    Args:
+        studies: {label: SeedStudy}.
+        title: what the figure shows, as a sentence.
+    """
+    _check(studies, SeedStudy, "skills")
+    with style():
+        left = 0.35 + 0.075 * max(map(len, studies))
+        picture, (axes,) = _picture(title, 1, height=1.05 + 0.44 * len(studies), left=left, right=2.2)
+        words = []
+        for row, ((label, study), color) in enumerate(zip(studies.items(), _colors(studies), strict=True)):
+            values = np.clip(study.skill, LOWEST_SKILL, None)
+            low, high = study.interval
+            axes.plot(values, row + _spread(values), "o", ms=4, mew=0, alpha=0.55, color=color, clip_on=False, zorder=3)
+            for inches, text, look in (
+                (0.12, f"{study.success_rate:.0%} learned", {"weight": "bold", "color": color}),
+                (1.22, f"({low:.0%} to {high:.0%})", {"fontsize": 8, "color": PALETTE["faint"]}),
+            ):
+                beside = axes.get_yaxis_transform() + ScaledTranslation(inches, 0, picture.dpi_scale_trans)
+                axes.text(1, row, text, transform=beside, va="center", **look)
+            words.append(f"{label}: {study.verdict}")
+        axes.axvline(0, color=PALETTE["baseline"], lw=1.3, ls=":")
+        axes.axvline(LEARNED, color=PALETTE["floor"], lw=1.3, ls="--")
+        for x, text, color in ((0, "a constant", "baseline"), (LEARNED, "learned from here", "floor")):
+            axes.text(x, -0.62, text, color=PALETTE[color], fontsize=8, ha="center", va="bottom")
+        axes.set(xlim=(LOWEST_SKILL - 0.03, 1.06), ylim=(len(studies) - 0.5, -0.65), xlabel="skill")
+        axes.set_yticks(range(len(studies)), list(studies))
+        axes.tick_params(axis="y", length=0, labelcolor=PALETTE["text"])
+        axes.set_xticks([LOWEST_SKILL, 0, 0.5, 1], [f"≤ −{-LOWEST_SKILL}", "0", "0.5", "1"])
+        axes.grid(axis="y", visible=False)
+    return _told(picture, title, words)
+
+
+def fits(runs, *, title):
+    """What each network makes of its data, side by side on the same axes.
+
+    One input: points, truth and network as curves. Two inputs: the answers as colours. More: predicted against true values;
+    answers beyond the frame stand at its edge.
+
+    Args:
+        runs: {label: Run}, of one problem; the label stands above its picture.
+        title: what the figure shows, as a sentence.
+    """
+    _check(runs, Run, "fits")
+    features = {run.problem.x.shape[1] for run in runs.values()}
+    if len(features) > 1:
+        raise ValueError(f"fits compares runs of one problem; these have {sorted(features)} inputs.")
+    inputs = features.pop()
+    draw = {1: _draw_curve, 2: _draw_surface}.get(inputs, _draw_scatter)
+    with style():
+        picture, all_axes = _picture(title, len(runs), height=2.75, right=0.15, top=0.78)
+        words = []
+        for place, (axes, (label, run)) in enumerate(zip(all_axes, runs.items(), strict=True)):
+            draw(axes, run, place == 0)
+            axes.set_title(f"{label}\nskill {_skill(run.skill)}", fontsize=9, weight="normal")
+            if place:
+                axes.set_ylabel("")
+                axes.tick_params(labelleft=False)
+            words.append(f"{label}: {run.verdict}")
+        limits = [axes.get_ylim() for axes in all_axes]
+        for axes in all_axes:
+            axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    return _told(picture, title, words)
+
+
+def sweep(values, studies, *, label, title):
+    """Success rate with its 95 % interval, and median skill with the middle half of the seeds, against a setting.
+
+    Values that span a decade stand on a logarithmic axis; names, None and a 0 among decades at equal distances.
+    A skill below -0.5 stands at -0.5.
+
+    Args:
+        values: the settings tried, in their order.
+        studies: a SeedStudy for each value, or {label: such a list} for several series.
+        label: what the values are, with their unit.
+        title: what the figure shows, as a sentence.
+    """
+    values = list(values)
+    several = isinstance(studies, Mapping)
+    series = {name: list(row) for name, row in studies.items()} if several else {"": list(studies)}
+    for name, row in series.items():
+        if len(row) != len(values) or not row:
+            raise ValueError(f"sweep has {len(values)} values, but {name or 'the list'} holds {len(row)} studies.")
+        _check(dict(enumerate(row)), SeedStudy, "sweep")
+    places, scale = _places(values)
+    with style():
+        picture, (top, bottom) = _picture(title, 2, height=3.0, right=1.2 if several else 0.2, gap=0.75)
+        words, labels = [], []
+        for (name, row), color in zip(series.items(), _colors(series), strict=True):
+            rate = np.array([study.success_rate for study in row])
+            low, high = np.transpose([study.interval for study in row])
+            top.fill_between(places, low, high, color=color, alpha=0.16, lw=0)
+            top.plot(places, rate, "o-", color=color, lw=2, ms=4.5)
+            skill = np.clip([_quartiles(study.skill[:, None])[:, 0] for study in row], LOWEST_SKILL, None).T
+            bottom.fill_between(places, skill[0], skill[2], color=color, alpha=0.16, lw=0)
+            bottom.plot(places, skill[1], "o-", color=color, lw=2, ms=4.5)
+            labels.append((skill[1][-1], name, color))
+            told = ", ".join(f"{_say(v)} {r:.0%}" for v, r in zip(values, rate, strict=True))
+            words.append(f"{name}{': ' if name else ''}share that learned by {label}: {told}")
+        bottom.axhline(LEARNED, color=PALETTE["floor"], lw=1.2, ls="--")
+        bottom.axhline(0, color=PALETTE["baseline"], lw=1.2, ls=":")
+        for skill, text, color in ((LEARNED, "learned", "floor"), (0, "a constant", "baseline")):
+            bottom.annotate(text, (0, skill), (3, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+                            color=PALETTE[color], fontsize=7.5)  # fmt: skip
+        top.set(ylim=(-0.03, 1.05), ylabel="seeds that learned", xlabel=label)
+        top.yaxis.set_major_formatter(PercentFormatter(1.0))
+        lowest = bottom.get_ylim()[0]
+        bottom.set(ylim=(min(lowest, -0.05), 1.07), ylabel="median skill", xlabel=label)
+        for axes in (top, bottom):
+            axes.set_xscale(scale)
+            axes.set_xticks(places, [_say(value) for value in values])
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.grid(axis="x", visible=False)
+        if several:
+            _label_right(bottom, labels)
+    return _told(picture, title, words)
+
+
+def layers(studies, *, title, measure="gradient_norm", epoch=0):
+    """What was measured in each layer: the median of the seeds and the half of them in the middle.
+
+    Args:
+        studies: {label: SeedStudy}; their networks may differ in depth.
+        title: what the figure shows, as a sentence.
+        measure: "gradient_norm", "update_ratio" (logarithmic axes), "dead" or "saturated" (shares of the hidden units).
+        epoch: at the end of which epoch; 0 is the first, -1 the last.
+    """
+    _check(studies, SeedStudy, "layers")
+    if measure not in LAYER_MEASURES:
+        raise ValueError(f"measure={measure!r} is not one of {', '.join(LAYER_MEASURES)}.")
+    share = measure in ("dead", "saturated")
+    with style():
+        picture, (axes,) = _picture(title, 1, height=3.0, right=1.6)
+        words, labels, drawn = [], [], []
+        for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
+            low, middle, high = _quartiles(getattr(study, measure)[:, epoch])
+            at = np.arange(1, len(middle) + 1)
+            axes.fill_between(at, low, high, color=color, alpha=0.16, lw=0)
+            axes.plot(at, middle, "o-", color=color, lw=2, ms=4.5)
+            if not len(middle):
+                raise ValueError(f"{label!r} has no hidden layer, so there is no {LAYER_MEASURES[measure]} to show.")
+            labels.append((middle[-1], label, color))
+            drawn += [low, middle, high]
+            said = (f"{v:.0%}" if share else number(v) for v in middle)
+            words.append(f"{label}: {LAYER_MEASURES[measure]} by layer from the input {', '.join(said)}")
+        count = max(map(len, drawn))
+        when = {0: "after the first epoch", -1: "after the last epoch"}.get(epoch, f"after epoch {epoch + 1}")
+        axes.set(xlabel=f"layer, from the input ({when})", ylabel=LAYER_MEASURES[measure], xlim=(0.6, count + 0.4))
+        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+        if not share and len({len(middle) for middle in drawn}) == 1:
+            axes.set_xticks(range(1, count + 1), [*map(str, range(1, count)), "out"])
+        if share:
+            axes.set(ylim=(-0.03, 1.05))
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        else:
+            axes.set(yscale="log", ylim=_log_limits(drawn))
+        _label_right(axes, labels)
+    return _told(picture, title, words)
+
+
+# --- one panel of `fits` -----------------------------------------------------------------------------------------------
+
+
+def _answers(run, raw):
+    """What the network of a run gives for raw inputs: (points,)."""
+    return np.asarray(run.model(run.problem.scaled(raw)))[:, 0]
+
+
+def _draw_curve(axes, run, named):
+    problem, source = run.problem, PROBLEMS[run.problem.name]
+    x = show_points(problem)
+    axes.plot(problem.raw_x, problem.y, "o", ms=3.2, mew=0, alpha=0.7, color=PALETTE["points"], label="training points")
+    if problem.truth:
+        axes.plot(x, problem.truth(x), "--", lw=1.2, color=PALETTE["truth"], label="truth")
+    axes.plot(x, _answers(run, x), lw=2.3, color=PALETTE["network"], label="network")
+    seen = np.concatenate([problem.y, problem.y_val])
+    room = 0.15 * np.ptp(seen)
+    axes.set(xlabel=source.features[0], ylabel=source.target, xlim=(x.min(), x.max()))
+    axes.set_ylim(seen.min() - room, seen.max() + room * (2.2 if named else 1))
+    if named:
+        axes.legend(loc="upper center", ncols=3, fontsize=7, handlelength=1.1, columnspacing=0.8, handletextpad=0.4)
+
+
+def _draw_surface(axes, run, named):
+    problem, source = run.problem, PROBLEMS[run.problem.name]
+    points = show_points(problem)
+    low, high = (0.0, 1.0) if problem.task != "regression" else (float(problem.y.min()), float(problem.y.max()))
+    colors = {"cmap": SURFACE, "vmin": low, "vmax": high}
+    extent = (points[:, 0].min(), points[:, 0].max(), points[:, 1].min(), points[:, 1].max())
+    answers = np.nan_to_num(_answers(run, points), nan=low).reshape(SURFACE_POINTS, SURFACE_POINTS)
+    axes.imshow(answers, origin="lower", extent=extent, aspect="auto", interpolation="bilinear", alpha=0.85, **colors)
+    axes.scatter(*problem.raw_x.T, c=problem.y[:, 0], s=14, edgecolors=PALETTE["truth"], linewidths=0.5, **colors)
+    axes.grid(False)
+    axes.set(xlabel=source.features[0], ylabel=source.features[1])
+
+
+def _draw_scatter(axes, run, named):
+    target = PROBLEMS[run.problem.name].target
+    true = run.problem.y_val[:, 0]
+    limits = float(true.min()), float(true.max())
+    axes.plot(limits, limits, "--", lw=1.2, color=PALETTE["truth"])
+    room = 0.12 * (limits[1] - limits[0])
+    frame = limits[0] - room, limits[1] + room
+    given = np.clip(np.nan_to_num(run.predictions[:, 0], nan=-np.inf), *frame)
+    axes.plot(true, given, "o", ms=3.5, mew=0, alpha=0.6, color=PALETTE["network"], clip_on=False)
+    axes.set(xlabel=f"true {target}", ylabel=f"predicted {target}", xlim=frame, ylim=frame)
+
+
+# --- what the figures share --------------------------------------------------------------------------------------------
+
+
+def _check(shown, kind, name):
+    if not isinstance(shown, Mapping) or not shown:
+        raise ValueError(f'{name} needs a dictionary such as {{"label": ...}}, not {type(shown).__name__}.')
+    for label, one in shown.items():
+        if not isinstance(one, kind):
+            raise ValueError(f"{name} draws a {kind.__name__} for each label; {label!r} is a {type(one).__name__}.")
+
+
+def _colors(shown):
+    """A colour for each: more than there are colours begin again."""
+    return [SERIES[index % len(SERIES)] for index in range(len(shown))]
+
+
+def _picture(title, columns, height, left=0.72, right=0.2, top=0.42, gap=0.16):
+    """A Picture with axes in a row; sizes in inches, of which left, right and top are room for labels."""
+    picture = Picture(figsize=(WIDTH, height))
+    picture.suptitle(title, x=0.12 / WIDTH, y=1 - 0.09 / height, ha="left", va="top", weight="bold", fontsize=10.5)
+    bottom = 0.5
+    each = (WIDTH - left - right - gap * (columns - 1)) / columns
+    boxes = [(left + index * (each + gap), bottom, each, height - top - bottom) for index in range(columns)]
+    return picture, [picture.add_axes([x / WIDTH, y / height, w / WIDTH, h / height]) for x, y, w, h in boxes]
+
+
+def _told(picture, title, words):
+    picture.alt = f"{title}. " + "; ".join(word.rstrip(".") for word in words) + "."
+    return picture
+
+
+def _quartiles(values):
+    """(3, …): quartiles over the seeds, the first axis. A value that is not a number is worse than any number."""
+    values = np.where(np.isfinite(values), values, np.where(values == -np.inf, -np.inf, np.inf))
+    return np.quantile(values, [0.25, 0.5, 0.75], axis=0, method="nearest")
+
+
+def _levels(study):
+    """The median loss of a constant and of the truth over the seeds' data, and the name of the truth."""
+    problems = [make_problem(study.experiment.replace(seed=int(seed))) for seed in study.seeds]
+    constant, truth = (
+        float(np.median([getattr(p, name) for p in problems])) for name in ("loss_of_constant", "loss_of_truth")
+    )
+    return constant, truth, "the truth" if problems[0].truth else problems[0].floor_name
+
+
+def _diverged(study):
+    count = int((~np.isfinite(study.val_loss[:, -1])).sum())
+    return f" ({count} of {len(study.seeds)} seeds diverged)" if count else ""
+
+
+def _last(curve):
+    """The last value that can stand on a logarithmic axis, for a label."""
+    fit = curve[np.isfinite(curve) & (curve > 0)]
+    return fit[-1] if len(fit) else np.inf
+
+
+def _log_limits(curves, *levels):
+    """Limits of a logarithmic axis that show the curves and the levels, but not every height of a divergence."""
+    values = np.concatenate([np.ravel(curve) for curve in (*curves, *levels)])
+    values = values[np.isfinite(values) & (values > 0)]
+    if not len(values):
+        return 1e-6, 1.0
+    highest = min(values.max(), 1e4 * max(levels)) if levels else values.max()
+    return values.min() / 1.4, highest * 1.4
+
+
+def _skill(skill):
+    return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−") if skill > -10 else "far below 0"
+
+
+def _say(value):
+    if value is None:
+        return "all"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _places(values):
+    """Where values stand on the x axis, and its scale."""
+    if any(value is None or isinstance(value, str) for value in values):
+        return np.arange(len(values)), "linear"
+    values = np.array(values, float)
+    if np.allclose(np.diff(values, 2), 0):
+        return values, "linear"
+    if values.min() <= 0:
+        return np.arange(len(values)), "linear"
+    return values, "log" if values.max() >= 10 * values.min() else "linear"
+
+
+def _spread(values):
+    """Heights that keep the dots of near values apart: (dots,), the same for the same values."""
+    heights = np.zeros(len(values))
+    order = np.argsort(values, kind="stable")
+    steps = np.array([0, 1, -1, 2, -2, 3, -3, 4, -4]) * 0.07
+    near = 0
+    for before, here in pairwise(order):
+        near = (near + 1) % len(steps) if values[here] - values[before] < 0.012 else 0
+        heights[here] = steps[near]
+    return heights
+
+
+def _label_right(axes, labels):
+    """Labels (value, text, colour) right of the axes, at the height of what they name, but apart from each other."""
+    height = axes.get_position().height * axes.figure.get_size_inches()[1] * 72  # points
+    low, high = (axes.transScale.transform((1, edge))[1] for edge in axes.get_ylim())
+    at = [axes.transScale.transform((1, np.clip(v, *axes.get_ylim())))[1] for v, _, _ in labels]
+    heights = (np.array(at) - low) / (high - low) * height
+    order = np.argsort(heights, kind="stable")
+    apart = np.maximum.accumulate(heights[order] - 11.0 * np.arange(len(order))) + 11.0 * np.arange(len(order))
+    apart -= max(0.0, (apart[-1] - heights[order[-1]]) / 2)
+    for place, index in zip(apart, order, strict=True):
+        _, text, color = labels[index]
+        axes.text(1.012, place / height, text, transform=axes.transAxes, va="center", color=color, fontsize=8.5)

@@ -1,0 +1,193 @@
+"""helpers/figures.py: each figure shows what was measured, says it in words, and refuses what it cannot draw."""
+
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from matplotlib import colors
+from PIL import Image
+
+from helpers import Experiment, train, train_seeds
+from helpers.figures import LOWEST_SKILL, SERIES, Picture, fits, layers, loss_curves, skills, sweep
+
+WAVE = Experiment(problem="sine", samples=30, epochs=4, width=4)
+
+
+@pytest.fixture(scope="module")
+def study():
+    return train_seeds(WAVE, 6)
+
+
+@pytest.fixture(scope="module")
+def line():
+    return train_seeds(WAVE.replace(depth=0), 6)
+
+
+def with_skill(study, values):
+    """The same study with other skills: what the figures say follows from them alone."""
+    return dataclasses.replace(study, skill=np.array(values, float))
+
+
+def line_of(axes, color):
+    """The last line of a colour."""
+    return [one for one in axes.lines if colors.same_color(one.get_color(), color)][-1]
+
+
+def texts(picture):
+    return [text.get_text() for axes in picture.axes for text in axes.texts]
+
+
+def test_a_notebook_gets_a_png_and_words(study):
+    picture = skills({"two layers": study}, title="A finding")
+    data, metadata = picture._repr_mimebundle_()
+    image = Image.open(io.BytesIO(data["image/png"]))
+    assert image.format == "PNG"
+    assert np.asarray(image.convert("L")).std() > 5  # not blank
+    assert image.width > metadata["image/png"]["width"]  # sharp on a dense screen
+    assert data["text/plain"] == metadata["image/png"]["alt"] == picture.alt
+    assert picture.alt.startswith("A finding. two layers: Learned in ")
+
+
+@pytest.mark.parametrize("draw", [loss_curves, skills, layers])
+def test_every_figure_is_a_picture_with_its_title(draw, study, line):
+    picture = draw({"none": line, "two": study}, title="A finding")
+    assert isinstance(picture, Picture)
+    assert picture.get_suptitle() == "A finding"
+    assert "none: " in picture.alt
+    assert "two: " in picture.alt
+
+
+def test_loss_curves_draw_the_median_of_the_seeds(study):
+    picture = loss_curves({"two": study}, title="t")
+    drawn = line_of(picture.axes[0], SERIES[0])
+    assert list(drawn.get_xdata()) == [1, 2, 3, 4]
+    middle = np.quantile(study.val_loss, 0.5, axis=0, method="nearest")
+    np.testing.assert_allclose(drawn.get_ydata(), middle)
+    assert {"two", "a constant", "the truth"} <= set(texts(picture))
+
+
+def test_loss_curves_draw_the_training_loss_on_request(study):
+    picture = loss_curves({"two": study}, title="t", training=True)
+    middle = np.quantile(study.loss, 0.5, axis=0, method="nearest")
+    np.testing.assert_allclose(line_of(picture.axes[0], SERIES[0]).get_ydata(), middle)
+    assert "two, training" in texts(picture)
+
+
+def test_loss_curves_show_what_the_constant_and_the_truth_reach(study):
+    levels = [line.get_ydata()[0] for line in loss_curves({"two": study}, title="t").axes[0].lines[1:]]
+    np.testing.assert_allclose(levels, [np.median(study.baseline), np.median(study.noise_floor)], rtol=1e-6)
+
+
+def test_loss_curves_of_classes_have_no_truth_on_a_logarithmic_axis():
+    moons = train_seeds(Experiment(problem="moons", epochs=2, samples=20, width=3), 3)
+    assert "the truth" not in texts(loss_curves({"moons": moons}, title="t"))
+
+
+def test_a_divergence_is_said_and_does_not_stretch_the_axis():
+    diverged = train_seeds(Experiment(problem="line", optimizer="sgd", learning_rate=1, depth=0, epochs=50), 5)
+    picture = loss_curves({"too fast": diverged}, title="t")
+    assert "too fast: diverged" in texts(picture)
+    assert "5 of 5 seeds diverged" in picture.alt
+    assert picture.axes[0].get_ylim()[1] < 1e5 * np.median(diverged.baseline)
+    picture._repr_mimebundle_()
+
+
+def test_skills_draw_every_seed_and_write_the_rate(study):
+    picture = skills({"some": with_skill(study, [1, 0.96, 0.94, 0, -0.2, -7])}, title="t")
+    drawn = line_of(picture.axes[0], SERIES[0]).get_xdata()
+    np.testing.assert_allclose(sorted(drawn), [LOWEST_SKILL, -0.2, 0, 0.94, 0.96, 1])
+    assert "33% learned" in texts(picture)
+    assert "(10% to 70%)" in texts(picture)
+
+
+def test_dots_of_equal_skill_do_not_hide_each_other(study):
+    drawn = line_of(skills({"some": with_skill(study, [0.5] * 6)}, title="t").axes[0], SERIES[0])
+    assert len(set(zip(*drawn.get_data(), strict=True))) == 6
+
+
+def test_fits_draw_what_the_network_answers():
+    runs = {"one": train(WAVE.replace(depth=1, epochs=60)), "two": train(WAVE.replace(epochs=60))}
+    picture = fits(runs, title="t")
+    assert len(picture.axes) == 2
+    assert picture.axes[0].get_ylim() == picture.axes[1].get_ylim()
+    for axes, run in zip(picture.axes, runs.values(), strict=True):
+        x, y = line_of(axes, SERIES[0]).get_data()
+        np.testing.assert_allclose(y, run.model(run.problem.scaled(x))[:, 0], rtol=1e-5)
+        assert f"{run.skill:.2f}" in axes.get_title(loc="left")
+
+
+@pytest.mark.parametrize("problem", ["moons", "product", "auto_mpg"])
+def test_fits_draw_every_kind_of_problem(problem):
+    experiment = Experiment(problem=problem, samples=20, epochs=1, width=2)
+    fits({"a": train(experiment), "b": train(experiment.replace(depth=0))}, title="t")._repr_mimebundle_()
+
+
+def test_sweep_draws_rates_with_their_interval(study):
+    none, some = with_skill(study, [0] * 6), with_skill(study, [1, 1, 1, 0.5, 0, -3])
+    picture = sweep([1, 10, 100], [none, some, some], label="units", title="t")
+    rate, skill = (line_of(axes, SERIES[0]).get_data() for axes in picture.axes)
+    assert list(rate[0]) == [1, 10, 100]
+    np.testing.assert_allclose(rate[1], [0, 0.5, 0.5])
+    np.testing.assert_allclose(skill[1], [0, 0.5, 0.5])
+    band = picture.axes[0].collections[0].get_datalim(picture.axes[0].transData)
+    assert band.y1 == pytest.approx(some.interval[1])
+    assert "1 0%, 10 50%, 100 50%" in picture.alt
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "shown"),
+    [
+        ([1, 4, 16], "log", ["1", "4", "16"]),
+        ([1, 2, 3], "linear", ["1", "2", "3"]),
+        ([0, 0.001, 0.1], "linear", ["0", "0.001", "0.1"]),
+        (["tanh", "relu", None], "linear", ["tanh", "relu", "all"]),
+    ],
+)
+def test_sweep_takes_the_axis_that_fits_the_values(study, values, scale, shown):
+    axes = sweep(values, [study] * 3, label="setting", title="t").axes[0]
+    assert axes.get_xscale() == scale
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == shown
+    spots = axes.transData.transform([(x, 0) for x in axes.get_xticks()])[:, 0]
+    assert min(np.diff(spots)) > 30  # pixels: the labels are apart
+
+
+def test_sweep_of_several_series_names_them(study, line):
+    picture = sweep([1, 2], {"two": [study, study], "none": [line, line]}, label="units", title="t")
+    assert {"two", "none"} <= set(texts(picture))
+
+
+def test_layers_draw_the_median_of_each_layer(study):
+    picture = layers({"two": study}, title="t", epoch=-1)
+    middle = np.quantile(study.gradient_norm[:, -1], 0.5, axis=0, method="nearest")
+    np.testing.assert_allclose(line_of(picture.axes[0], SERIES[0]).get_ydata(), middle)
+    assert [tick.get_text() for tick in picture.axes[0].get_xticklabels()] == ["1", "2", "out"]
+    assert picture.axes[0].get_yscale() == "log"
+
+
+def test_layers_draw_shares_of_units(study):
+    picture = layers({"two": study}, title="t", measure="dead")
+    assert picture.axes[0].get_yscale() == "linear"
+    assert len(line_of(picture.axes[0], SERIES[0]).get_ydata()) == WAVE.depth
+
+
+def test_labels_stay_apart(study):
+    picture = loss_curves(dict.fromkeys(("a", "b", "c", "d"), study), title="t")
+    heights = sorted(text.get_position()[1] for text in picture.axes[0].texts)
+    points = picture.axes[0].get_position().height * picture.get_size_inches()[1] * 72
+    assert min(np.diff(heights)) * points > 10
+
+
+def test_what_cannot_be_drawn_is_refused(study, line):
+    with pytest.raises(ValueError, match=r'needs a dictionary such as \{"label": ...\}, not SeedStudy'):
+        skills(study, title="t")
+    with pytest.raises(ValueError, match="draws a Run for each label; 'two' is a SeedStudy"):
+        fits({"two": study}, title="t")
+    with pytest.raises(ValueError, match="sweep has 3 values, but the list holds 1 studies"):
+        sweep([1, 2, 3], [study], label="units", title="t")
+    with pytest.raises(ValueError, match="measure='ded' is not one of gradient_norm, update_ratio, dead, saturated"):
+        layers({"two": study}, title="t", measure="ded")
+    with pytest.raises(ValueError, match="'none' has no hidden layer"):
+        layers({"none": line}, title="t", measure="dead")
+    with pytest.raises(ValueError, match="one problem"):
+        fits({"a": train(WAVE), "b": train(Experiment(problem="xor", epochs=1))}, title="t")
