@@ -14,6 +14,15 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Whether the page behind an element is dark: told by its colour, because every host of widgets marks its theme in its own way.
+function onDark(node) {
+  for (let behind = node.parentElement; behind; behind = behind.parentElement) {
+    const [red, green, blue, alpha = 1] = getComputedStyle(behind).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (red !== undefined && alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
+  }
+  return false;
+}
+
 let labs = 0;
 
 function render({ model, el }) {
@@ -25,12 +34,12 @@ function render({ model, el }) {
   function send(message) {
     generation += 1;
     model.send({ ...message, generation });
-    showRunning(true);
   }
 
   // --- controls -----------------------------------------------------------------------------------------------------
 
   const controls = element("div", { class: "wwil-controls", role: "group", "aria-label": "settings" });
+  const groups = new Map();
   const rows = new Map();
 
   function set(name, index) {
@@ -44,40 +53,47 @@ function render({ model, el }) {
     if (!waiting) return;
     const indices = waiting;
     waiting = null;
+    showRunning(true);
     send({ action: "set", indices });
+  }
+
+  function group(name) {
+    if (!groups.has(name)) {
+      const title = element("div", { class: "wwil-title", id: `${id}-${name}` }, name);
+      groups.set(name, element("div", { class: "wwil-group", role: "group", "aria-labelledby": title.id }, title));
+      controls.append(groups.get(name));
+    }
+    return groups.get(name);
   }
 
   function row(control) {
     const key = `${id}-${control.name}`;
     const help = element("div", { class: "wwil-help", id: `${key}-help` });
-    const label = element("label", { for: key }, control.label);
-    const node = element("div", { class: "wwil-control" }, label);
-    let input, output;
+    const node = element("div", { class: "wwil-control" }, element("label", { for: key }, control.label));
+    let input, output, unit;
     if (control.choice) {
       input = element("select", { id: key, "aria-describedby": help.id });
       input.addEventListener("change", () => set(control.name, input.selectedIndex));
-      node.append(input);
+      node.append(input, help);
     } else {
       input = element("input", { id: key, type: "range", min: "0", step: "1", "aria-describedby": help.id });
       output = element("output", { for: key });
+      unit = element("div", { class: "wwil-unit", "aria-hidden": "true" }, control.unit);
       input.addEventListener("input", () => {
         tell();
         set(control.name, input.valueAsNumber);
       });
-      node.append(input, output);
+      node.append(input, output, help, unit);
     }
-    node.append(help);
     let options = [];
-    let unit = "";
     function tell() {
       const shown = options[input.valueAsNumber];
       output.textContent = shown;
-      input.setAttribute("aria-valuetext", `${shown} ${unit}`.trim());
+      input.setAttribute("aria-valuetext", `${shown} ${control.unit}`.trim());
     }
     function update(control) {
       help.textContent = control.unused ? "not used by this setting" : control.help;
       node.classList.toggle("unused", control.unused);
-      unit = control.unit;
       const changed = options.join("|") !== control.options.join("|");
       options = control.options;
       if (control.choice) {
@@ -93,16 +109,16 @@ function render({ model, el }) {
   }
 
   function showControls() {
-    let group = null;
-    for (const control of model.get("controls")) {
-      if (!rows.has(control.name)) {
-        if (control.group !== group) controls.append(element("div", { class: "wwil-group" }, control.group));
+    const { generation: answered = 0, rows: all = [] } = model.get("controls");
+    const first = rows.size === 0;
+    // What a person is moving right now is not moved back by the kernel's answer to an older position.
+    if (!first && (waiting || answered < generation)) return;
+    for (const control of all) {
+      if (first) {
         rows.set(control.name, row(control));
-        controls.append(rows.get(control.name).node);
+        group(control.group).append(rows.get(control.name).node);
       }
-      group = control.group;
-      // What a person is moving right now is not moved back by the kernel's answer to an older position.
-      if (!waiting || !(control.name in waiting)) rows.get(control.name).update(control);
+      rows.get(control.name).update(control);
     }
   }
 
@@ -113,36 +129,58 @@ function render({ model, el }) {
   const progress = element("span", { class: "wwil-progress" });
   const text = element("p", { class: "wwil-text" });
   const spoken = element("div", { class: "wwil-hidden", role: "status", "aria-live": "polite" });
-  const note = element("p", { class: "wwil-note", role: "alert" });
+  const note = element("p", { class: "wwil-note" });
 
   function button(name, title, click) {
     const node = element("button", { type: "button", title }, name);
-    node.addEventListener("click", click);
+    node.addEventListener("click", () => {
+      if (node.getAttribute("aria-disabled") !== "true") click();
+    });
     return node;
   }
 
-  const stop = button("Stop", "stop training here", () => send({ action: "stop" }));
-  const seeds = button("100 seeds", "train this setting from many seeds", () => send({ action: "seeds" }));
-  const pin = button("Pin", "keep this run beside the next ones", () => send({ action: "pin" }));
-  const reset = button("Reset", "back to the first setting", () => send({ action: "reset" }));
+  // Not `disabled`, which would take the focus away from under a person's fingers.
+  function enable(node, yes) {
+    node.setAttribute("aria-disabled", String(!yes));
+  }
 
-  const program = element("pre", { tabindex: "0", "aria-label": "Keras program of this setting" });
-  const codePanel = element("div", { class: "wwil-panel", hidden: true }, program, copier(() => program.textContent));
+  function work(message) {
+    showRunning(true);
+    send(message);
+  }
+
+  const stop = button("Stop", "stop training here", () => send({ action: "stop" }));
+  const seeds = button("100 seeds", "train this setting from many seeds", () => work({ action: "seeds" }));
+  const pin = button("Pin", "keep the last finished run beside the next ones", () => send({ action: "pin" }));
+  const reset = button("Reset", "back to the first setting", () => work({ action: "reset" }));
+
+  const program = element("pre", { tabindex: "0", role: "region", "aria-label": "Keras program of this setting" });
+  const codePanel = element("div", { class: "wwil-panel", id: `${id}-code`, hidden: true }, program, copier(program));
   const shared = element("textarea", { "aria-label": "this setting as text; paste another to load it", spellcheck: "false" });
-  const load = button("Load", "train the setting in the text", () => send({ action: "load", text: shared.value }));
-  const sharePanel = element("div", { class: "wwil-panel", hidden: true }, shared, copier(() => shared.value), " ", load);
+  const load = button("Load", "train the setting in the text", () => {
+    loading = true;
+    work({ action: "load", text: shared.value });
+  });
+  let edited = false; // a text that a person is writing, or that was refused, is not replaced
+  let loading = false;
+  shared.addEventListener("input", () => (edited = true));
+  const sharePanel = element("div", { class: "wwil-panel", id: `${id}-share`, hidden: true }, shared, copier(shared), load);
   const code = toggle("Code", "the Keras program of this setting", codePanel);
   const share = toggle("Share", "this setting as a short text", sharePanel);
 
   function copier(source) {
     const node = button("Copy", "copy to the clipboard", async () => {
       try {
-        await navigator.clipboard.writeText(source());
+        await navigator.clipboard.writeText(source.value ?? source.textContent);
         node.textContent = "Copied";
       } catch {
-        node.textContent = "Select and copy by hand: the browser refused";
+        // Browsers refuse where the page is not served securely.
+        getSelection().selectAllChildren(source);
+        source.select?.();
+        node.textContent = "Selected: press Ctrl+C";
       }
-      setTimeout(() => (node.textContent = "Copy"), 1500);
+      spoken.textContent = node.textContent;
+      setTimeout(() => (node.textContent = "Copy"), 2500);
     });
     return node;
   }
@@ -153,25 +191,25 @@ function render({ model, el }) {
       node.setAttribute("aria-expanded", String(!panel.hidden));
     });
     node.setAttribute("aria-expanded", "false");
+    node.setAttribute("aria-controls", panel.id);
     return node;
   }
 
   function showRunning(running) {
-    stop.disabled = !running;
+    enable(stop, running);
     text.classList.toggle("running", running);
     root.setAttribute("aria-busy", String(running));
   }
 
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
   let address = null;
 
-  function showFrame() {
-    const state = model.get("state");
-    if (state.generation === undefined || state.generation < generation || waiting) return;
-    generation = state.generation;
+  function showPicture(state) {
+    if (state.running && still.matches && address) return; // only finished pictures for who wants no motion
     const old = address;
-    address = URL.createObjectURL(new Blob([model.get("picture")], { type: `image/${state.kind}` }));
+    const mine = URL.createObjectURL(new Blob([model.get("picture")], { type: `image/${state.kind}` }));
+    address = mine;
     const next = new Image();
-    const mine = address;
     next.src = mine;
     // The new picture replaces the old one when it can be painted, so that nothing flickers.
     next.decode().then(
@@ -182,61 +220,77 @@ function render({ model, el }) {
       () => {},
     );
     picture.alt = state.text;
+  }
+
+  function showFrame() {
+    const state = model.get("state");
+    if (state.generation === undefined || state.generation < generation || waiting) return;
+    generation = state.generation;
+    showPicture(state);
     root.dataset.frame = String(Number(root.dataset.frame ?? 0) + 1);
     root.dataset.generation = String(state.generation);
     bar.value = state.done;
+    bar.setAttribute("aria-valuetext", state.progress);
     progress.textContent = state.progress;
     text.textContent = state.text;
     text.classList.toggle("learned", state.learned);
     note.textContent = state.note;
-    if (!state.running) spoken.textContent = state.text;
+    note.classList.toggle("refused", state.refused);
+    const words = `${state.note} ${state.text}`.trim();
+    if (!state.running && spoken.textContent !== words) spoken.textContent = words;
     seeds.textContent = `${state.seeds} seeds`;
     pin.textContent = state.pinned ? "Unpin" : "Pin";
-    pin.setAttribute("aria-pressed", String(state.pinned));
-    pin.disabled = state.running;
     if (state.code) program.textContent = state.code;
-    if (document.activeElement !== shared) shared.value = state.share;
+    if (loading) edited = state.refused;
+    loading = false;
+    if (!edited) shared.value = state.share;
     showRunning(state.running);
   }
 
-  const stage = element(
-    "div",
-    { class: "wwil-stage" },
-    picture,
-    bar,
-    element("div", { class: "wwil-row" }, progress, stop, seeds, pin, code, share, reset),
-    text,
-    note,
-    spoken,
-    codePanel,
-    sharePanel,
-  );
-  const root = element("section", {
-      class: "wwil",
-      "aria-label": "lab",
-    }, element("div", { class: "wwil-body" }, controls, stage));
+  const buttons = element("div", { class: "wwil-row", role: "group", "aria-label": "training" });
+  buttons.append(progress, stop, seeds, pin, code, share, reset);
+  const stage = element("div", { class: "wwil-stage" }, picture, bar, buttons, text, note, spoken, codePanel, sharePanel);
+  const root = element("section", { class: "wwil", "aria-label": "lab" });
+  root.append(element("div", { class: "wwil-body" }, controls, stage));
   el.append(root);
   showControls();
   showFrame();
   model.on("change:controls", showControls);
   model.on("change:state", showFrame);
 
-  // The picture is drawn for the width that it has on the page.
-  let width = 860;
+  // --- the look -----------------------------------------------------------------------------------------------------
+
+  // The picture is drawn for the width that it has on the page, and for its theme.
+  let asked = "";
   let timer = null;
-  const watcher = new ResizeObserver((entries) => {
-    const wanted = Math.round(entries[0].contentRect.width / 20) * 20;
-    if (wanted < 200 || wanted === width) return;
+  function look() {
+    const dark = onDark(root);
+    root.dataset.theme = dark ? "dark" : "light";
+    const width = stage.clientWidth;
+    const wanted = { width, scale: window.devicePixelRatio, dark };
+    if (width < 200 || asked === JSON.stringify(wanted)) return;
+    asked = JSON.stringify(wanted);
+    model.send({ action: "size", ...wanted });
+  }
+  function soon() {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      width = wanted;
-      model.send({ action: "size", width, scale: window.devicePixelRatio });
-    }, 150);
-  });
-  watcher.observe(stage);
+    timer = setTimeout(look, 150);
+  }
+  const resized = new ResizeObserver(soon);
+  resized.observe(stage);
+  const themed = new MutationObserver(soon);
+  for (const node of [document.documentElement, document.body]) {
+    themed.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light"] });
+  }
+  const preference = matchMedia("(prefers-color-scheme: dark)");
+  preference.addEventListener("change", soon);
+  root.dataset.theme = onDark(root) ? "dark" : "light";
 
   return () => {
-    watcher.disconnect();
+    clearTimeout(timer);
+    resized.disconnect();
+    themed.disconnect();
+    preference.removeEventListener("change", soon);
     model.off("change:controls", showControls);
     model.off("change:state", showFrame);
     if (address) URL.revokeObjectURL(address);

@@ -7,6 +7,7 @@ higher than the last; the kernel answers the newest only, and the page shows no 
 import asyncio
 import dataclasses
 import threading
+import weakref
 from pathlib import Path
 
 import anywidget
@@ -23,6 +24,8 @@ HERE = Path(__file__).parent
 SEEDS = 100
 IDLE = 0.25  # seconds without a request after which the lab prepares for the next one
 
+_training = weakref.WeakSet()  # the labs that train right now: while there is one, no other prepares anything
+
 
 class LabView(anywidget.AnyWidget):
     """What the page knows. `state` and `picture` of one frame always travel in one message."""
@@ -30,31 +33,42 @@ class LabView(anywidget.AnyWidget):
     _esm = HERE / "lab.js"
     _css = HERE / "lab.css"
 
-    controls = traitlets.List().tag(sync=True)
+    controls = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
 
 
 class Lab:
-    """A laboratory for one experiment: displays itself as the last expression of a cell.
+    """A laboratory for one experiment: controls, pictures of the training, and the same in words.
 
-    Without a browser it runs its first setting to the end and shows the finished picture and the text.
+    It displays itself as the last expression of a cell, as often as you like: all displays show the same. Moving a control
+    starts a new training at once and drops the old one. With no browser attached it runs its first setting to the end
+    and shows the finished picture and the text.
+
+    The buttons: *Stop* keeps what there is. *100 seeds* trains the setting from many seeds. *Pin* keeps the last finished
+    run, or the seeds, in the pictures beside the next ones. *Code* shows the Keras program of the setting. *Share* shows it
+    as a short text, and loads one. *Reset* goes back to the first setting.
 
     Args:
-        experiment: the first setting; what has no control stays as it is here.
+        experiment: the first setting; what has no control stays as it is here, until another one is loaded or shown.
         controls: names of the fields that get a control, in any order; all of them if None.
         pictures: which pictures, of "fit", "loss", "gradients", "units".
         seeds: how many seeds the button "100 seeds" trains.
 
     Attributes:
         experiment: the present setting.
-        run, study: the finished `Run` or `SeedStudy` of it, or None.
+        run: the finished `Run` of it; None while it trains, and after Stop.
+        study: the finished `SeedStudy` of it, or None.
+        pinned: the `Run` or `SeedStudy` that is kept for comparison, or None.
         text: the summary that stands below the pictures.
+
+    >>> lab = Lab(Experiment(problem="sine", depth=0), controls=["depth", "width"])
+    >>> lab.show(lab.experiment.replace(depth=2))
+    >>> lab.run.skill, lab.text
     """
 
     def __init__(self, experiment, controls=None, pictures=plots.PICTURES, seeds=SEEDS):
-        if not isinstance(experiment, Experiment):
-            raise ValueError(f"Lab needs an Experiment, not {type(experiment).__name__}: Lab(Experiment(depth=3)).")
+        _check(experiment, "Lab")
         unknown(controls or ())
         self.names = [name for name in SETTINGS if controls is None or name in controls]
         self.first = self.experiment = experiment
@@ -63,46 +77,99 @@ class Lab:
         self.text = ""
         self.pictures = tuple(pictures)
         self.painter = plots.Painter(self.pictures)
+        self.view = None
         self.generation = 0
+        self.running = False
         self.note = ""
+        self.refused = False  # whether the note tells of something that was not done
         self._frames = 0
+        self._epochs = 0  # that the present training has shown
         self._moved = next((name for name in ("depth", "width", "activation") if name in self.names), None)
         self._scene = None
+        self._finished = None  # the last Run or SeedStudy that came to its end
         self._task = None
-        self._loop = None
-        self.view = None
+        self._turn = threading.RLock()  # where there is no event loop, one thread at a time
+        self._find_loop()
 
-    # --- on the page -----------------------------------------------------------------------------------------------
+    def show(self, experiment):
+        """Put an experiment into the lab and train it, as if somebody had moved the controls there.
 
-    def _repr_mimebundle_(self, **kwargs):
-        if self.view is None:
-            self._open()
-        bundle = self.view._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        kind, picture = self.painter.frame(self._scene)
-        return {**data, f"image/{kind}": picture, "text/plain": self.text}, metadata
+        Good from any thread, and whether the lab is on a page or not. In a notebook it returns at once and `run` follows;
+        in a plain Python program it returns when the training is done.
+        """
+        _check(experiment, "Lab.show")
+        self._on_loop(self._show_experiment, experiment)
 
-    def _open(self):
-        self.view = LabView()
-        self.view.on_msg(self._receive)
-        self._say_controls()
+    # --- where the work is done --------------------------------------------------------------------------------------
+
+    def _find_loop(self):
+        """Remember the event loop of this thread, on which all training is done. A plain program has none."""
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._loop = None  # no event loop: the lab shows its first setting and answers requests one by one
+            self._loop = None
         self._thread = threading.get_ident()
-        for run in stream(self.experiment, seconds=None, x_show=self._show_points()):
-            self.run = run
-        self._show(plots.Scene(run=self.run))
-        if self._loop is not None:
-            self._task = self._loop.create_task(self._prepare_neighbours())
+
+    def _on_loop(self, function, *arguments):
+        """Call a function on the thread of the event loop; requests may arrive on any thread."""
+        if self._loop is None:
+            with self._turn:
+                function(*arguments)
+        elif threading.get_ident() == self._thread:
+            function(*arguments)
+        else:
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _start(self, work):
+        """Drop what is under way and do this instead."""
+        self.running, self._epochs = True, 0
+        if self._loop is None:
+            asyncio.run(self._guarded(work))
+            return
+        if self._task is not None:
+            self._task.cancel()
+        self._task = self._loop.create_task(self._guarded(work))
+
+    async def _guarded(self, work):
+        """Whatever goes wrong in a training, the page is told that it has ended, and the next request is answered."""
+        try:
+            await asyncio.sleep(0)  # of requests that arrive together only the last one begins
+            _training.add(self)
+            await work()
+            _training.discard(self)
+            if self._loop is not None:
+                await self._prepare_neighbours()
+        except KeyboardInterrupt:
+            self._stop()
+        except Exception as error:
+            self.running = False
+            self._say(f"The training broke off: {type(error).__name__}: {error}", refused=True)
+            raise
+        finally:
+            _training.discard(self)
+
+    # --- on the page -------------------------------------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **kwargs):
+        if self._loop is None:
+            self._find_loop()
+        if self._scene is None or (self.running and self._scene.study is None):
+            self._train_now()
+        if self.view is None:
+            self.view = LabView()
+            self.view.on_msg(self._receive)
+            self._say_controls()
+            self._show(self._scene)
+            if self._loop is not None:
+                self._task = self._loop.create_task(self._prepare_neighbours())
+        bundle = self.view._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        painter = plots.Painter(self.pictures) if self.painter.look[2] else self.painter  # on paper it is light
+        kind, picture = painter.frame(self._scene)
+        return {**data, f"image/{kind}": picture, "text/plain": self.text}, metadata
 
     def _receive(self, widget, message, buffers):
-        """A request of the page; it may arrive on any thread."""
-        if self._loop is None or threading.get_ident() == self._thread:
-            self._request(message)
-        else:
-            self._loop.call_soon_threadsafe(self._request, message)
+        self._on_loop(self._request, message)
 
     def _request(self, message):
         action = message.get("action")
@@ -110,22 +177,24 @@ class Lab:
         if action in ("set", "reset", "load"):
             self._change(action, message)
         elif action == "seeds":
-            self._start(self._train_seeds())
+            self._announce("")
+            self._start(self._train_seeds)
         elif action == "stop":
             self._stop()
         elif action == "pin":
-            self.pinned = None if self.pinned else (self.study or self.run)
+            self.pinned = None if self.pinned else self._finished
             self._show(dataclasses.replace(self._scene, pinned=self.pinned))
         elif action == "size":
-            self.painter = plots.Painter(self.pictures, *_size(message))
+            look = _look(message)
+            if look != self.painter.look:
+                self.painter = plots.Painter(self.pictures, *look)
             self._show(self._scene)
 
     def _change(self, action, message):
         """A new setting, from the controls, from a shared text, or the first one again."""
-        self.note = ""
         try:
             if action == "set":
-                values = {name: self._ladder(name)[i] for name, i in message["indices"].items()}
+                values = {name: self._stop_at(name, index) for name, index in message["indices"].items()}
                 self._moved = next(iter(values))
                 experiment = self.experiment.replace(**values)
             elif action == "load":
@@ -133,48 +202,66 @@ class Lab:
             else:
                 experiment = self.first
         except ValueError as error:
-            self.note = str(error)
-            self._show(self._scene)
+            self._say_controls()  # back to where they were
+            self._say(str(error), refused=True)
             return
-        self.experiment = experiment
-        self._say_controls()
-        self._start(self._train())
+        self._show_experiment(experiment)
 
-    def _start(self, work):
-        if self._loop is None:
-            asyncio.run(work)
-            return
-        if self._task is not None:
-            self._task.cancel()
-        self._task = self._loop.create_task(work)
+    def _show_experiment(self, experiment):
+        before, self.experiment = self.experiment, experiment
+        # What changed and cannot be seen from the controls is said in words.
+        hidden = [name for name in SETTINGS if name not in self.names]
+        changed = [name for name in hidden if getattr(before, name) != getattr(experiment, name)]
+        words = ", ".join(f"{SETTINGS[name].label} {_shown(getattr(experiment, name))}" for name in changed)
+        self._announce(f"Changed without a control here: {words}." if words else "")
+        self.run = self.study = None
+        self._say_controls()
+        self._start(self._train)
 
     def _stop(self):
-        if self._task is not None and not self._finished:
+        if self.running:
+            if self._task is not None:
+                self._task.cancel()
+            self.running = False
+            if self._epochs:
+                self._say(f"Stopped after epoch {self._epochs} of {self.experiment.epochs}.")
+            else:
+                self._say("Stopped before the first epoch. The pictures show the training before.")
+
+    # --- training ----------------------------------------------------------------------------------------------------
+
+    def _train_now(self):
+        """Train the present setting to its end, before anything else."""
+        if self._task is not None:
             self._task.cancel()
-            self.note = f"Stopped after epoch {len(self._scene.run.loss)}." if self._scene.study is None else "Stopped."
-        self._show(self._scene)
-
-    @property
-    def _finished(self):
-        return (self._scene.study.done >= 1) if self._scene.study else self._scene.run.finished
-
-    # --- training --------------------------------------------------------------------------------------------------
+        for run in stream(self.experiment, seconds=None, x_show=self._show_points()):
+            self._take(run)
 
     async def _train(self):
-        await asyncio.sleep(0)
-        self.run = self.study = None
         for run in stream(self.experiment, x_show=self._show_points()):
-            if run.finished:
-                self.run = run
-            self._show(plots.Scene(run=run, pinned=self.pinned), running=not run.finished)
+            self._take(run)
             await asyncio.sleep(0.001)  # lets a newer request in
-        await self._prepare_neighbours()
+
+    def _take(self, run):
+        self.running, self._epochs = not run.finished, len(run.loss)
+        if run.finished:
+            self.run = self._finished = run
+        self._show(plots.Scene(run=run, pinned=self.pinned))
+
+    async def _train_seeds(self):
+        self.study = None
+        for study in stream_seeds(self.experiment, self.seeds):
+            self.running, self._epochs = study.done < 1, study.loss.shape[1]
+            if not self.running:
+                self.study = self._finished = study
+            self._show(plots.Scene(study=study, pinned=self.pinned))
+            await asyncio.sleep(0.001)
 
     async def _prepare_neighbours(self):
         """While nobody moves anything: make the graphs of the next stops of the control that was moved last."""
         for neighbour in self._neighbours():
             await asyncio.sleep(IDLE)
-            if not has_graph(neighbour):
+            if not has_graph(neighbour) and not _training:
                 for _ in stream(neighbour.replace(epochs=1)):
                     pass
 
@@ -186,27 +273,34 @@ class Lab:
         stops = [ladder[i] for i in (here + 1, here - 1) if 0 <= i < len(ladder)]
         return [self.experiment.replace(**{self._moved: stop}) for stop in stops]
 
-    async def _train_seeds(self):
-        await asyncio.sleep(0)
-        self.study = None
-        for study in stream_seeds(self.experiment, self.seeds):
-            if study.done >= 1:
-                self.study = study
-            self._show(dataclasses.replace(self._scene, study=study), running=study.done < 1)
-            await asyncio.sleep(0.001)
-
     def _show_points(self):
         problem = make_problem(self.experiment)
         points = plots.show_points(problem)
         return None if points is None else problem.scaled(points)
 
-    # --- what is shown ---------------------------------------------------------------------------------------------
+    # --- what is shown -----------------------------------------------------------------------------------------------
 
-    def _show(self, scene, running=False):
+    def _announce(self, note, refused=False):
+        self.note, self.refused = note, refused
+
+    def _say(self, note, refused=False):
+        """One sentence beside the present picture."""
+        self._announce(note, refused)
+        if self._scene is not None:
+            self._show(self._scene)
+
+    def _show(self, scene):
         self._scene = scene
-        self.text = self._summary(scene, running)
-        kind, picture = self.painter.frame(scene, final=not running)
-        done = scene.study.done if scene.study else len(scene.run.loss) / scene.run.experiment.epochs
+        self.text = self._summary(scene)
+        if self.view is None:
+            return
+        shown = scene.shown
+        epochs, all_epochs = shown.loss.shape[-1], shown.experiment.epochs
+        if scene.study:
+            done, learned, who = shown.done, shown.success_rate >= 0.5, f"{len(shown.seeds)} seeds, "
+        else:
+            done, learned, who = 1.0 if shown.finished else epochs / all_epochs, shown.learned, ""
+        kind, picture = self.painter.frame(scene, final=not self.running)
         self._frames += 1
         with self.view.hold_sync():
             self.view.picture = picture
@@ -214,51 +308,59 @@ class Lab:
                 "frame": self._frames,
                 "generation": self.generation,
                 "kind": kind,
-                "running": running,
+                "running": self.running,
                 "done": done,
-                "progress": f"{len(scene.study.seeds)} seeds" if scene.study
-                else f"epoch {len(scene.run.loss)} of {scene.run.experiment.epochs}",
+                "progress": f"{who}epoch {epochs} of {all_epochs}",
                 "text": self.text,
-                "learned": bool(scene.run.learned) if not scene.study else scene.study.success_rate >= 0.5,
+                "learned": bool(learned),
                 "note": self.note,
+                "refused": self.refused,
                 "pinned": self.pinned is not None,
                 "seeds": self.seeds,
-                "code": self.experiment.to_keras() if not running else "",
+                "code": "" if self.running else self.experiment.to_keras(),
                 "share": self.experiment.to_json(),
-            }  # fmt: skip
+            }
 
-    def _summary(self, scene, running):
+    def _summary(self, scene):
         """The picture in words."""
         if scene.study:
-            return scene.study.verdict
+            return f"Training {len(scene.study.seeds)} seeds." if self.running else scene.study.verdict
         run = scene.run
         problem = run.problem
-        words = [run.verdict if not running else f"Training: skill {run.skill:.2f} so far."]
+        words = [f"Training: skill {run.skill:.2f} so far." if self.running else run.verdict]
         if run.diverged_at is None:
             words.append(
                 f"Validation loss {plots.number(run.val_loss[-1])}, where a constant has "
                 f"{plots.number(problem.loss_of_constant)} and the {problem.floor_name} {plots.number(problem.loss_of_truth)}."
             )
-        if not running:
-            causes = findings(run)
-            if causes:
-                words.append(f"Likely cause: {causes[0]}")
+        if not self.running:
+            words += [f"Likely cause: {cause}" for cause in findings(run)[:1]]
         return " ".join(words)
 
     def _ladder(self, name):
         """The values that the control of a field offers for the present experiment."""
         return self.experiment.stops(name)
 
+    def _stop_at(self, name, index):
+        """The value at a stop of a control. A page may have asked before it knew that the stops changed."""
+        ladder = self._ladder(name)
+        if not 0 <= index < len(ladder):
+            raise ValueError(
+                f"{name} has no stop {index} any more; its last one is {_shown(ladder[-1])}. Move it again."
+            )
+        return ladder[index]
+
     def _say_controls(self):
-        self.view.controls = [self._control(name) for name in self.names]
+        if self.view is not None:
+            rows = [self._control(name) for name in self.names]
+            self.view.controls = {"generation": self.generation, "rows": rows}
 
     def _control(self, name):
         setting, value, ladder = SETTINGS[name], getattr(self.experiment, name), self._ladder(name)
-        e = self.experiment
-        unused = {
-            "width": not e.depth, "activation": not e.depth, "dropout": not e.depth,
-            **{field: field not in OPTIMIZERS[e.optimizer].uses for field in ("momentum", "weight_decay")},
-        }.get(name, False)  # fmt: skip
+        needs_layers = name in ("width", "activation", "dropout")
+        other_optimizer = (
+            name in ("momentum", "weight_decay") and name not in OPTIMIZERS[self.experiment.optimizer].uses
+        )
         return {
             "name": name,
             "group": setting.group,
@@ -266,19 +368,24 @@ class Lab:
             "help": setting.choices[value] if setting.choices else setting.help,
             "unit": setting.unit,
             "choice": setting.choices is not None,
-            "options": [_shown(option, setting) for option in ladder],
+            "options": [_shown(option) for option in ladder],
             "index": ladder.index(value),
-            "unused": unused,
+            "unused": (needs_layers and not self.experiment.depth) or other_optimizer,
         }
 
 
-def _shown(value, setting):
+def _check(experiment, who):
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"{who} needs an Experiment, not {type(experiment).__name__}: {who}(Experiment(depth=3)).")
+
+
+def _shown(value):
     if value is None:
         return "all"
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _size(message):
-    """Width and scale of the picture that a page asked for, within reason."""
-    width = min(1400, max(320, int(message.get("width", 860))))
-    return width, min(2.0, max(1.0, float(message.get("scale", 1.0))))
+def _look(message):
+    """Width, scale and darkness of the picture that a page asked for, within reason."""
+    width = min(1400, max(300, int(message.get("width", 860))))
+    return width, min(2.0, max(1.0, float(message.get("scale", 1.0)))), bool(message.get("dark", False))

@@ -6,59 +6,110 @@ of them, which takes milliseconds where a whole figure takes hundreds.
 
 import io
 from dataclasses import dataclass
+from functools import cached_property
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
-from .problems import PROBLEMS
+from .problems import PROBLEMS, make_problem
+from .run import LEARNED
 
-# Okabe and Ito's colours, which colour-blind people can tell apart.
+# From Okabe and Ito's colours, which colour-blind people can tell apart; each stands out from the paper by at least 3 : 1.
 PALETTE = {
+    "paper": "#FFFFFF",
+    "text": "#1B1F24",
+    "faint": "#5B6470",
+    "edge": "#B4BBC4",
+    "grid": "#EDF0F3",
     "network": "#0072B2",
-    "training": "#56A5D8",
-    "pinned": "#CC79A7",
+    "training": "#3B8FC9",
+    "pinned": "#C0609A",
     "truth": "#1B1F24",
-    "points": "#9AA3AD",
+    "points": "#87919C",
     "baseline": "#6B7480",
     "floor": "#009E73",
     "dead": "#D55E00",
-    "saturated": "#E69F00",
-    "text": "#1B1F24",
-    "faint": "#5B6470",
+    "saturated": "#C77F00",
 }
-SURFACE = LinearSegmentedColormap.from_list("surface", ["#E69F00", "#FBF3E4", "#FFFFFF", "#E3EFF7", "#0072B2"])
-STYLE = {
-    "figure.facecolor": "white",
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.edgecolor": "#B4BBC4",
-    "axes.labelcolor": PALETTE["faint"],
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#EDF0F3",
-    "axes.axisbelow": True,
-    "xtick.color": PALETTE["faint"],
-    "ytick.color": PALETTE["faint"],
-    "text.color": PALETTE["text"],
-    "lines.solid_capstyle": "round",
-    "legend.frameon": False,
+DARK_PALETTE = {
+    "paper": "#17191D",
+    "text": "#E6EAEE",
+    "faint": "#A9B2BC",
+    "edge": "#555D67",
+    "grid": "#292D33",
+    "network": "#4DB2EC",
+    "training": "#8FC3E3",
+    "pinned": "#E08CBF",
+    "truth": "#E6EAEE",
+    "points": "#7F8A96",
+    "baseline": "#A9B2BC",
+    "floor": "#2FC496",
+    "dead": "#FF8A4C",
+    "saturated": "#F2B134",
 }
+CLASSES = ("network", "saturated", "floor", "pinned", "dead", "points")  # colours of the classes, in turn
 PICTURES = ("fit", "loss", "gradients", "units")
 CURVE_POINTS = 161
 SURFACE_POINTS = 41
+DRAWN_EPOCHS = 300  # of each curve of many seeds
 
 
-def style():
+def palette(dark=False):
+    """Name -> colour, for a light or a dark page."""
+    return DARK_PALETTE if dark else PALETTE
+
+
+def contrast(one, other):
+    """How far two colours stand apart, 1 to 21, as the Web Content Accessibility Guidelines count it."""
+
+    def luminance(color):
+        rgb = np.array(to_rgb(color))
+        return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return float((high + 0.05) / (low + 0.05))
+
+
+def ink(color, paper):
+    """The colour for words: moved away from the paper until they can be read (a contrast of 4.5)."""
+    rgb, end = np.array(to_rgb(color)), np.zeros(3) if contrast(paper, "black") > 10 else np.ones(3)
+    shares = np.linspace(0, 1, 21)
+    return next(tuple(rgb + s * (end - rgb)) for s in shares if contrast(rgb + s * (end - rgb), paper) >= 4.6)
+
+
+def style(dark=False):
     """The style of every figure, as a context: ``with plots.style(): ...``."""
-    return mpl.rc_context(STYLE)
+    colors = palette(dark)
+    return mpl.rc_context(
+        {
+            "figure.facecolor": colors["paper"],
+            "axes.facecolor": colors["paper"],
+            "font.size": 9,
+            "axes.titlesize": 9.5,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.edgecolor": colors["edge"],
+            "axes.labelcolor": colors["faint"],
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": colors["grid"],
+            "axes.axisbelow": True,
+            "xtick.color": colors["faint"],
+            "ytick.color": colors["faint"],
+            "text.color": colors["text"],
+            "lines.solid_capstyle": "round",
+            "legend.facecolor": colors["paper"],
+            "legend.edgecolor": "none",
+            "legend.framealpha": 0.8,
+        }
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,27 +130,55 @@ class Scene:
         return self.study or self.run
 
     @property
-    def epochs(self):
-        """The length of the time axis."""
-        everything = [s.experiment.epochs for s in (self.shown, self.pinned) if s]
-        return max(everything)
+    def both(self):
+        """What is shown and what is pinned."""
+        return [self.shown, self.pinned] if self.pinned else [self.shown]
+
+    @cached_property
+    def problem(self):
+        """The data of the run; of a study, those of the experiment's own seed."""
+        return make_problem(self.study.experiment) if self.study else self.run.problem
+
+    @property
+    def diverged(self):
+        """Whether there is one run, and its loss is no longer a number."""
+        return self.study is None and self.run.diverged_at is not None
+
+
+def kind_of_fit(problem):
+    """How a fit is pictured: "curve", "surface", "regions" (of classes), "scatter" or "answers" (of a classifier)."""
+    inputs = problem.raw_x.shape[1] if problem.raw_x.dtype.kind in "fiub" else "names"
+    if problem.task == "multiclass":
+        return "regions" if inputs == 2 else "answers"
+    return {1: "curve", 2: "surface"}.get(inputs, "scatter" if problem.task == "regression" else "answers")
 
 
 def show_points(problem):
-    """Where a picture of the fit needs predictions: raw inputs (n, features), or None for more than two inputs."""
-    if problem.raw_x.shape[1] == 1:
-        low, high = _range(np.concatenate([problem.raw_x, problem.raw_x_val]))
-        return np.linspace(low, high, CURVE_POINTS)[:, None]
-    if problem.raw_x.shape[1] == 2:
-        axes = [np.linspace(*_range(problem.raw_x_val[:, i]), SURFACE_POINTS) for i in (0, 1)]
+    """Where a picture of the fit needs predictions: raw inputs (n, features), or None where it needs none.
+
+    They span the validation inputs, so that an outlier among the training inputs does not squash the picture.
+    """
+    kind = kind_of_fit(problem)
+    if kind == "curve":
+        return np.linspace(*_range(problem.raw_x_val), CURVE_POINTS)[:, None]
+    if kind in ("surface", "regions"):
+        axes = [np.linspace(*_range(column), SURFACE_POINTS) for column in problem.raw_x_val.T]
         return np.stack([a.ravel() for a in np.meshgrid(*axes)], axis=1)
     return None
 
 
 def _range(values, margin=0.06):
-    low, high = float(np.min(values)), float(np.max(values))
+    """The lowest and the highest finite value, with some room."""
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     room = margin * (high - low) or 1.0
     return low - room, high + room
+
+
+def _median(values):
+    """The median of the seeds (the first axis); a seed that diverged counts as the worst."""
+    return np.median(np.where(np.isnan(values), np.inf, values), axis=0)
 
 
 def number(value):
@@ -109,6 +188,10 @@ def number(value):
     return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.0e}"
 
 
+def _skill(skill):
+    return f"{skill:.2f}" if skill > -10 else "far below 0"
+
+
 class Panel:
     """One picture of the figure.
 
@@ -116,11 +199,13 @@ class Panel:
     to be drawn, the title among them.
     """
 
-    right = 0.25  # inches of room beside the axes
+    right = 0.16  # inches of room beside the axes
     diverged = "not a number"  # what the panel says when the run has diverged
 
-    def __init__(self, axes):
+    def __init__(self, axes, dark=False):
         self.axes = axes
+        self.colors = palette(dark)
+        self.inks = {name: ink(color, self.colors["paper"]) for name, color in self.colors.items() if name != "paper"}
         self.background = None
         self.drawn = None
 
@@ -136,7 +221,7 @@ class Panel:
     @property
     def narrow(self):
         """Whether there is room for few labels only."""
-        return self.axes.bbox.width / self.axes.figure.dpi < 2
+        return self.axes.bbox.width / self.axes.figure.dpi < 2.4
 
     def moving(self, artist):
         """Mark an artist as one that is drawn anew in every frame."""
@@ -146,49 +231,40 @@ class Panel:
     def line(self, *args, **kwargs):
         return self.moving(self.axes.plot([], [], *args, **kwargs)[0])
 
+    def words(self, x, y, text, color, **kwargs):
+        """A label in the colour of what it names; x and y as shares of the axes unless `transform` says otherwise."""
+        where = {"transform": self.axes.transAxes, "fontsize": 8, "va": "center"} | kwargs
+        return self.axes.text(x, y, text, color=self.inks[color], **where)
+
     def titled(self, text):
         self.title.set_text(text)
         return self.title
 
     def draw(self, canvas, scene, box, blank):
         """Draw the panel onto the canvas, from its kept pixels where they still hold."""
-        renderer = canvas.get_renderer()
         key = self.key(scene)
-        if key != self.drawn or self.background is None:
-            self.axes.clear()
-            self.axes.set_axis_on()
-            self.title = self.moving(self.axes.set_title(""))
-            self.note = self.moving(
-                self.axes.text(
-                    0.5,
-                    0.5,
-                    self.diverged,
-                    transform=self.axes.transAxes,
-                    ha="center",
-                    va="center",
-                    color=PALETTE["dead"],
-                    fontsize=9,
-                    weight="bold",
-                    zorder=9,
-                    bbox={"facecolor": "white", "edgecolor": PALETTE["dead"], "boxstyle": "round,pad=0.5"},
-                )
-            )
-            self.begin(scene)
+        if key == self.drawn:
+            canvas.restore_region(self.background)
+        else:
+            self._begin(scene)
             canvas.restore_region(blank)
-            self.axes.draw(renderer)
+            self.axes.draw(canvas.get_renderer())
             self.background = canvas.copy_from_bbox(box)
             self.drawn = key
-        else:
-            canvas.restore_region(self.background)
         for artist in self.update(scene):
             self.axes.draw_artist(artist)
-        if scene.study is None and scene.run.diverged_at is not None:
+        if scene.diverged:
             self.axes.draw_artist(self.note)
 
-
-def _identity(shown):
-    """Runs on the same data have the same identity."""
-    return None if shown is None else id(getattr(shown, "problem", shown))
+    def _begin(self, scene):
+        self.axes.clear()
+        self.axes.set_axis_on()
+        self.title = self.moving(self.axes.set_title(""))
+        frame = {"facecolor": self.colors["paper"], "edgecolor": self.colors["dead"], "boxstyle": "round,pad=0.5"}
+        self.note = self.moving(
+            self.words(0.5, 0.5, self.diverged, "dead", ha="center", fontsize=9, weight="bold", bbox=frame)
+        )
+        self.begin(scene)
 
 
 class Fit(Panel):
@@ -197,226 +273,281 @@ class Fit(Panel):
     diverged = "no predictions:\nthe weights are no longer numbers"
 
     def key(self, scene):
-        if scene.study:
-            return "study", len(scene.study.seeds), id(scene.pinned)
-        return "run", _identity(scene.run), id(scene.pinned)
+        data = len(scene.study.seeds) if scene.study else id(scene.run.problem)
+        return bool(scene.study), data, id(scene.pinned)
 
     def begin(self, scene):
-        if scene.study:
-            return self._begin_study(scene.study)
-        problem = scene.run.problem
-        self.kind = "curve" if problem.x.shape[1] == 1 else "surface" if problem.x.shape[1] == 2 else "scatter"
-        getattr(self, f"_begin_{self.kind}")(scene, problem, PROBLEMS[problem.name])
+        self.kind = "study" if scene.study else kind_of_fit(scene.problem)
+        # A pinned run can stand on the same axes if it is of the same problem, a study beside a study.
+        pinned = scene.pinned
+        if pinned and not scene.study:
+            same = hasattr(pinned, "problem") and pinned.problem.name == scene.problem.name
+            pinned = pinned if same and kind_of_fit(pinned.problem) == self.kind else None
+        getattr(self, f"begin_{self.kind}")(scene.shown, pinned)
 
     def update(self, scene):
+        moved = getattr(self, f"update_{self.kind}")(scene.shown)
         if scene.study:
-            return self._update_study(scene.study)
-        title = f"Fit: skill {_skill(scene.run.skill)}" + (" – learned" if scene.run.learned else "")
-        return [*getattr(self, f"_update_{self.kind}")(scene.run), self.titled(title)]
+            low, high = scene.study.interval
+            count = f"{scene.study.learned.sum()} of {len(scene.study.seeds)}"
+            return [*moved, self.titled(f"Learned in {count} ({100 * low:.0f}–{high:.0%})")]
+        title = f"Fit: skill {_skill(scene.run.skill)}" + (", learned" if scene.run.learned else "")
+        title = "Fit: none, it diverged" if scene.diverged else title
+        if hasattr(scene.pinned, "problem"):
+            title += f" (pinned {_skill(scene.pinned.skill)})"
+        return [*moved, self.titled(title)]
 
-    def _begin_curve(self, scene, problem, source):
-        axes, x = self.axes, show_points(problem)
-        axes.plot(
-            problem.raw_x, problem.y, "o", ms=3.5, color=PALETTE["points"], alpha=0.75, mew=0, label="training points"
-        )
+    # --- one input ---------------------------------------------------------------------------------------------------
+
+    def begin_curve(self, run, pinned):
+        axes, problem = self.axes, run.problem
+        source = PROBLEMS[problem.name]
+        x = show_points(problem)
+        axes.plot(problem.raw_x, problem.y, "o", ms=3.5, color=self.colors["points"], alpha=0.75, mew=0, label="points")
         if problem.truth:
-            axes.plot(x, problem.truth(x), "--", lw=1.2, color=PALETTE["truth"], label="truth")
-        self._pinned_curve(scene, problem, x)
-        axes.set(xlim=(x.min(), x.max()), ylim=_range(np.concatenate([problem.y, problem.y_val]), 0.15))
+            axes.plot(x, problem.truth(x), "--", lw=1.2, color=self.colors["truth"], label="truth")
+        problems = [problem]
+        if pinned:
+            problems.append(pinned.problem)
+            axes.plot(
+                show_points(pinned.problem), pinned.shown[:, 0], lw=1.8, color=self.colors["pinned"], label="pinned"
+            )
+        self.fit = self.line(lw=2.4, color=self.colors["network"], label="network")
+        xs = np.concatenate([show_points(p) for p in problems])
+        low, high = _range(np.concatenate([y for p in problems for y in (p.y, p.y_val)]), 0.1)
+        axes.set(xlim=(xs.min(), xs.max()), ylim=(low, high + (0.32 if self.narrow else 0.16) * (high - low)))
         axes.set(xlabel=source.features[0], ylabel=source.target)
-        self.fit = self.line(lw=2.4, color=PALETTE["network"], label="network")
-        axes.legend(loc="upper right", ncols=2 if self.narrow else 4, fontsize=7.5, handlelength=1.2, columnspacing=0.9, borderaxespad=0.1,
-                    framealpha=0.8, frameon=True, edgecolor="none")  # fmt: skip
+        axes.legend(loc="upper right", ncols=2 if self.narrow else 4, fontsize=7.5, handlelength=1.2, columnspacing=0.9,
+                    borderaxespad=0.1)  # fmt: skip
         self.x = x[:, 0]
 
-    def _pinned_curve(self, scene, problem, x):
-        pinned = scene.pinned
-        if pinned is not None and hasattr(pinned, "problem") and pinned.problem.x.shape[1] == 1:
-            at = show_points(pinned.problem)
-            self.axes.plot(at[:, 0], pinned.shown[:, 0], lw=1.8, color=PALETTE["pinned"], label="pinned")
-
-    def _update_curve(self, run):
+    def update_curve(self, run):
         self.fit.set_data(self.x, run.shown[:, 0])
         return [self.fit]
 
-    def _begin_surface(self, scene, problem, source):
+    # --- two inputs --------------------------------------------------------------------------------------------------
+
+    def begin_surface(self, run, pinned):
+        problem = run.problem
+        low, high = _range(problem.y, 0.0) if problem.task == "regression" else (0.0, 1.0)
+        stops = [DARK_PALETTE["saturated"], self.colors["paper"], self.colors["network"]]
+        self.to_color = mpl.cm.ScalarMappable(
+            mpl.colors.Normalize(low, high), LinearSegmentedColormap.from_list("surface", stops)
+        )
+        level = pinned and pinned.shown[:, 0]
+        self._begin_plane(problem, self.to_color.to_rgba(problem.y[:, 0]), level, [(low + high) / 2])
+
+    def update_surface(self, run):
+        answers = np.nan_to_num(run.shown[:, 0], nan=np.mean(self.to_color.get_clim()))
+        return self._updated_plane(self.to_color.to_rgba(answers)[:, :3])
+
+    def begin_regions(self, run, pinned):
+        problem = run.problem
+        classes = problem.y[:, 0].astype(int)
+        count = run.predictions.shape[1]
+        self.class_colors = np.array([to_rgb(self.colors[CLASSES[c % len(CLASSES)]]) for c in range(count)])
+        level = pinned and pinned.shown.argmax(axis=1).astype(float)
+        self._begin_plane(problem, self.class_colors[classes], level, np.arange(count - 1) + 0.5)
+
+    def update_regions(self, run):
+        return self._updated_plane(np.clip(np.nan_to_num(run.shown) @ self.class_colors, 0, 1))
+
+    def _begin_plane(self, problem, colors, pinned, levels):
+        """The points among their answers, and the boundary that a pinned run draws."""
         axes, x = self.axes, show_points(problem)
-        low, high = (0.0, 1.0) if problem.task != "regression" else _range(problem.y, 0.0)
+        source = PROBLEMS[problem.name]
         extent = (x[:, 0].min(), x[:, 0].max(), x[:, 1].min(), x[:, 1].max())
+        blank = np.zeros((SURFACE_POINTS, SURFACE_POINTS, 3))
         self.image = self.moving(
-            axes.imshow(
-                np.zeros((SURFACE_POINTS, SURFACE_POINTS)),
-                origin="lower",
-                extent=extent,
-                aspect="auto",
-                cmap=SURFACE,
-                vmin=low,
-                vmax=high,
-                alpha=0.85,
-                interpolation="bilinear",
-            )
+            axes.imshow(blank, origin="lower", extent=extent, aspect="auto", alpha=0.7, interpolation="bilinear")
         )
         # Points are few when they are the four corners, many when they are a cloud.
         size = 90 if len(np.unique(problem.raw_x, axis=0)) <= 8 else 16
-        self.points = self.moving(
-            axes.scatter(
-                *problem.raw_x.T,
-                c=problem.y[:, 0],
-                cmap=SURFACE,
-                vmin=low,
-                vmax=high,
-                s=size,
-                edgecolors=PALETTE["truth"],
-                linewidths=0.6,
+        points = axes.scatter(*problem.raw_x.T, c=colors, s=size, edgecolors=self.colors["truth"], linewidths=0.6)
+        self.points = [self.moving(points)]
+        if pinned is not None and np.ptp(pinned) > 0:  # False for what is not finite
+            grid = (a.reshape(SURFACE_POINTS, SURFACE_POINTS) for a in (*x.T, pinned))
+            self.points.append(
+                self.moving(axes.contour(*grid, levels=levels, colors=self.colors["pinned"], linewidths=2))
             )
-        )
         axes.grid(False)
         axes.set(xlabel=source.features[0], ylabel=source.features[1], xlim=extent[:2], ylim=extent[2:])
 
-    def _update_surface(self, run):
-        answers = np.nan_to_num(run.shown[:, 0], nan=0.5)
-        self.image.set_data(answers.reshape(SURFACE_POINTS, SURFACE_POINTS))
-        return [self.image, self.points]
+    def _updated_plane(self, colors):
+        self.image.set_data(colors.reshape(SURFACE_POINTS, SURFACE_POINTS, 3))
+        return [self.image, *self.points]
 
-    def _begin_scatter(self, scene, problem, source):
-        axes = self.axes
-        limits = _range(problem.y_val, 0.08)
-        axes.plot(limits, limits, "--", lw=1.2, color=PALETTE["truth"])
-        axes.set(xlim=limits, ylim=limits, xlabel=f"true {source.target}", ylabel=f"predicted {source.target}")
-        self.dots = self.line("o", ms=4, color=PALETTE["network"], alpha=0.6, mew=0)
-        self.x = problem.y_val[:, 0]
+    # --- many inputs -------------------------------------------------------------------------------------------------
 
-    def _update_scatter(self, run):
-        self.dots.set_data(self.x, run.predictions[:, 0])
+    def begin_scatter(self, run, pinned):
+        target = PROBLEMS[run.problem.name].target
+        limits = _range(run.problem.y_val, 0.08)
+        self.axes.plot(limits, limits, "--", lw=1.2, color=self.colors["truth"])
+        self.axes.set(xlim=limits, ylim=limits, xlabel=f"true {target}", ylabel=f"predicted {target}")
+        if pinned:
+            self._dots("pinned", ms=3).set(data=(pinned.problem.y_val[:, 0], pinned.predictions[:, 0]), animated=False)
+        self.dots = self._dots("network")
+
+    def _dots(self, color, ms=4):
+        return self.line("o", ms=ms, color=self.colors[color], alpha=0.6, mew=0)
+
+    def update_scatter(self, run):
+        self.dots.set_data(run.problem.y_val[:, 0], run.predictions[:, 0])
         return [self.dots]
 
-    def _begin_study(self, study):
+    def begin_answers(self, run, pinned):
+        target = PROBLEMS[run.problem.name].target
+        classes = np.unique(run.problem.y_val).astype(int)
+        self.axes.axhline(0.5, color=self.colors["baseline"], lw=1.2, ls=":")
+        self.axes.set(xlim=(classes.min() - 0.5, classes.max() + 0.5), ylim=(-0.03, 1.03))
+        self.axes.set(xlabel=f"true {target}", ylabel="probability of the right one")
+        self.axes.set_xticks(classes)
+        self.axes.grid(False, axis="x")
+        if pinned:
+            x, probability, _ = right_answers(pinned)
+            self._dots("pinned", ms=3).set(data=(x, probability), animated=False)
+        self.right, self.wrong = self._dots("network"), self._dots("dead")
+
+    def update_answers(self, run):
+        x, probability, right = right_answers(run)
+        self.right.set_data(x[right], probability[right])
+        self.wrong.set_data(x[~right], probability[~right])
+        return [self.right, self.wrong]
+
+    # --- many seeds --------------------------------------------------------------------------------------------------
+
+    def begin_study(self, study, pinned):
         axes = self.axes
-        axes.axhline(0.95, color=PALETTE["floor"], lw=1.2)
-        axes.text(0.01, 0.97, "learned", color=PALETTE["floor"], va="bottom", fontsize=8, transform=axes.get_yaxis_transform())  # fmt: skip
-        axes.axhline(0, color=PALETTE["baseline"], lw=1.2, ls=":")
-        axes.text(0.01, 0.01, "a constant", color=PALETTE["baseline"], va="bottom", fontsize=8, transform=axes.get_yaxis_transform())  # fmt: skip
+        for level, name, color, ls in ((LEARNED, "learned", "floor", "-"), (0, "a constant", "baseline", ":")):
+            axes.axhline(level, color=self.colors[color], lw=1.2, ls=ls)
+            self.words(0.01, level + 0.14, name, color, transform=axes.get_yaxis_transform())
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.55, 1.2), xlabel="seeds, from the worst to the best", ylabel="skill")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-        self.dots = self.line("o", ms=4, color=PALETTE["network"], mew=0)
+        if pinned:
+            axes.plot(*_sorted_skills(pinned), "D", ms=3.5, color=self.colors["pinned"], mew=0)
+        self.dots = self.line("o", ms=4, color=self.colors["network"], mew=0)
 
-    def _update_study(self, study):
-        skills = np.clip(np.sort(study.skill), -0.5, None)
-        self.dots.set_data(np.linspace(0, 1, len(skills)), skills)
-        title = f"{study.learned.sum()} of {len(study.seeds)} seeds learned"
-        return [self.dots, self.titled(title)]
+    def update_study(self, study):
+        self.dots.set_data(*_sorted_skills(study))
+        return [self.dots]
 
 
-def _skill(skill):
-    return f"{skill:.2f}" if skill > -10 else "far below 0"
+def _sorted_skills(shown):
+    """(rank from 0 to 1, skill) of the seeds of a study; a level line for one run."""
+    skills = np.clip(np.sort(np.ravel(shown.skill)), -0.5, None)
+    skills = np.repeat(skills, 2) if len(skills) == 1 else skills
+    return np.linspace(0, 1, len(skills)), skills
+
+
+def right_answers(run):
+    """Of each validation point of a classifier: its class with some jitter, the probability that the network gives to
+    that class, and whether the answer is right. Each (n_val,)."""
+    p, classes = run.predictions, run.problem.y_val[:, 0].astype(int)
+    if p.shape[1] == 1:
+        p = np.hstack([1 - p, p])
+    probability = p[np.arange(len(p)), classes]
+    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(p))
+    return classes + jitter, probability, p.argmax(axis=1) == classes
 
 
 class Loss(Panel):
     """Training and validation loss by epoch on a logarithmic axis, with what a constant and the truth would reach."""
 
-    labels = 5
-    right = 0.85
+    right = 0.76
     diverged = "diverged"
+    step = 3.0  # the limits of the axis are powers of it, so that they seldom change while the curve falls
 
     def key(self, scene):
-        return scene.epochs, self._limits(scene), _identity(scene.run), id(scene.pinned), bool(scene.study)
+        return self._epochs(scene), self._limits(scene), id(scene.problem), id(scene.pinned), bool(scene.study)
+
+    def _epochs(self, scene):
+        return max(shown.experiment.epochs for shown in scene.both)
 
     def _levels(self, scene):
-        problem = scene.run.problem
-        return problem.loss_of_constant, problem.loss_of_truth
+        """(loss, what has it, colour) of the lines that stay."""
+        problem = scene.problem
+        levels = [(problem.loss_of_constant, "a constant", "baseline")]
+        if problem.loss_of_truth:
+            levels.append((problem.loss_of_truth, "the truth" if problem.truth else "reference", "floor"))
+        return levels
 
     def _limits(self, scene):
-        constant, truth = self._levels(scene)
-        curves = [curve for s in (scene.shown, scene.pinned) if s for curve in (s.loss, s.val_loss)]
-        values = np.concatenate([np.ravel(v) for v in (constant, truth, *curves)])
+        levels = [level for level, *_ in self._levels(scene)]
+        values = np.concatenate([levels, *(np.ravel(curve) for s in scene.both for curve in (s.loss, s.val_loss))])
         values = values[np.isfinite(values) & (values > 0)]
-        low = max(values.min(), constant * 1e-7)
-        high = min(values.max(), constant * 1e8)
-        # In steps, so that the axis seldom changes while the curve falls.
-        step = 3.0
-        return step ** np.floor(np.log(low * 0.8) / np.log(step)), step ** np.ceil(np.log(high * 1.1) / np.log(step))
+        low, high = max(values.min(), levels[0] * 1e-7), min(values.max(), levels[0] * 1e8)
+        low, high = np.log([low * 0.8, high * 1.1]) / np.log(self.step)
+        return self.step ** np.floor(low), self.step ** np.ceil(high)
 
     def begin(self, scene):
         axes = self.axes
         self.limits = self._limits(scene)
-        axes.set(yscale="log", ylim=self.limits, xlim=(0, scene.epochs), xlabel="epoch", ylabel="loss")
+        axes.set(yscale="log", ylim=self.limits, xlim=(0, self._epochs(scene)), xlabel="epoch", ylabel="loss")
         axes.xaxis.set_major_locator(MaxNLocator(3 if self.narrow else 5, integer=True))
-        constant, truth = self._levels(scene)
-        axes.axhline(constant, color=PALETTE["baseline"], lw=1.3, ls=":")
-        if truth:
-            axes.axhline(truth, color=PALETTE["floor"], lw=1.3, ls="--")
+        for (level, _, color), ls in zip(self._levels(scene), (":", "--"), strict=False):
+            axes.axhline(level, color=self.colors[color], lw=1.3, ls=ls)
         if scene.pinned:
-            self._curves(scene.pinned, color=PALETTE["pinned"])
+            axes.plot(*self._curve(scene.pinned.val_loss), lw=1.6, color=self.colors["pinned"])
         if scene.study:
-            self.faint = [self.line(lw=0.7, color=PALETTE["network"], alpha=0.12) for _ in scene.study.seeds]
-        else:
-            self.train = self.line(lw=1.3, color=PALETTE["training"])
-        self.val = self.line(lw=2.2, color=PALETTE["network"])
-        self.end = self.line("o", ms=4, color=PALETTE["network"], mew=0)
-        self.texts = [
-            self.moving(
-                axes.text(1.015, 0, "", transform=axes.get_yaxis_transform(), va="center", fontsize=8, clip_on=False)
-            )
-            for _ in range(self.labels)
-        ]
+            alpha = np.clip(12 / len(scene.study.seeds), 0.15, 0.6)
+            self.faint = LineCollection([], linewidths=0.7, colors=self.colors["network"], alpha=alpha)
+            axes.add_collection(self.moving(self.faint), autolim=False)
+        self.train = self.line(lw=1.2, color=self.colors["training"])
+        self.val = self.line(lw=2.2, color=self.colors["network"])
+        self.end = self.line("o", ms=4, color=self.colors["network"], mew=0)
+        self.stopped = self.line(lw=1, ls=(0, (2, 2)), color=self.colors["network"])
+        place = {"transform": axes.get_yaxis_transform(), "clip_on": False}
+        self.labels = [self.moving(self.words(1.03, 0, "", "text", **place)) for _ in range(5)]
 
-    def _curves(self, pinned, color):
-        val = np.median(pinned.val_loss, axis=0) if pinned.val_loss.ndim == 2 else pinned.val_loss
-        self.axes.plot(np.arange(1, len(val) + 1), val, lw=1.6, color=color)
+    def _curve(self, loss):
+        """Epochs and losses, of many seeds the median."""
+        loss = _median(loss) if loss.ndim == 2 else loss
+        return np.arange(1, len(loss) + 1), loss
 
     def update(self, scene):
-        artists, labels = [], []
-        constant, truth = self._levels(scene)
-        labels.append((constant, "a constant", PALETTE["baseline"]))
-        if truth:
-            name = "the truth" if scene.run.problem.truth else "reference"
-            labels.append((truth, name, PALETTE["floor"]))
-        if scene.pinned:
-            labels.append((_last(scene.pinned.val_loss), "pinned", PALETTE["pinned"]))
-        epochs = np.arange(1, scene.shown.loss.shape[-1] + 1)
-        if scene.study:
-            for line, curve in zip(self.faint, scene.study.val_loss, strict=True):
-                line.set_data(epochs, curve)
-            artists += self.faint
-            val = np.median(scene.study.val_loss, axis=0)
-            labels.append((_last(val), "median", PALETTE["network"]))
-            title = f"Loss of {len(scene.study.seeds)} seeds"
-        else:
-            val = scene.run.val_loss
-            self.train.set_data(epochs, scene.run.loss)
-            artists.append(self.train)
-            labels.append((_last(scene.run.loss), "training", PALETTE["training"]))
-            labels.append((_last(val), "validation", PALETTE["network"]))
-            title = f"Validation loss {number(val[-1])}"
-            if scene.run.diverged_at is not None:
-                title = f"Loss: diverged in epoch {scene.run.diverged_at + 1}"
+        shown, run, study = scene.shown, scene.run, scene.study
+        epochs, val = self._curve(shown.val_loss)
         self.val.set_data(epochs, val)
         self.end.set_data(epochs[-1:], val[-1:])
-        artists += [self.val, self.end, *self._placed(labels), self.titled(title)]
-        return artists
+        labels = self._levels(scene)
+        if scene.pinned:
+            labels.append((_last(self._curve(scene.pinned.val_loss)[1]), "pinned", "pinned"))
+        if study:
+            every = -(-len(epochs) // DRAWN_EPOCHS)
+            self.faint.set_segments([np.column_stack([epochs, curve])[::every] for curve in study.val_loss])
+            labels.append((_last(val), "median", "network"))
+            return [
+                self.faint,
+                self.val,
+                self.end,
+                *self._placed(labels),
+                self.titled(f"Median loss {number(val[-1])}"),
+            ]
+        self.train.set_data(epochs, run.loss)
+        labels += [(_last(run.loss), "training", "training"), (_last(val), "validation", "network")]
+        early = run.finished and len(epochs) < run.experiment.epochs
+        self.stopped.set_data(*([epochs[-1:].repeat(2), self.limits] if early else ([], [])))
+        title = f"Validation loss {number(val[-1])}" + (f", stopped at {len(epochs)}" if early else "")
+        if scene.diverged:
+            title = f"Loss: diverged in epoch {run.diverged_at + 1}"
+        return [self.train, self.stopped, self.val, self.end, *self._placed(labels), self.titled(title)]
 
     def _placed(self, labels):
         """The labels right of the axis, at the height of what they name, but apart from each other."""
+        labels = sorted(labels, key=lambda label: label[0])
         low, high = np.log(self.limits)
-        height = self.axes.bbox.height
-        spot = [((np.log(np.clip(v, *self.limits)) - low) / (high - low) * height, t, c) for v, t, c in labels]
-        spot.sort()
-        apart = 11 * self.axes.figure.dpi / 72
-        heights = np.array([s[0] for s in spot])
+        apart = 11 / 72 * self.axes.figure.dpi / self.axes.bbox.height
+        heights = np.array([(np.log(np.clip(value, *self.limits)) - low) / (high - low) for value, *_ in labels])
         for _ in range(20):  # push neighbours apart until they are
-            gaps = np.diff(heights)
-            for i in np.flatnonzero(gaps < apart - 0.1):
-                shift = (apart - (heights[i + 1] - heights[i])) / 2
-                heights[i] -= shift
-                heights[i + 1] += shift
-        for text, y, (_, name, color) in zip(self.texts, heights, spot, strict=False):
-            text.set(text=name, color=color, y=np.exp(low + y / height * (high - low)))
-        return self.texts[: len(labels)]
+            for i in np.flatnonzero(np.diff(heights) < 0.99 * apart):
+                heights[i : i + 2] += (apart - (heights[i + 1] - heights[i])) / 2 * np.array([-1, 1])
+        for text, height, (_, name, color) in zip(self.labels, heights, labels, strict=False):
+            text.set(text=name, color=self.inks[color], y=np.exp(low + height * (high - low)))
+        return self.labels[: len(labels)]
 
 
 def _last(curve):
     """The last finite value of a loss, for its label."""
-    curve = np.median(curve, axis=0) if np.ndim(curve) == 2 else curve
     finite = curve[np.isfinite(curve) & (curve > 0)]
     return finite[-1] if len(finite) else np.inf
 
@@ -424,14 +555,20 @@ def _last(curve):
 class Layers(Panel):
     """A picture with one place on the x axis for each layer."""
 
-    def _names(self, count, output):
-        names = [str(i + 1) for i in range(count)]
-        return [*names[:-1], "out"] if output else names
+    trace = ""  # the field of a Run with a value for each layer
+
+    def counts(self, scene):
+        return [getattr(shown, self.trace).shape[-1] for shown in scene.both]
+
+    def values(self, shown, epoch, trace=None):
+        """The values of an epoch, of many seeds the median: (layers,)."""
+        values = getattr(shown, trace or self.trace)
+        return _median(values[:, epoch]) if values.ndim == 3 else values[epoch]
 
     def stems(self, color, offset=0.0):
         """A point on a stem for each layer, to be moved with `moved`."""
-        bars = self.moving(self.axes.vlines([], [], [], color=color, lw=5, alpha=0.35))
-        dots = self.line("o", ms=6, color=color, mew=0)
+        bars = self.moving(self.axes.vlines([], [], [], color=self.colors[color], lw=5, alpha=0.35))
+        dots = self.line("o", ms=6, color=self.colors[color], mew=0)
         return bars, dots, offset
 
     def moved(self, stems, values, low):
@@ -441,99 +578,95 @@ class Layers(Panel):
         dots.set_data(x, values)
         return [bars, dots]
 
+    def pin(self, values, offset=0.0):
+        self.axes.plot(np.arange(len(values)) + offset, values, "D", ms=5, color=self.colors["pinned"], mew=0)
+
     def ticks(self, names):
         every = -(-len(names) // 12)
         self.axes.set_xticks(range(len(names))[::every], names[::every])
-        self.axes.set(xlim=(-0.6, len(names) - 0.4), xlabel="hidden layer, from the input")
+        self.axes.grid(False, axis="x")
+        self.axes.set(xlim=(-0.6, len(names) - 0.4))
 
 
 class Gradients(Layers):
     """How long the gradient of each layer is, at the end of the first epoch and now."""
 
+    trace = "gradient_norm"
     diverged = "no gradients left"
 
-    def _values(self, shown, epoch):
-        norms = shown.gradient_norm
-        return np.nanmedian(norms[:, epoch], axis=0) if norms.ndim == 3 else norms[epoch]
-
     def _limits(self, scene):
-        values = [self._values(s, e) for s in (scene.shown, scene.pinned) if s for e in (0, -1)]
-        values = np.concatenate(values)
+        values = np.concatenate([self.values(shown, epoch) for shown in scene.both for epoch in (0, -1)])
         values = np.clip(values[np.isfinite(values) & (values > 0)], 1e-12, 1e6)
         if not len(values):
             return 1e-6, 1.0
         return 10 ** np.floor(np.log10(values.min()) - 0.3), 10 ** np.ceil(np.log10(values.max()) + 0.2)
 
     def key(self, scene):
-        return self._limits(scene), scene.shown.gradient_norm.shape[-1], id(scene.pinned)
+        return self._limits(scene), *self.counts(scene), id(scene.pinned)
 
     def begin(self, scene):
         self.low, high = self._limits(scene)
+        counts = self.counts(scene)
+        names = [str(layer + 1) for layer in range(max(counts))]
+        if len(set(counts)) == 1:
+            names[-1] = "out"
+        self.ticks(names)
         self.axes.set(yscale="log", ylim=(self.low, high), ylabel="length of the gradient")
-        self.ticks(self._names(scene.shown.gradient_norm.shape[-1], output=True))
         self.axes.set_xlabel("layer, from the input  (○ first epoch)")
         if scene.pinned:
-            values = self._values(scene.pinned, -1)
-            self.axes.plot(range(len(values)), values, "D", ms=5, color=PALETTE["pinned"], mew=0)
-        self.first = self.line("o", ms=6, mfc="white", mec=PALETTE["faint"], mew=1.2)
-        self.now = self.stems(PALETTE["network"])
+            self.pin(self.values(scene.pinned, -1))
+        self.first = self.line("o", ms=6, mfc=self.colors["paper"], mec=self.colors["faint"], mew=1.2)
+        self.now = self.stems("network")
 
     def update(self, scene):
-        first, now = (np.clip(self._values(scene.shown, e), self.low, None) for e in (0, -1))
+        first, now = (np.clip(self.values(scene.shown, epoch), self.low, None) for epoch in (0, -1))
         self.first.set_data(range(len(first)), first)
-        return [*self.moved(self.now, now, self.low), self.first, self.titled("Gradient by layer")]
+        hidden = self.values(scene.shown, -1)[:-1]
+        share = hidden[0] / hidden[-1] if len(hidden) > 1 else np.nan
+        title = "Gradient by layer"
+        if np.isfinite(share):
+            title = f"Gradient: first hidden layer {number(share)} × last"
+        return [*self.moved(self.now, now, self.low), self.first, self.titled(title)]
 
 
 class Units(Layers):
     """The share of dead and of saturated units in each hidden layer."""
 
+    trace = "dead"
     diverged = "no working units left"
+    sides = (("dead", -0.12), ("saturated", 0.12))
 
     def key(self, scene):
-        return scene.shown.dead.shape[-1], id(scene.pinned)
+        return *self.counts(scene), id(scene.pinned)
 
     def begin(self, scene):
-        layers = scene.shown.dead.shape[-1]
+        layers = max(self.counts(scene))
         if not layers:
             self.axes.set_axis_off()
-            self.axes.text(0.5, 0.5, "no hidden layer", ha="center", va="center", transform=self.axes.transAxes,
-                           color=PALETTE["faint"])  # fmt: skip
+            self.words(0.5, 0.5, "no hidden layer", "faint", ha="center", fontsize=9)
             return
-        self.ticks(self._names(layers, output=False))
-        self.axes.set(ylim=(-0.02, 1.05), ylabel="share of units")
+        self.ticks([str(layer + 1) for layer in range(layers)])
+        self.axes.set(ylim=(-0.02, 1.05), ylabel="share of units", xlabel="hidden layer, from the input")
         self.axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        self.dead = self.stems(PALETTE["dead"], -0.12)
-        self.saturated = self.stems(PALETTE["saturated"], 0.12)
-        self.legend = [
-            self.moving(
-                self.axes.text(
-                    0.99,
-                    y,
-                    name,
-                    color=color,
-                    ha="right",
-                    va="top",
-                    fontsize=8.5,
-                    weight="bold",
-                    transform=self.axes.transAxes,
-                )
-            )
-            for y, name, color in ((1.0, "dead", PALETTE["dead"]), (0.91, "saturated", PALETTE["saturated"]))
-        ]
+        self.stemmed, self.names = {}, []
+        for (name, offset), y in zip(self.sides, (0.98, 0.88), strict=True):
+            if scene.pinned:
+                self.pin(self.values(scene.pinned, -1, name), offset)
+            self.stemmed[name] = self.stems(name, offset)
+            self.names.append(self.moving(self.words(0.99, y, name, name, ha="right", weight="bold")))
 
     def update(self, scene):
-        dead, saturated = scene.shown.dead, scene.shown.saturated
-        if not dead.shape[-1]:
+        if not max(self.counts(scene)):
             return [self.titled("Units")]
-        last = (lambda share: share[:, -1].mean(axis=0)) if dead.ndim == 3 else (lambda share: share[-1])
-        dead, saturated = last(dead), last(saturated)
-        title = f"Units: {dead.mean():.0%} dead, {saturated.mean():.0%} saturated"
-        return [
-            *self.moved(self.dead, dead, 0.0),
-            *self.moved(self.saturated, saturated, 0.0),
-            *self.legend,
-            self.titled(title),
-        ]
+        values = {name: self._share(scene.shown, name) for name, _ in self.sides}
+        artists = [a for name in values for a in self.moved(self.stemmed[name], values[name], 0.0)]
+        title = "Units: " + ", ".join(f"{v.mean():.0%} {name}" for name, v in values.items() if len(v))
+        return [*artists, *self.names, self.titled("Units" if scene.diverged or title == "Units: " else title)]
+
+    def _share(self, shown, name):
+        """The share in each hidden layer at the end, of many seeds the mean: (hidden layers,)."""
+        values = getattr(shown, name)
+        return values[:, -1].mean(axis=0) if values.ndim == 3 else values[-1]
 
 
 PANELS = {"fit": Fit, "loss": Loss, "gradients": Gradients, "units": Units}
@@ -542,29 +675,37 @@ PANELS = {"fit": Fit, "loss": Loss, "gradients": Gradients, "units": Units}
 class Painter:
     """The persistent figure of one lab: `frame(scene)` gives the picture as bytes.
 
-    pictures: names from PICTURES. width: in CSS pixels; scale: device pixels for each of them.
+    Args:
+        pictures: names from PICTURES.
+        width: in CSS pixels; from 500 on there are two columns.
+        scale: device pixels for each of them.
+        dark: whether it stands on a dark page.
     """
 
-    def __init__(self, pictures=PICTURES, width=860, scale=1.0):
+    def __init__(self, pictures=PICTURES, width=860, scale=1.0, dark=False):
         for name in pictures:
             if name not in PANELS:
                 raise ValueError(f"pictures={name!r} is not one of {', '.join(PANELS)}.")
-        columns = 1 if width < 520 else min(2, len(pictures))
+        self.look = width, scale, dark
+        columns = min(2 if width >= 500 else 1, len(pictures))
         rows = -(-len(pictures) // columns)
-        cell = width / columns / 96, 2.45  # inches
-        with style():
-            self.figure = Figure(figsize=(columns * cell[0], rows * cell[1]), dpi=96 * scale)
+        cell = np.array([width / columns / 96, 2.45 if columns > 1 else 2.2])  # inches
+        total = cell * [columns, rows]
+        with self.style():
+            self.figure = Figure(figsize=total, dpi=96 * scale)
             self.canvas = FigureCanvasAgg(self.figure)
             self.panels = []
             for index, name in enumerate(pictures):
                 row, column = divmod(index, columns)
-                left, right, bottom, top = 0.66, PANELS[name].right, 0.5, 0.3  # inches for labels
-                box = (column * cell[0] + left, (rows - 1 - row) * cell[1] + bottom)
-                size = (cell[0] - left - right, cell[1] - bottom - top)
-                total = np.array([columns * cell[0], rows * cell[1]])
-                self.panels.append(PANELS[name](self.figure.add_axes([*(box / total), *(size / total)])))
+                left, right, bottom, top = 0.6, PANELS[name].right, 0.48, 0.3  # inches for labels
+                corner = cell * [column, rows - 1 - row] + [left, bottom]
+                size = cell - [left + right, bottom + top]
+                self.panels.append(PANELS[name](self.figure.add_axes([*(corner / total), *(size / total)]), dark))
         self.canvas.draw()
         self._blank(rows, columns)
+
+    def style(self):
+        return style(self.look[2])
 
     def _blank(self, rows, columns):
         """The box of pixels that belongs to each panel, empty."""
@@ -581,7 +722,7 @@ class Painter:
 
     def frame(self, scene, final=True):
         """The picture of a scene as PNG, or in haste (final=False) as JPEG. Returns (format, bytes)."""
-        with style(), np.errstate(all="ignore"):
+        with self.style(), np.errstate(all="ignore"):
             for panel, (box, blank) in zip(self.panels, self.boxes, strict=True):
                 panel.draw(self.canvas, scene, box, blank)
         picture = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()).convert("RGB")
