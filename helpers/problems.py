@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
@@ -271,7 +272,7 @@ def _problem(name, samples, noise, scaling, seed):
         floor = _error(source.task, source.truth(raw_x_val), y_val)
     else:
         middle = y.mean()
-        floor = _error(source.task, REFERENCE.fit(raw_x, y - middle).predict(raw_x_val) + middle, y_val)
+        floor = _error(source.task, clone(REFERENCE).fit(raw_x, y - middle).predict(raw_x_val) + middle, y_val)
     share = float(y.mean())
     regression = source.task == "regression"
     baseline = _error(source.task, np.full_like(y_val, share if regression else share > 0.5), y_val)
