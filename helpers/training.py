@@ -470,7 +470,7 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probe
     probes=False takes a third of the time: `val_loss` is measured after the last epoch only, (seeds, 1), and of what is
     measured in the layers there is nothing, (seeds, 0, layers). The training is the same.
     """
-    seeds = _seed_list(seeds)
+    seeds = seed_list(seeds)
     blocks = [seeds[i : i + SEEDS_AT_ONCE] for i in range(0, len(seeds), SEEDS_AT_ONCE)]
     finished = []
     for block in blocks:
@@ -494,7 +494,8 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probe
         finished.append(part)
 
 
-def _seed_list(seeds):
+def seed_list(seeds):
+    """The seeds that a number of seeds (0, 1, 2, …) or some whole numbers stand for, checked."""
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         seeds = range(seeds)
     if isinstance(seeds, (str, bool)) or not hasattr(seeds, "__iter__"):
