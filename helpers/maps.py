@@ -240,7 +240,7 @@ class _Map:
     def _cell(self, message):
         """The cell that a page names, or None if there is no such cell."""
         cell = message.get("row"), message.get("column")
-        return cell if cell in self._experiments else None
+        return cell if cell in list(self._experiments) else None
 
     def _show_in_lab(self, experiment, name):
         self.lab.show(experiment)
