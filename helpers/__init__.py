@@ -14,6 +14,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 from .experiment import Experiment
 from .lab import Lab
+from .maps import success_map
 from .run import Run, SeedStudy
 from .training import train, train_seeds
 
@@ -21,4 +22,4 @@ from .training import train, train_seeds
 gc.collect()
 gc.freeze()
 
-__all__ = ["Experiment", "Lab", "Run", "SeedStudy", "train", "train_seeds"]
+__all__ = ["Experiment", "Lab", "Run", "SeedStudy", "success_map", "train", "train_seeds"]

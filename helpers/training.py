@@ -84,15 +84,15 @@ class Graph:
     compiled = 0  # programs that XLA has made in this process
 
     @staticmethod
-    def key(experiment, members):
+    def key(experiment, members, probes=True):
         """What needs a graph of its own."""
         e = experiment
         source = PROBLEMS[e.problem]
         hidden = (e.depth, e.width, e.activation, e.dropout > 0) if e.depth else ()
         output = (source.task, source.outputs, output_activation(e))
-        return (make_problem(e).x.shape[1], *hidden, *output, e.optimizer, e.early_stopping > 0, members)
+        return (make_problem(e).x.shape[1], *hidden, *output, e.optimizer, e.early_stopping > 0, members, probes)
 
-    def __init__(self, experiment, members=None):
+    def __init__(self, experiment, members=None, probes=True):
         # What enters as a value must not leave its mark: with momentum 0, say, Keras keeps no speeds.
         plain = experiment.replace(l1=0.0, l2=0.0, schedule="constant", momentum=0.5)
         self.model = keras.Sequential([_with_knob(call).make() for call in layer_calls(plain)])
@@ -100,6 +100,7 @@ class Graph:
         self.shapes = [tuple(v.shape) for v in self.model.trainable_variables]
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
         self.members = members
+        self.probes = probes  # else only the losses are measured, the validation loss only at the end of a chunk
         self.experiment = experiment
         self.output_activation = output_activation(experiment)
         self.loss = TASKS[PROBLEMS[experiment.problem].task].loss.with_(reduction=None).make()
@@ -212,6 +213,8 @@ class Graph:
             if self.stops_early:
                 self.vector.assign(_where(kept.stopped, kept.vector, self.vector.value))
                 loss = tf.where(kept.stopped, kept.loss, loss)
+            if not self.probes:
+                return number + 1, layer_state, kept, [traces[0].write(number, loss)]
             vector = tf.identity(self.vector.value)
             val_loss, gradient_norm, dead, saturated = self._measure(vector, layer_state, data, knobs)
             moved = kernel_norms(vector - before, self.in_kernel) / tf.cast(steps, tf.float32)
@@ -227,7 +230,7 @@ class Graph:
         widths = {"gradient_norm": [layers], "update_ratio": [layers], "dead": [layers - 1], "saturated": [layers - 1]}
         traces = [
             tf.TensorArray(tf.float32, tf.shape(order)[0], element_shape=[*rows, *widths.get(name, [])])
-            for name in PER_EPOCH
+            for name in (PER_EPOCH if self.probes else PER_EPOCH[:1])
         ]
         start = (0, layer_state, kept, traces)
         _, layer_state, kept, traces = tf.while_loop(lambda number, *_: number < epochs, epoch, start)
@@ -237,7 +240,12 @@ class Graph:
             kept.vector if self.stops_early else vector, layer_state, data.x_show,
         )  # fmt: skip
         state = vector, [tf.identity(v.value) for v in self.optimizer.variables], layer_state, kept
-        return state, [trace.stack() for trace in traces], shown
+        traces = [trace.stack() for trace in traces]
+        if not self.probes:
+            val_loss = tf.reduce_mean(self.loss(data.y_val, shown), -1) + self._penalty(vector, knobs)
+            nothing = [tf.zeros([0, *rows, *widths[name]]) for name in PER_EPOCH[2:]]
+            traces = [*traces, val_loss[None], *nothing]
+        return state, traces, shown
 
     # --- how it is run ---------------------------------------------------------------------------------------------
 
@@ -353,31 +361,46 @@ def _equal_shares(y):
     return tf.fill([count], 1 / tf.cast(count, tf.float32))
 
 
+_quick_starts = []  # what the option was before, once for each start that is under way
+_quick_starts_lock = threading.Lock()
+
+
 @contextmanager
 def _quick_start():
-    """Without TensorFlow's graph optimizer, which costs a new graph a third of its first answer and saves little later."""
-    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    """Without TensorFlow's graph optimizer, which costs a new graph a third of its first answer and saves little later.
+
+    The option belongs to the whole process. Where starts overlap on several threads, the last one puts it back.
+    """
+    options = tf.config.optimizer
+    with _quick_starts_lock:
+        before = options.get_experimental_options().get("disable_meta_optimizer", False)
+        _quick_starts.append(_quick_starts[0] if _quick_starts else before)
+        options.set_experimental_options({"disable_meta_optimizer": True})
     try:
         yield
     finally:
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
+        with _quick_starts_lock:
+            before = _quick_starts.pop()
+            if not _quick_starts:
+                options.set_experimental_options({"disable_meta_optimizer": before})
 
 
 _graphs = OrderedDict()
+_graphs_without_probes = OrderedDict()  # apart, so that a map of many networks does not push out the graphs of a lab
 _graphs_lock = threading.Lock()
 
 
-def graph_for(experiment, members=None):
+def graph_for(experiment, members=None, probes=True):
     """The graph of an experiment, from a cache that keeps the `GRAPHS_KEPT` last used."""
-    key = Graph.key(experiment, members)
+    key = Graph.key(experiment, members, probes)
+    graphs = _graphs if probes else _graphs_without_probes
     with _graphs_lock:
-        if key not in _graphs:
-            _graphs[key] = Graph(experiment, members)
-            if len(_graphs) > GRAPHS_KEPT:
-                _graphs.popitem(last=False)
-        _graphs.move_to_end(key)
-        return _graphs[key]
+        if key not in graphs:
+            graphs[key] = Graph(experiment, members, probes)
+            if len(graphs) > GRAPHS_KEPT:
+                graphs.popitem(last=False)
+        graphs.move_to_end(key)
+        return graphs[key]
 
 
 def has_graph(experiment):
@@ -428,13 +451,13 @@ def _stacked(arrays):
     return np.stack([np.pad(a, [(0, n - k) for k, n in zip(a.shape, shape, strict=True)]) for a in arrays])
 
 
-def _chunks(experiment, seeds, members, jit_compile, seconds, x_show=None):
+def _chunks(experiment, seeds, members, jit_compile, seconds, x_show=None, probes=True):
     """Train the experiment for some seeds: yields (traces so far, weights, predictions for x_show, ran) after each chunk.
 
     members: None for one network, else len(seeds). seconds: how long a chunk may take, None for as long as it likes.
     ran: ([members,]) how many epochs each has trained; who has stopped early trains no more.
     """
-    graph = graph_for(experiment, members)
+    graph = graph_for(experiment, members, probes)
     experiments = [experiment.replace(seed=seed) for seed in seeds]
     problems = [make_problem(e) for e in experiments]
     dealers = [Dealer(e) for e in experiments]
@@ -449,7 +472,7 @@ def _chunks(experiment, seeds, members, jit_compile, seconds, x_show=None):
     state = graph.first_state(experiment, seeds)
     compiled = graph.compiles(jit_compile, data["x"].shape, shares.shape)
 
-    at_once = EPOCHS_AT_ONCE if members is None else max(8, EPOCHS_AT_ONCE // members)
+    at_once = EPOCHS_AT_ONCE if members is None or not probes else max(8, EPOCHS_AT_ONCE // members)
     count = at_once if seconds is None else 1
     pieces, done, everyone_stopped = [], 0, False
     while done < experiment.epochs and not everyone_stopped:
@@ -470,6 +493,8 @@ def _chunks(experiment, seeds, members, jit_compile, seconds, x_show=None):
         if seconds is not None:
             count = max(1, round(count * min(4.0, seconds / (time.perf_counter() - began))))
         traces = {name: np.concatenate(parts) for name, parts in zip(PER_EPOCH, zip(*pieces, strict=True), strict=True)}
+        if not probes:
+            traces["val_loss"] = traces["val_loss"][-1:]
         weights, _, _, kept = state
         ran = np.full(weights.shape[:-1], done)
         if graph.stops_early:
@@ -543,16 +568,23 @@ def train_seeds(experiment, seeds=100, *, jit_compile=False, progress=None):
     return study
 
 
-def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1):
-    """Train many seeds and yield the `SeedStudy` so far about every `seconds`; the last one is finished."""
-    seeds = _seed_list(seeds)
+def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probes=True):
+    """Train many seeds and yield the `SeedStudy` so far about every `seconds`; the last one is finished.
+
+    probes=False takes a third of the time: `val_loss` is measured after the last epoch only, (seeds, 1), and of what is
+    measured in the layers there is nothing, (seeds, 0, layers). The training is the same.
+    """
+    seeds = seed_list(seeds)
+    probes = probes or experiment.early_stopping > 0  # which needs the validation loss of each epoch
     blocks = [seeds[i : i + SEEDS_AT_ONCE] for i in range(0, len(seeds), SEEDS_AT_ONCE)]
     finished = []
     for block in blocks:
         # A last block that is not full is filled up, so that it runs on the same graph.
         filled = block + [block[-1]] * (len(blocks[0]) - len(block))
         problems = [make_problem(experiment.replace(seed=seed)) for seed in block]
-        for traces, weights, shown, ran in _chunks(experiment, filled, len(filled), jit_compile, seconds):
+        for traces, weights, shown, ran in _chunks(
+            experiment, filled, len(filled), jit_compile, seconds, probes=probes
+        ):
             errors = [p.error(answer) for p, answer in zip(problems, shown, strict=False)]
             part = SeedStudy(
                 experiment=experiment,
@@ -570,7 +602,8 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1):
         finished.append(part)
 
 
-def _seed_list(seeds):
+def seed_list(seeds):
+    """The seeds that a number of seeds (0, 1, 2, …) or some whole numbers stand for, checked."""
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         seeds = range(seeds)
     if isinstance(seeds, (str, bool)) or not hasattr(seeds, "__iter__"):
