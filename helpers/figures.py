@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from .plots import PALETTE, SURFACE, SURFACE_POINTS, number, show_points, style
+from .plots import PALETTE, SURFACE_POINTS, number, show_points, style, surface
 from .problems import PROBLEMS, make_problem
 from .run import LEARNED, Run, SeedStudy
 
@@ -295,7 +295,7 @@ def _draw_surface(axes, run, named):
     problem, source = run.problem, PROBLEMS[run.problem.name]
     points = show_points(problem)
     low, high = (0.0, 1.0) if problem.task != "regression" else (float(problem.y.min()), float(problem.y.max()))
-    colors = {"cmap": SURFACE, "vmin": low, "vmax": high}
+    colors = {"cmap": surface(PALETTE), "vmin": low, "vmax": high}
     extent = (points[:, 0].min(), points[:, 0].max(), points[:, 1].min(), points[:, 1].max())
     answers = np.nan_to_num(_answers(run, points), nan=low).reshape(SURFACE_POINTS, SURFACE_POINTS)
     axes.imshow(answers, origin="lower", extent=extent, aspect="auto", interpolation="bilinear", alpha=0.85, **colors)

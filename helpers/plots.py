@@ -65,6 +65,12 @@ def palette(dark=False):
     return DARK_PALETTE if dark else PALETTE
 
 
+def surface(colors):
+    """The colour map of an answer over two inputs, from low to high, in a `palette`."""
+    stops = [DARK_PALETTE["saturated"], colors["paper"], colors["network"]]
+    return LinearSegmentedColormap.from_list("surface", stops)
+
+
 def contrast(one, other):
     """How far two colours stand apart, 1 to 21, as the Web Content Accessibility Guidelines count it."""
 
@@ -330,10 +336,7 @@ class Fit(Panel):
     def begin_surface(self, run, pinned):
         problem = run.problem
         low, high = _range(problem.y, 0.0) if problem.task == "regression" else (0.0, 1.0)
-        stops = [DARK_PALETTE["saturated"], self.colors["paper"], self.colors["network"]]
-        self.to_color = mpl.cm.ScalarMappable(
-            mpl.colors.Normalize(low, high), LinearSegmentedColormap.from_list("surface", stops)
-        )
+        self.to_color = mpl.cm.ScalarMappable(mpl.colors.Normalize(low, high), surface(self.colors))
         level = pinned and pinned.shown[:, 0]
         self._begin_plane(problem, self.to_color.to_rgba(problem.y[:, 0]), level, [(low + high) / 2])
 
