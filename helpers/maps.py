@@ -503,14 +503,14 @@ class SuccessMap(_Map):
         epochs = "" if "epochs" in (self.rows.name, self.columns.name) else f", {e.epochs} epochs"
         words = [f"{total:,} networks: {len(self._experiments)} settings × {len(self.seeds)} seeds{epochs}."]
         if len(studies) < len(self._experiments):
-            words.append(f"{len(studies)} settings are trained so far.")
+            words.append(f"{len(studies)} settings are trained so far." if studies else "None is trained yet.")
         if studies:
             rates = {cell: study.success_rate for cell, study in studies.items()}
             best, worst = max(rates, key=rates.get), min(rates, key=rates.get)
             if rates[best] == rates[worst]:
                 words.append(f"All of them alike: {_learned(studies[best])}.")
             else:
-                words.append(f"Most often: {self._name(best)}, {_learned(studies[best])}.")
+                words.append(f"Learned most often: {self._name(best)}, {_learned(studies[best])}.")
                 words.append(f"Least often: {self._name(worst)}, {_learned(studies[worst])}.")
         return " ".join(words)
 

@@ -1,13 +1,16 @@
 """Success maps: the numbers are those of train_seeds, and every answer is a sentence."""
 
 import asyncio
+import base64
 import json
 import re
 import time
 from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 
 from helpers import Experiment, maps, success_map, train, train_seeds
 from helpers.teaching import claim
@@ -167,6 +170,16 @@ def test_headless_map_is_complete_when_it_is_shown():
     assert m.complete
     assert m.view.state["complete"]
     assert not m.view.state["running"]
+
+
+def test_a_notebook_run_by_a_tool_holds_the_finished_map():
+    source = "from helpers import Experiment, success_map\nsuccess_map(Experiment(problem='xor', epochs=2), ('width', [2, 4]), "
+    source += "('learning_rate', [0.1, 1]), seeds=3)"
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(book, timeout=120).execute()
+    data = book.cells[0].outputs[-1].data
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert "Learned most often" in data["text/plain"] or "All of them alike" in data["text/plain"]
 
 
 def test_the_page_gets_every_cell_in_words(xor):
