@@ -612,7 +612,7 @@ class Gradients(Layers):
             names[-1] = "out"
         self.ticks(names)
         self.axes.set(yscale="log", ylim=(self.low, high), ylabel="length of the gradient")
-        self.axes.set_xlabel("layer, from the input  (○ first epoch)")
+        self.axes.set_xlabel("layer from the input (○ first epoch)")
         if scene.pinned:
             self.pin(self.values(scene.pinned, -1))
         self.first = self.line("o", ms=6, mfc=self.colors["paper"], mec=self.colors["faint"], mew=1.2)
@@ -697,7 +697,7 @@ class Painter:
             self.panels = []
             for index, name in enumerate(pictures):
                 row, column = divmod(index, columns)
-                left, right, bottom, top = 0.6, PANELS[name].right, 0.48, 0.3  # inches for labels
+                left, right, bottom, top = 0.66, PANELS[name].right, 0.48, 0.3  # inches for labels
                 corner = cell * [column, rows - 1 - row] + [left, bottom]
                 size = cell - [left + right, bottom + top]
                 self.panels.append(PANELS[name](self.figure.add_axes([*(corner / total), *(size / total)]), dark))

@@ -1,5 +1,6 @@
 """A person at the lab: the real JupyterLab and Voilà, a real browser, keyboard and mouse."""
 
+import re
 import shutil
 
 import nbformat
@@ -137,11 +138,12 @@ def test_mouse_moves_a_slider_and_stop_says_where_it_stopped(page):
     epochs = page.get_by_role("slider", name="epochs")
     box = epochs.bounding_box()
     page.mouse.click(box["x"] + 0.95 * box["width"], box["y"] + box["height"] / 2)
-    page.wait_for_timeout(300)
-    assert int(epochs.get_attribute("aria-valuetext").split()[0]) >= 1000
+    many = int(epochs.get_attribute("aria-valuetext").split()[0])
+    assert many >= 1000
+    page.locator(".wwil-progress", has_text=f"of {many}").wait_for()
     press(page, "Stop")
     settled(page)
-    assert note(page).startswith("Stopped after epoch")
+    assert re.fullmatch(rf"Stopped after epoch \d+ of {many}\.", note(page))
 
 
 def test_a_storm_ends_with_the_last_setting(page):

@@ -1,11 +1,13 @@
 """The lab without a browser: what it shows first, and how it answers the page."""
 
 import asyncio
+import dataclasses
 import threading
 
+import numpy as np
 import pytest
 
-from helpers import Experiment, Lab, train
+from helpers import Experiment, Lab, Run, plots, train
 from helpers.diagnosis import findings
 
 FLAT = Experiment(problem="sine", depth=0)
@@ -272,3 +274,143 @@ def test_the_first_finding_names_what_was_broken(changes, cause):
 
 def test_a_network_that_has_learned_has_no_findings():
     assert findings(train(Experiment(problem="sine", depth=2, epochs=300))) == []
+
+
+# --- the pictures ---
+
+
+def with_problem(run, predictions=None, shown=None, **changes):
+    """A run as it would be on other data."""
+    problem = dataclasses.replace(run.problem, **changes)
+    return dataclasses.replace(
+        run,
+        problem=problem,
+        predictions=run.predictions if predictions is None else predictions,
+        shown=run.shown if shown is None else shown,
+    )
+
+
+def drawn(run, **scene):
+    """The fit of a run, drawn: the panel."""
+    painter = plots.Painter(["fit"], width=320)
+    kind, picture = painter.frame(plots.Scene(run=run, **scene))
+    assert kind == "png"
+    assert len(picture) > 2000
+    return painter.panels[0]
+
+
+@pytest.fixture(scope="module")
+def moons():
+    return train(Experiment(problem="moons", depth=1, epochs=2))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_colours_stand_out_from_the_paper(dark):
+    colors = plots.palette(dark)
+    paper = colors["paper"]
+    for name in set(colors) - {"paper", "edge", "grid"}:
+        assert plots.contrast(colors[name], paper) >= 3, name
+        assert plots.contrast(plots.ink(colors[name], paper), paper) >= 4.5, name
+
+
+def test_contrast_of_black_on_white_is_21():
+    assert plots.contrast("white", "black") == pytest.approx(21)
+    assert plots.contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)
+
+
+def test_classes_with_many_inputs_show_the_probability_of_the_right_answer(moons):
+    y, y_val = (np.arange(len(old))[:, None] % 3 for old in (moons.problem.y, moons.problem.y_val))
+    answers = np.full((len(y_val), 3), 0.1)
+    answers[:, 0] = 0.8  # always the first class: right for every third point
+    names = np.full((len(y_val), 4), "red")
+    run = with_problem(moons, answers, task="multiclass", y=y, y_val=y_val, raw_x=names, raw_x_val=names)
+    assert plots.show_points(run.problem) is None
+    panel = drawn(run, pinned=run)
+    right, wrong = panel.right.get_ydata(), panel.wrong.get_ydata()
+    assert len(right) == -(-len(y_val) // 3)
+    assert len(right) + len(wrong) == len(y_val)
+    assert set(right) == {0.8}
+    assert set(wrong) == {0.1}
+    assert np.abs(panel.right.get_xdata()).max() <= 0.3, "jitter keeps the classes apart"
+
+
+def test_right_answers_of_two_classes(moons):
+    x, probability, right = plots.right_answers(moons)
+    assert right.mean() == pytest.approx(1 - moons.error)
+    assert ((probability > 0.5) == right).all()
+    assert (x.round() == moons.problem.y_val[:, 0]).all()
+
+
+def test_three_classes_of_two_inputs_are_regions(moons):
+    y, y_val = (np.arange(len(old))[:, None] % 3 for old in (moons.problem.y, moons.problem.y_val))
+    points = plots.show_points(dataclasses.replace(moons.problem, task="multiclass"))
+    shown = np.eye(3)[(points[:, 0] > 0).astype(int) + (points[:, 0] > 1)]
+    run = with_problem(moons, np.eye(3)[y_val[:, 0]], shown, task="multiclass", y=y, y_val=y_val)
+    vars(run)["skill"] = 1.0  # which is not what is looked at here
+    panel = drawn(run, pinned=run)
+    assert len(np.unique(panel.image.get_array().reshape(-1, 3), axis=0)) == 3
+    assert len(panel.points) == 2, "the points, and the boundary of the pinned run"
+
+
+def test_missing_and_far_inputs_do_not_squash_the_picture(moons):
+    raw_x, raw_x_val = moons.problem.raw_x.copy(), moons.problem.raw_x_val.copy()
+    raw_x[0], raw_x[1], raw_x_val[2, 0] = 1e6, np.nan, np.nan
+    run = with_problem(moons, raw_x=raw_x, raw_x_val=raw_x_val)
+    points = plots.show_points(run.problem)
+    assert np.isfinite(points).all()
+    assert np.abs(points).max() < 4
+    drawn(with_problem(moons, shown=np.zeros((len(points), 1)), raw_x=raw_x, raw_x_val=raw_x_val))
+
+
+def test_a_run_that_stopped_early_is_marked():
+    class Early(Run):
+        finished = True
+
+    run = train(FLAT.replace(epochs=7))
+    early = Early(**vars(run) | {"experiment": FLAT})
+    painter = plots.Painter(["loss"])
+    painter.frame(plots.Scene(run=early))
+    (panel,) = painter.panels
+    assert panel.title.get_text().endswith("stopped at 7")
+    assert list(panel.stopped.get_xdata()) == [7, 7]
+    assert panel.axes.get_xlim() == (0, 100)
+
+
+def test_a_pinned_run_stands_on_the_same_axes():
+    runs = [train(FLAT.replace(depth=depth, epochs=epochs)) for depth, epochs in ((1, 20), (3, 50))]
+    for run, pinned in (runs, runs[::-1]):
+        painter = plots.Painter()
+        _, loss, gradients, units = painter.panels
+        run = dataclasses.replace(run, shown=np.zeros((plots.CURVE_POINTS, 1)))
+        pinned = dataclasses.replace(pinned, shown=run.shown)
+        painter.frame(plots.Scene(run=run, pinned=pinned))
+        assert loss.axes.get_xlim() == (0, 50)
+        low, high = loss.axes.get_ylim()
+        assert all(low <= value <= high for r in runs for value in (*r.loss, *r.val_loss))
+        assert gradients.axes.get_xlim()[1] > 3
+        assert units.axes.get_xlim()[1] > 2
+
+
+@pytest.mark.parametrize("problem", ["sine", "moons", "auto_mpg"])
+def test_a_diverged_run_and_diverged_seeds_are_drawn(problem):
+    lab = shown(
+        Experiment(problem=problem, optimizer="sgd", learning_rate=1000.0, activation="linear", epochs=5), seeds=3
+    )
+    assert lab.run.diverged_at is not None
+    assert "diverged" in lab.text
+    assert "Lower the learning rate" in lab.text
+    titles = [panel.title.get_text() for panel in lab.painter.panels]
+    assert "diverged" in titles[0]
+    assert "diverged" in titles[1]
+    ask(lab, "seeds")
+    assert lab.painter.panels[0].title.get_text() == "Learned in 0 of 3 (0–56%)"
+
+
+@pytest.mark.parametrize("width", [860, 530, 340])
+@pytest.mark.parametrize("changes", [{"depth": 1}, {"depth": 10, "activation": "sigmoid"}, {"problem": "auto_mpg"}])
+def test_every_frame_gives_the_same_picture_and_keeps_the_axes(width, changes, monkeypatch):
+    scene = shown(FLAT.replace(**changes))._scene
+    painter = plots.Painter(width=width)
+    first = painter.frame(scene)
+    monkeypatch.setattr(plots.Panel, "_begin", None)
+    assert painter.frame(scene) == first, "no label reaches into the box of another panel"
