@@ -125,7 +125,8 @@ def picture(path):
             page.get_by_role("slider", name="depth").focus()
             page.keyboard.press("ArrowRight")
             page.keyboard.press("ArrowRight")
-            page.wait_for_timeout(4000)
+            page.locator(".wwil-progress", has_text="100 of 100").wait_for()
+            page.wait_for_timeout(3000)  # until the control's neighbours are prepared and the page is at rest
             page.locator(".wwil").first.screenshot(path=path)
 
 

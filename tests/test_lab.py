@@ -409,8 +409,12 @@ def test_a_diverged_run_and_diverged_seeds_are_drawn(problem):
 @pytest.mark.parametrize("width", [860, 530, 340])
 @pytest.mark.parametrize("changes", [{"depth": 1}, {"depth": 10, "activation": "sigmoid"}, {"problem": "auto_mpg"}])
 def test_every_frame_gives_the_same_picture_and_keeps_the_axes(width, changes, monkeypatch):
-    scene = shown(FLAT.replace(**changes))._scene
+    lab = shown(FLAT.replace(**changes))
+    ask(lab, "pin")
+    scene = lab._scene
     painter = plots.Painter(width=width)
     first = painter.frame(scene)
     monkeypatch.setattr(plots.Panel, "_begin", None)
     assert painter.frame(scene) == first, "no label reaches into the box of another panel"
+    for panel, (box, _) in zip(painter.panels, painter.boxes, strict=True):
+        assert panel.title.get_window_extent().x1 <= box.x1, panel.title.get_text()
