@@ -243,7 +243,9 @@ class Panel:
         return self.axes.text(x, y, text, color=self.inks[color], **where)
 
     def titled(self, text):
-        self.title.set_text(text)
+        """The title, in smaller letters where there is little room: a letter is about 0.68 of its size wide."""
+        room = 72 * (self.axes.bbox.width / self.axes.figure.dpi + self.right)
+        self.title.set(text=text, fontsize=min(9.5, room / (0.68 * len(text))))
         return self.title
 
     def draw(self, canvas, scene, box, blank):
@@ -321,10 +323,13 @@ class Fit(Panel):
         self.fit = self.line(lw=2.4, color=self.colors["network"], label="network")
         xs = np.concatenate([show_points(p) for p in problems])
         low, high = _range(np.concatenate([y for p in problems for y in (p.y, p.y_val)]), 0.1)
-        axes.set(xlim=(xs.min(), xs.max()), ylim=(low, high + (0.32 if self.narrow else 0.16) * (high - low)))
+        columns = max(1, int(axes.bbox.width / axes.figure.dpi / 0.72))
+        lines = -(-len(axes.lines) // columns)  # of the legend, which stands above the data
+        axes.set(xlim=(xs.min(), xs.max()), ylim=(low, high + 0.16 * lines * (high - low)))
         axes.set(xlabel=source.features[0], ylabel=source.target)
-        axes.legend(loc="upper right", ncols=2 if self.narrow else 4, fontsize=7.5, handlelength=1.2, columnspacing=0.9,
-                    borderaxespad=0.1)  # fmt: skip
+        axes.legend(
+            loc="upper right", ncols=columns, fontsize=7.5, handlelength=1.2, columnspacing=0.9, borderaxespad=0.1
+        )
         self.x = x[:, 0]
 
     def update_curve(self, run):
@@ -615,7 +620,7 @@ class Gradients(Layers):
             names[-1] = "out"
         self.ticks(names)
         self.axes.set(yscale="log", ylim=(self.low, high), ylabel="length of the gradient")
-        self.axes.set_xlabel("layer, from the input  (○ first epoch)")
+        self.axes.set_xlabel("layer from the input (○ first epoch)")
         if scene.pinned:
             self.pin(self.values(scene.pinned, -1))
         self.first = self.line("o", ms=6, mfc=self.colors["paper"], mec=self.colors["faint"], mew=1.2)
@@ -628,7 +633,7 @@ class Gradients(Layers):
         share = hidden[0] / hidden[-1] if len(hidden) > 1 else np.nan
         title = "Gradient by layer"
         if np.isfinite(share):
-            title = f"Gradient: first hidden layer {number(share)} × last"
+            title = f"Gradient: first/last = {number(share)}"
         return [*self.moved(self.now, now, self.low), self.first, self.titled(title)]
 
 
@@ -700,7 +705,7 @@ class Painter:
             self.panels = []
             for index, name in enumerate(pictures):
                 row, column = divmod(index, columns)
-                left, right, bottom, top = 0.6, PANELS[name].right, 0.48, 0.3  # inches for labels
+                left, right, bottom, top = 0.66, PANELS[name].right, 0.48, 0.3  # inches for labels
                 corner = cell * [column, rows - 1 - row] + [left, bottom]
                 size = cell - [left + right, bottom + top]
                 self.panels.append(PANELS[name](self.figure.add_axes([*(corner / total), *(size / total)]), dark))

@@ -79,6 +79,14 @@ def jupyterlab(folder):
 
 
 @contextlib.contextmanager
+def voila(folder):
+    """Voilà on the notebooks in `folder`; yields a function that gives the address of a notebook as a page."""
+    command = ["voila", "--no-browser", "--Voila.ip=127.0.0.1", "--port={port}", "--Voila.port_retries=0", "."]
+    with server(command, folder, "/voila/tree") as address:
+        yield lambda name, theme="light": f"{address}/voila/render/{name}?theme={theme}"
+
+
+@contextlib.contextmanager
 def chromium():
     """A headless browser."""
     with sync_playwright() as playwright:
@@ -117,7 +125,8 @@ def picture(path):
             page.get_by_role("slider", name="depth").focus()
             page.keyboard.press("ArrowRight")
             page.keyboard.press("ArrowRight")
-            page.wait_for_timeout(4000)
+            page.locator(".wwil-progress", has_text="100 of 100").wait_for()
+            page.wait_for_timeout(3000)  # until the control's neighbours are prepared and the page is at rest
             page.locator(".wwil").first.screenshot(path=path)
 
 

@@ -1,9 +1,11 @@
-"""A person at the lab: the real JupyterLab, a real browser, keyboard and mouse."""
+"""A person at the lab: the real JupyterLab and Voilà, a real browser, keyboard and mouse."""
 
+import re
 import shutil
 
+import nbformat
 import pytest
-from browser import ROOT, chromium, jupyterlab, run_all
+from browser import ROOT, chromium, jupyterlab, run_all, voila
 
 pytestmark = pytest.mark.browser
 
@@ -14,25 +16,108 @@ WATCH = """() => {
     new MutationObserver(note).observe(root, {attributes: true, attributeFilter: ['data-frame']});
 }"""
 IDLE = "() => document.querySelector('.wwil').getAttribute('aria-busy') === 'false'"
+# Whether all displays show the same, finished, with the depth at this many layers.
+IN_STEP = """depth => {
+    const shown = [...document.querySelectorAll('.wwil')].map(lab => [
+        lab.getAttribute('aria-busy'), lab.querySelector('.wwil-text').textContent, lab.querySelector('.wwil-picture').alt,
+        lab.querySelector('input').getAttribute('aria-valuetext'),
+    ].join());
+    return shown.length === 2 && shown[0] === shown[1] && shown[0].startsWith('false') && shown[0].endsWith(`,${depth} layers`);
+}"""
+# The brightness (0 to 255) of the middle of the picture's edge, where there is only paper.
+PAPER = """async () => {
+    const picture = document.querySelector('.wwil-picture');
+    await picture.decode();
+    const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1});
+    const pen = canvas.getContext('2d');
+    pen.drawImage(picture, picture.naturalWidth - 2, picture.naturalHeight / 2, 1, 1, 0, 0, 1, 1);
+    return Math.max(...pen.getImageData(0, 0, 1, 1).data.slice(0, 3));
+}"""
+# Texts of the lab whose contrast to what is behind them is below 4.5, with the contrast.
+PALE = """() => {
+    const parts = color => color.match(/[\\d.]+/g).map(Number);
+    const luminance = color => parts(color).slice(0, 3).map(c => c / 255)
+        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = node => {
+        const color = getComputedStyle(node).backgroundColor;
+        return (parts(color)[3] ?? 1) === 1 ? color : behind(node.parentElement);
+    };
+    return [...document.querySelectorAll('.wwil :is(label, output, select, button, p, span, textarea, pre, div)')]
+        .filter(node => [...node.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || node.value)
+        .map(node => {
+            const [low, high] = [luminance(getComputedStyle(node).color), luminance(behind(node))].sort((a, b) => a - b);
+            return [(high + 0.05) / (low + 0.05), node.className || node.textContent];
+        })
+        .filter(([contrast]) => contrast < 4.5);
+}"""
+TWO = [
+    "from helpers import Experiment, Lab\nlab = Lab(Experiment(depth=0, epochs=20), controls=['depth'], pictures=['loss'])\nlab",
+    "lab",
+]
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jupyter")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    with jupyterlab(folder) as address, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(address("notebooks/00_start_here.ipynb"))
-        run_all(page)
-        page.wait_for_selector(".wwil img[src]")
-        page.evaluate(WATCH)
-        yield page
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in TWO])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(book, folder / "notebooks" / "two.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+def new_page(browser, width=1280, height=1000):
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+    return page
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    with jupyterlab(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def page(browser, address):
+    page = new_page(browser)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(address("notebooks/00_start_here.ipynb"))
+    run_all(page)
+    page.wait_for_selector(".wwil img[src]")
+    page.evaluate(WATCH)
+    return page
 
 
 def settled(page):
+    page.wait_for_timeout(300)
     page.wait_for_function(IDLE, timeout=60_000)
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).first.click()
+
+
+def said(page):
+    return page.locator(".wwil-text").first.inner_text()
+
+
+def note(page):
+    page.wait_for_selector(".wwil-note:not(:empty)")
+    return page.locator(".wwil-note").inner_text()
+
+
+def theme(page, name):
+    page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
 
 
 def test_keyboard_rescues_the_first_network(page):
@@ -40,46 +125,152 @@ def test_keyboard_rescues_the_first_network(page):
     depth.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(300)
     settled(page)
     assert depth.get_attribute("aria-valuetext") == "2 layers"
+    assert depth.evaluate("node => node === document.activeElement"), "the control keeps the focus"
     assert len(page.evaluate("window.frames_")) >= 3, "pictures come while it trains"
-    assert "learned nothing" not in page.locator(".wwil-text").inner_text()
-    assert page.locator(".wwil img").get_attribute("alt") == page.locator(".wwil-text").inner_text()
+    assert "learned nothing" not in said(page)
+    assert page.locator(".wwil img").get_attribute("alt") == said(page)
+    assert said(page) in page.locator(".wwil [role=status]").inner_text()
 
 
-def test_mouse_moves_a_slider(page):
+def test_mouse_moves_a_slider_and_stop_says_where_it_stopped(page):
     epochs = page.get_by_role("slider", name="epochs")
     box = epochs.bounding_box()
     page.mouse.click(box["x"] + 0.95 * box["width"], box["y"] + box["height"] / 2)
-    page.wait_for_timeout(300)
-    assert int(epochs.get_attribute("aria-valuetext").split()[0]) >= 1000
-    page.get_by_role("button", name="Stop").click()
+    many = int(epochs.get_attribute("aria-valuetext").split()[0])
+    assert many >= 1000
+    page.locator(".wwil-progress", has_text=f"of {many}").wait_for()
+    press(page, "Stop")
     settled(page)
+    assert re.fullmatch(rf"Stopped after epoch \d+ of {many}\.", note(page))
 
 
 def test_a_storm_ends_with_the_last_setting(page):
-    page.get_by_role("button", name="Reset").click()
+    press(page, "Reset")
     settled(page)
     depth = page.get_by_role("slider", name="depth")
     depth.focus()
     for move in range(50):
         page.keyboard.press("ArrowRight" if move % 5 else "ArrowLeft")
-    page.wait_for_timeout(300)
+    # From 0, ten times one stop back and four on, the first one in vain: the slider is never moved back by an old answer.
     settled(page)
-    shown = depth.get_attribute("aria-valuetext").split()[0]
-    page.get_by_role("button", name="Share").click()
-    assert f'"depth":{shown},' in page.get_by_label("this setting as text").input_value()
+    assert depth.get_attribute("aria-valuetext") == "20 layers"
+    press(page, "Share")
+    assert '"depth":20,' in page.get_by_label("this setting as text").input_value()
     assert "epoch 100 of 100" in page.locator(".wwil-progress").inner_text()
 
 
-def test_nonsense_in_the_shared_text_gets_a_sentence(page):
-    page.get_by_label("this setting as text").fill("nonsense")
-    page.get_by_role("button", name="Load", exact=True).click()
-    page.wait_for_selector(".wwil-note:not(:empty)")
-    assert "not a shared setting" in page.locator(".wwil-note").inner_text()
+def test_pin_and_seeds(page):
+    press(page, "Reset")
+    settled(page)
+    press(page, "Pin")
+    page.get_by_role("button", name="Unpin").wait_for()
+    press(page, "100 seeds")
+    settled(page)
+    assert said(page).startswith("Learned in 0 of 100")
+    press(page, "100 seeds")
+    page.get_by_role("slider", name="depth").focus()
+    page.keyboard.press("ArrowRight")
+    settled(page)
+    assert "seeds" not in page.locator(".wwil-progress").inner_text(), "a move drops the seeds"
+    press(page, "Unpin")
 
 
-def test_nothing_went_wrong_unseen(page):
-    assert page.errors == []
+def test_code_and_share_can_be_copied(page):
+    press(page, "Code")
+    for index, words in enumerate(("model.fit(", '"problem":"sine"')):
+        page.get_by_role("button", name="Copy", exact=True).nth(index).click()
+        page.get_by_role("button", name="Copied", exact=True).wait_for()
+        assert words in page.evaluate("navigator.clipboard.readText()")
+        page.get_by_role("button", name="Copied", exact=True).wait_for(state="detached")
+    press(page, "Code")
+
+
+@pytest.mark.parametrize("text", ["nonsense", "<img src=x onerror='throw 1'>"])
+def test_nonsense_in_the_shared_text_gets_a_sentence(page, text):
+    page.get_by_label("this setting as text").fill(text)
+    press(page, "Load")
+    settled(page)
+    assert "not a shared setting" in note(page)
+    assert page.get_by_label("this setting as text").input_value() == text, "it can be mended"
+    assert page.locator(".wwil-note img").count() == 0
+
+
+def test_a_setting_without_controls_is_loaded_and_told(page):
+    page.get_by_label("this setting as text").fill('{"problem":"moons","depth":1,"epochs":20}')
+    press(page, "Load")
+    settled(page)
+    assert "problem moons" in note(page)
+    assert "epoch 20 of 20" in page.locator(".wwil-progress").inner_text()
+
+
+def test_dark_theme_is_drawn_dark_and_both_can_be_read(page):
+    assert page.evaluate(PAPER) > 240
+    assert page.evaluate(PALE) == []
+    theme(page, "JupyterLab Dark")
+    page.wait_for_selector(".wwil[data-theme=dark]")
+    settled(page)
+    page.wait_for_timeout(700)
+    assert page.evaluate(PAPER) < 40
+    assert page.evaluate(PALE) == []
+    theme(page, "JupyterLab Light")
+    page.wait_for_selector(".wwil[data-theme=light]")
+
+
+def test_a_reload_shows_the_last_state(page):
+    press(page, "Reset")
+    settled(page)
+    page.get_by_role("slider", name="depth").focus()
+    page.keyboard.press("ArrowRight")
+    settled(page)
+    before = said(page)
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_timeout(500)
+    assert page.errors == [], "nothing went wrong unseen"
     assert page.locator(".jp-OutputArea-output[data-mime-type*=stderr]").count() == 0
+    page.reload()
+    page.wait_for_selector(".wwil img[src]", timeout=60_000)
+    assert said(page) == before
+    assert page.get_by_role("slider", name="depth").get_attribute("aria-valuetext") == "1 layers"
+    page.get_by_role("slider", name="depth").focus()
+    page.keyboard.press("ArrowLeft")
+    settled(page)
+    assert "learned nothing" in said(page)
+
+
+def test_two_displays_stay_in_step_and_a_restart_begins_anew(browser, address):
+    page = new_page(browser)
+    page.goto(address("notebooks/two.ipynb"))
+    for restarted in (False, True):
+        if restarted:
+            page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        run_all(page)
+        page.locator(".wwil img[src]").nth(1).wait_for()
+        page.wait_for_function(IN_STEP, arg=0)
+        slider = page.get_by_role("slider", name="depth")
+        slider.nth(0).focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(IN_STEP, arg=1)
+        slider.nth(1).focus()
+        page.keyboard.press("ArrowRight")
+        page.evaluate("() => void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+        page.wait_for_function(IN_STEP, arg=2)
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(IN_STEP, arg=3)
+    page.close()
+
+
+def test_voila_shows_the_lab_on_a_dark_phone(browser, folder):
+    with voila(folder / "notebooks") as address:
+        page = new_page(browser, width=400, height=800)
+        page.goto(address("00_start_here.ipynb", theme="dark"), timeout=120_000, wait_until="commit")
+        page.wait_for_selector(".wwil img[src]", timeout=120_000)
+        page.wait_for_timeout(1000)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400, "nothing stands out at the side"
+        assert page.evaluate(PAPER) < 40
+        page.get_by_role("slider", name="depth").focus()
+        page.keyboard.press("ArrowRight")
+        settled(page)
+        assert "learned nothing" not in said(page)
+        page.close()

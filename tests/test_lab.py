@@ -1,13 +1,38 @@
 """The lab without a browser: what it shows first, and how it answers the page."""
 
 import asyncio
+import dataclasses
+import threading
 
+import numpy as np
 import pytest
 
-from helpers import Experiment, Lab, train
+from helpers import Experiment, Lab, Run, plots, train
 from helpers.diagnosis import findings
 
 FLAT = Experiment(problem="sine", depth=0)
+LONG = FLAT.replace(depth=1, epochs=5000, batch_size=8)
+
+
+def shown(*args, **kwargs):
+    """A lab on a page."""
+    lab = Lab(*args, **kwargs)
+    lab._repr_mimebundle_()
+    return lab
+
+
+def ask(lab, action, **message):
+    lab._receive(None, {"action": action, "generation": lab.generation + 1, **message}, [])
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.02)
+
+
+def on_a_loop(function):
+    """Run an async test, as in a notebook: on an event loop, for a minute at most."""
+    asyncio.run(asyncio.wait_for(function(), 60))
 
 
 def test_headless_lab_shows_its_first_setting():
@@ -21,45 +46,205 @@ def test_headless_lab_shows_its_first_setting():
 
 def test_latest_request_wins():
     async def storm():
-        lab = Lab(FLAT, controls=["depth", "width"])
-        lab._repr_mimebundle_()
+        lab = shown(FLAT, controls=["depth", "width"])
         ladder = lab._ladder("width")
         for generation in range(1, 51):
-            indices = {"depth": 1, "width": generation % len(ladder)}
-            lab._receive(None, {"action": "set", "indices": indices, "generation": generation}, [])
-        while lab.run is None or not lab._finished or lab.view.state["generation"] < 50:
-            await asyncio.sleep(0.05)
+            ask(lab, "set", indices={"depth": 1, "width": generation % len(ladder)})
+        await until(lambda: lab.run is not None)
+        assert lab.generation == lab.view.state["generation"] == lab.view.controls["generation"] == 50
+        assert lab.experiment.width == lab.run.experiment.width == ladder[50 % len(ladder)]
+        assert not lab.view.state["running"]
         lab._task.cancel()
-        return lab, ladder[50 % len(ladder)]
 
-    lab, width = asyncio.run(asyncio.wait_for(storm(), 60))
-    assert lab.experiment.width == lab.run.experiment.width == width
-    assert not lab.view.state["running"]
+    on_a_loop(storm)
 
 
-def test_a_bad_shared_text_gets_a_sentence():
-    lab = Lab(FLAT)
-    lab._repr_mimebundle_()
-    lab._receive(None, {"action": "load", "text": "import os", "generation": 1}, [])
-    assert "not a shared setting" in lab.view.state["note"]
+@pytest.mark.parametrize(
+    "text", ["import os", "<b onclick='x()'>bold</b>", "[" * 5000, "x" * 20_000, "", '{"depth": NaN}']
+)
+def test_a_bad_shared_text_gets_a_sentence(text):
+    lab = shown(FLAT)
+    ask(lab, "load", text=text)
+    state = lab.view.state
+    assert state["refused"]
+    assert state["note"].endswith(".")
+    assert len(state["note"]) < 300
+    assert lab.experiment == FLAT
+    assert lab.run.finished
+
+
+def test_a_loaded_setting_says_what_no_control_shows():
+    lab = shown(FLAT, controls=["depth"])
+    ask(lab, "load", text=FLAT.replace(depth=1, learning_rate=0.03, optimizer="sgd").to_json())
+    assert "optimizer sgd, learning rate 0.03" in lab.view.state["note"]
+    assert not lab.view.state["refused"]
+    assert lab.run.experiment.optimizer == "sgd"
+    ask(lab, "reset")
     assert lab.experiment == FLAT
 
 
 def test_load_pin_seeds_and_reset():
-    lab = Lab(FLAT, seeds=4)
-    lab._repr_mimebundle_()
+    lab = shown(FLAT, seeds=4)
     other = FLAT.replace(problem="moons", depth=1)
-    for generation, message in enumerate(
-        [{"action": "load", "text": other.to_json()}, {"action": "seeds"}, {"action": "pin"}, {"action": "reset"}], 1
-    ):
-        lab._receive(None, {**message, "generation": generation}, [])
-        if message["action"] == "load":
-            assert lab.experiment == other
-        if message["action"] == "seeds":
-            assert len(lab.study.seeds) == 4
-    assert lab.pinned is not None
+    ask(lab, "load", text=other.to_json())
+    assert lab.experiment == other
+    ask(lab, "seeds")
+    assert len(lab.study.seeds) == 4
+    ask(lab, "pin")
+    assert lab.pinned is lab.study
+    ask(lab, "reset")
     assert lab.experiment == FLAT
     assert lab.view.state["pinned"]
+    ask(lab, "pin")
+    assert lab.pinned is None
+
+
+def test_stop_stops_and_says_so():
+    async def stop():
+        lab = shown(FLAT)
+        first = lab.run
+        lab.show(LONG)
+        await until(lambda: lab._epochs)
+        ask(lab, "pin")
+        assert lab.pinned is first, "while it trains, the last finished run is pinned"
+        assert lab.view.state["running"]
+        ask(lab, "stop")
+        epochs = len(lab._scene.run.loss)
+        assert lab.view.state["note"] == f"Stopped after epoch {epochs} of 5000."
+        await asyncio.sleep(0.1)
+        assert len(lab._scene.run.loss) == epochs < 5000
+        assert lab.run is None
+        assert not lab.view.state["running"]
+
+    on_a_loop(stop)
+
+
+def test_seeds_can_be_stopped_and_give_way_to_a_move():
+    async def seeds():
+        lab = shown(LONG.replace(epochs=20), seeds=5)
+        lab.experiment = LONG
+        ask(lab, "seeds")
+        await until(lambda: lab._scene.study)
+        ask(lab, "stop")
+        assert "Stopped after epoch" in lab.view.state["note"]
+        assert lab.study is None
+        ask(lab, "seeds")
+        await until(lambda: lab.running and lab._scene.study)
+        ask(lab, "set", indices={"depth": 0, "epochs": 2})
+        await until(lambda: lab.run)
+        assert lab.run.experiment == LONG.replace(depth=0, epochs=lab._ladder("epochs")[2])
+        assert lab.view.state["note"] == ""
+
+    on_a_loop(seeds)
+
+
+def test_show_trains_any_experiment_from_any_thread():
+    async def show():
+        lab = shown(FLAT, controls=["width"])
+        other = LONG.replace(problem="moons", width=5, epochs=3)
+        thread = threading.Thread(target=lab.show, args=(other,))
+        thread.start()
+        await until(lambda: lab.run and lab.run.experiment == other)
+        thread.join()
+        (width,) = lab.view.controls["rows"]
+        assert width["options"][width["index"]] == "5"
+        hidden = Lab(FLAT)
+        hidden.show(other)
+        await until(lambda: hidden.run)
+        assert hidden.text.startswith("It")
+
+    on_a_loop(show)
+
+
+def test_show_without_a_page_and_without_a_loop():
+    lab = Lab(FLAT)
+    lab.show(FLAT.replace(depth=1, epochs=3))
+    assert lab.run.experiment.depth == 1
+    assert lab._repr_mimebundle_()[0]["text/plain"] == lab.text
+    with pytest.raises(ValueError, match="Lab.show needs an Experiment, not str"):
+        lab.show("sine")
+
+
+def test_a_lab_shown_while_it_trains_is_finished_first():
+    async def show():
+        lab = Lab(FLAT)
+        lab.show(LONG.replace(epochs=30))
+        data, _ = lab._repr_mimebundle_()
+        assert lab.run.experiment.epochs == 30
+        assert data["text/plain"].startswith("It")
+
+    on_a_loop(show)
+
+
+def test_a_training_that_breaks_is_told_and_the_next_one_works(monkeypatch):
+    async def breaks():
+        lab = shown(FLAT)
+        lab._loop.set_exception_handler(lambda loop, context: None)
+
+        def broken():
+            raise RuntimeError("no memory")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lab, "_show_points", broken)
+            lab.show(FLAT.replace(epochs=3))
+            await until(lambda: lab.view.state["refused"])
+        assert "no memory" in lab.view.state["note"]
+        assert not lab.view.state["running"]
+        lab.show(FLAT.replace(epochs=4))
+        await until(lambda: lab.run)
+
+    on_a_loop(breaks)
+
+
+def test_an_interrupt_stops_the_training_and_nothing_else(monkeypatch):
+    async def interrupt():
+        lab = shown(FLAT)
+        take = lab._take
+
+        def interrupted(run):
+            take(run)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lab, "_take", interrupted)
+            lab.show(LONG)
+            await until(lambda: not lab.running)
+        assert "Stopped after epoch" in lab.view.state["note"]
+        lab.show(FLAT.replace(epochs=4))
+        await until(lambda: lab.run)
+
+    on_a_loop(interrupt)
+
+
+def test_two_labs_at_once():
+    async def both():
+        labs = [shown(FLAT), shown(FLAT.replace(problem="abs"))]
+        wanted = [lab.experiment.replace(depth=1, epochs=40) for lab in labs]
+        for lab, experiment in zip(labs, wanted, strict=True):
+            lab.show(experiment)
+        await until(lambda: all(lab.run for lab in labs))
+        for lab, experiment in zip(labs, wanted, strict=True):
+            assert lab.run.experiment == experiment
+            assert lab.run.loss == pytest.approx(train(experiment, jit_compile=False).loss)
+
+    on_a_loop(both)
+
+
+def test_the_page_tells_its_width_and_its_theme():
+    lab = shown(FLAT, pictures=["fit"])
+    ask(lab, "size", width=400, scale=1, dark=True)
+    dark = lab.view.picture
+    ask(lab, "size", width=400, scale=1, dark=False)
+    assert dark != lab.view.picture
+    ask(lab, "size", width=10**6, scale=100, dark=False)
+    assert lab.painter.look == (1400, 2.0, False)
+
+
+def test_a_stop_that_is_not_there_any_more_gets_a_sentence():
+    lab = shown(FLAT)
+    ask(lab, "set", indices={"depth": 99})
+    assert "depth has no stop 99" in lab.view.state["note"]
+    assert lab.experiment == FLAT
 
 
 def test_a_lab_needs_an_experiment_and_known_controls():
@@ -89,3 +274,147 @@ def test_the_first_finding_names_what_was_broken(changes, cause):
 
 def test_a_network_that_has_learned_has_no_findings():
     assert findings(train(Experiment(problem="sine", depth=2, epochs=300))) == []
+
+
+# --- the pictures ---
+
+
+def with_problem(run, predictions=None, shown=None, **changes):
+    """A run as it would be on other data."""
+    problem = dataclasses.replace(run.problem, **changes)
+    return dataclasses.replace(
+        run,
+        problem=problem,
+        predictions=run.predictions if predictions is None else predictions,
+        shown=run.shown if shown is None else shown,
+    )
+
+
+def drawn(run, **scene):
+    """The fit of a run, drawn: the panel."""
+    painter = plots.Painter(["fit"], width=320)
+    kind, picture = painter.frame(plots.Scene(run=run, **scene))
+    assert kind == "png"
+    assert len(picture) > 2000
+    return painter.panels[0]
+
+
+@pytest.fixture(scope="module")
+def moons():
+    return train(Experiment(problem="moons", depth=1, epochs=2))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_colours_stand_out_from_the_paper(dark):
+    colors = plots.palette(dark)
+    paper = colors["paper"]
+    for name in set(colors) - {"paper", "edge", "grid"}:
+        assert plots.contrast(colors[name], paper) >= 3, name
+        assert plots.contrast(plots.ink(colors[name], paper), paper) >= 4.5, name
+
+
+def test_contrast_of_black_on_white_is_21():
+    assert plots.contrast("white", "black") == pytest.approx(21)
+    assert plots.contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)
+
+
+def test_classes_with_many_inputs_show_the_probability_of_the_right_answer(moons):
+    y, y_val = (np.arange(len(old))[:, None] % 3 for old in (moons.problem.y, moons.problem.y_val))
+    answers = np.full((len(y_val), 3), 0.1)
+    answers[:, 0] = 0.8  # always the first class: right for every third point
+    names = np.full((len(y_val), 4), "red")
+    run = with_problem(moons, answers, task="multiclass", y=y, y_val=y_val, raw_x=names, raw_x_val=names)
+    assert plots.show_points(run.problem) is None
+    panel = drawn(run, pinned=run)
+    right, wrong = panel.right.get_ydata(), panel.wrong.get_ydata()
+    assert len(right) == -(-len(y_val) // 3)
+    assert len(right) + len(wrong) == len(y_val)
+    assert set(right) == {0.8}
+    assert set(wrong) == {0.1}
+    assert np.abs(panel.right.get_xdata()).max() <= 0.3, "jitter keeps the classes apart"
+
+
+def test_right_answers_of_two_classes(moons):
+    x, probability, right = plots.right_answers(moons)
+    assert right.mean() == pytest.approx(1 - moons.error)
+    assert ((probability > 0.5) == right).all()
+    assert (x.round() == moons.problem.y_val[:, 0]).all()
+
+
+def test_three_classes_of_two_inputs_are_regions(moons):
+    y, y_val = (np.arange(len(old))[:, None] % 3 for old in (moons.problem.y, moons.problem.y_val))
+    points = plots.show_points(dataclasses.replace(moons.problem, task="multiclass"))
+    shown = np.eye(3)[(points[:, 0] > 0).astype(int) + (points[:, 0] > 1)]
+    run = with_problem(moons, np.eye(3)[y_val[:, 0]], shown, task="multiclass", y=y, y_val=y_val)
+    vars(run)["skill"] = 1.0  # which is not what is looked at here
+    panel = drawn(run, pinned=run)
+    assert len(np.unique(panel.image.get_array().reshape(-1, 3), axis=0)) == 3
+    assert len(panel.points) == 2, "the points, and the boundary of the pinned run"
+
+
+def test_missing_and_far_inputs_do_not_squash_the_picture(moons):
+    raw_x, raw_x_val = moons.problem.raw_x.copy(), moons.problem.raw_x_val.copy()
+    raw_x[0], raw_x[1], raw_x_val[2, 0] = 1e6, np.nan, np.nan
+    run = with_problem(moons, raw_x=raw_x, raw_x_val=raw_x_val)
+    points = plots.show_points(run.problem)
+    assert np.isfinite(points).all()
+    assert np.abs(points).max() < 4
+    drawn(with_problem(moons, shown=np.zeros((len(points), 1)), raw_x=raw_x, raw_x_val=raw_x_val))
+
+
+def test_a_run_that_stopped_early_is_marked():
+    class Early(Run):
+        finished = True
+
+    run = train(FLAT.replace(epochs=7))
+    early = Early(**vars(run) | {"experiment": FLAT})
+    painter = plots.Painter(["loss"])
+    painter.frame(plots.Scene(run=early))
+    (panel,) = painter.panels
+    assert panel.title.get_text().endswith("stopped at 7")
+    assert list(panel.stopped.get_xdata()) == [7, 7]
+    assert panel.axes.get_xlim() == (0, 100)
+
+
+def test_a_pinned_run_stands_on_the_same_axes():
+    runs = [train(FLAT.replace(depth=depth, epochs=epochs)) for depth, epochs in ((1, 20), (3, 50))]
+    for run, pinned in (runs, runs[::-1]):
+        painter = plots.Painter()
+        _, loss, gradients, units = painter.panels
+        run = dataclasses.replace(run, shown=np.zeros((plots.CURVE_POINTS, 1)))
+        pinned = dataclasses.replace(pinned, shown=run.shown)
+        painter.frame(plots.Scene(run=run, pinned=pinned))
+        assert loss.axes.get_xlim() == (0, 50)
+        low, high = loss.axes.get_ylim()
+        assert all(low <= value <= high for r in runs for value in (*r.loss, *r.val_loss))
+        assert gradients.axes.get_xlim()[1] > 3
+        assert units.axes.get_xlim()[1] > 2
+
+
+@pytest.mark.parametrize("problem", ["sine", "moons", "auto_mpg"])
+def test_a_diverged_run_and_diverged_seeds_are_drawn(problem):
+    lab = shown(
+        Experiment(problem=problem, optimizer="sgd", learning_rate=1000.0, activation="linear", epochs=5), seeds=3
+    )
+    assert lab.run.diverged_at is not None
+    assert "diverged" in lab.text
+    assert "Lower the learning rate" in lab.text
+    titles = [panel.title.get_text() for panel in lab.painter.panels]
+    assert "diverged" in titles[0]
+    assert "diverged" in titles[1]
+    ask(lab, "seeds")
+    assert lab.painter.panels[0].title.get_text() == "Learned in 0 of 3 (0–56%)"
+
+
+@pytest.mark.parametrize("width", [860, 530, 340])
+@pytest.mark.parametrize("changes", [{"depth": 1}, {"depth": 10, "activation": "sigmoid"}, {"problem": "auto_mpg"}])
+def test_every_frame_gives_the_same_picture_and_keeps_the_axes(width, changes, monkeypatch):
+    lab = shown(FLAT.replace(**changes))
+    ask(lab, "pin")
+    scene = lab._scene
+    painter = plots.Painter(width=width)
+    first = painter.frame(scene)
+    monkeypatch.setattr(plots.Panel, "_begin", None)
+    assert painter.frame(scene) == first, "no label reaches into the box of another panel"
+    for panel, (box, _) in zip(painter.panels, painter.boxes, strict=True):
+        assert panel.title.get_window_extent().x1 <= box.x1, panel.title.get_text()
