@@ -56,6 +56,14 @@ def bump_truth(x):
     return np.exp(-0.5 * (x / 0.15) ** 2)
 
 
+def triangle_inputs(rng, n):
+    return rng.uniform(-1, 1, (n, 1))
+
+
+def triangle_truth(x):
+    return 1 - 2 * np.abs((4 * x) % 2 - 1)
+
+
 def square_inputs(rng, n):
     return rng.uniform(-1, 1, (n, 2))
 
@@ -123,6 +131,9 @@ PROBLEMS = {
     "sine": Source("a wave, y = sin x", "regression", ("x",), "y", 200, 0.1, "targets", sine_inputs, sine_truth),
     "abs": Source("a kink, y = |x|", "regression", ("x",), "y", 200, 0.1, "targets", abs_inputs, abs_truth),
     "bump": Source("a narrow bump on a flat floor", "regression", ("x",), "y", 200, 0.05, "targets", bump_inputs, bump_truth),
+    "triangle": Source(
+        "a zigzag of four teeth", "regression", ("x",), "y", 200, 0.05, "targets", triangle_inputs, triangle_truth
+    ),
     "product": Source(
         "y = x1 · x2", "regression", ("x1", "x2"), "y", 200, 0.05, "targets", square_inputs, product_truth
     ),
