@@ -33,7 +33,7 @@ Lab(kink, controls=["depth", "width", "activation", "epochs"], pictures=("fit", 
 #
 # ## Predict
 #
-# Commit to an answer before you try. A *seed* fixes everything that chance decides: the data, the first weights, the order
+# Choose an answer and press *Commit* before you try: it is kept, and the measurement will score it. A *seed* fixes everything that chance decides: the data, the first weights, the order
 # of the batches. So "in most seeds" means: from most starts.
 
 # %%
@@ -334,7 +334,7 @@ worse = float((double.skill < narrow.skill).mean())
 claim("On the same points, {worse:.0%} of them do worse than eight units.", worse > 0.65, over=both, worse=worse)
 
 # %% [markdown]
-# **What looks right and is not: a smaller network.** Eight units overfit less, but they do not learn the wave either.
+# **What looks right and is not: a smaller network.** Eight units overfit less, but they seldom learn the wave either.
 # **What rescues: more points.** The same two layers, the same noise, a hundred points instead of fifteen.
 
 # %%
@@ -450,7 +450,7 @@ claim(
 # | (and so, enough units can) | **false**: two relu units on the kink |
 # | one unit is too small for a noisy line | **false**: it reaches the noise floor |
 # | more layers and units generally do better | **false as printed**: dead units |
-# | a shallow network may be incapable | **true in part**: the zigzag, from most seeds |
+# | a shallow network may be incapable | **true in effect**: on the zigzag one layer could, but did not find it |
 # | an excessively deep network overfits | **true where points are few and noisy**; width alone did little |
 # | of two that do equally well, take the simpler | **true**: see next |
 #
