@@ -11,6 +11,9 @@ import os
 # Before TensorFlow is imported: no start-up lines in red.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+# Before NumPy is imported: on small matrices and a busy machine, BLAS threads wait for each other a hundred times as long as
+# one of them works.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from .experiment import Experiment
 from .lab import Lab

@@ -17,6 +17,7 @@ title and the numbers. `picture.axes` and `picture.savefig(...)` are matplotlib'
 """
 
 import io
+import textwrap
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -30,6 +31,7 @@ from .problems import PROBLEMS, make_problem
 from .run import LEARNED, Run, SeedStudy
 
 WIDTH = 8.6  # inches
+TITLE = 95  # letters in a line of the title
 SCREEN = 96  # pixels of a page for each inch
 SHARP = 1.4  # pixels of the picture for each pixel of the page
 SERIES = tuple(PALETTE[name] for name in ("network", "dead", "pinned", "saturated", "training", "truth"))
@@ -334,6 +336,9 @@ def _colors(shown):
 
 def _picture(title, columns, height, left=0.72, right=0.2, top=0.42, gap=0.16):
     """A Picture with axes in a row; sizes in inches, of which left, right and top are room for labels."""
+    title = textwrap.fill(title, TITLE)
+    more = 0.19 * title.count("\n")  # inches of the title's second line
+    top, height = top + more, height + more
     picture = Picture(figsize=(WIDTH, height))
     picture.suptitle(title, x=0.12 / WIDTH, y=1 - 0.09 / height, ha="left", va="top", weight="bold", fontsize=10.5)
     bottom = 0.5
@@ -343,7 +348,8 @@ def _picture(title, columns, height, left=0.72, right=0.2, top=0.42, gap=0.16):
 
 
 def _told(picture, title, words):
-    picture.alt = f"{title}. " + "; ".join(word.rstrip(".") for word in words) + "."
+    end = "" if title[-1] in ".?!" else "."
+    picture.alt = f"{title}{end} " + "; ".join(word.rstrip(".") for word in words) + "."
     return picture
 
 

@@ -51,6 +51,10 @@ def bump_truth(x):
     return np.exp(-0.5 * (x / 0.15) ** 2)
 
 
+def triangle_truth(x):
+    return 1 - 2 * np.abs((4 * x) % 2 - 1)
+
+
 def square_inputs(rng, n):
     return rng.uniform(-1, 1, (n, 2))
 
@@ -285,6 +289,7 @@ PROBLEMS = {
     "sine": _curve("a wave, y = sin x", 200, 0.1, sine_inputs, sine_truth),
     "abs": _curve("a kink, y = |x|", 200, 0.1, abs_inputs, abs_truth),
     "bump": _curve("a narrow bump on a flat floor", 200, 0.05, interval_inputs, bump_truth),
+    "triangle": _curve("a zigzag of four teeth", 200, 0.05, interval_inputs, triangle_truth),
     "product": _surface("y = x1 · x2", 0.05, square_inputs, product_truth),
     "xor": _classes("four corners: 1 where the two inputs differ", 4, 0.0, xor_inputs, xor_truth),
     "moons": _classes("two half moons that reach into each other", 200, 0.1, moons_inputs, moons_truth),

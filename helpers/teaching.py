@@ -17,6 +17,12 @@ from IPython.display import display
 
 FEWEST_SEEDS = 50  # a number of a lesson is measured over at least so many
 
+# JupyterLab's own colours, which follow its theme, light or dark; the second ones are for pages without it.
+ASKED = "var(--jp-brand-color1, #0072B2)"
+TRUE = "var(--jp-success-color1, #00805D)"
+WRONG = "var(--jp-error-color1, #C04D00)"
+OPEN = "var(--jp-ui-font-color2, #6B7480)"
+
 
 class ClaimFailed(AssertionError):
     """A sentence of a lesson is not true any more."""
@@ -71,7 +77,7 @@ def predict(name, question, options):
     text = "\n".join([f"Predict: {question}", *(f"  ({a}) {o}" for a, o in zip(letters, options, strict=False))])
     items = "".join(f"<li>{_inline(option)}</li>" for option in options)
     page = f"<b>Predict.</b> {_inline(question)}<ol type='a' style='margin:0.3em 0'>{items}</ol>"
-    _show(text, _boxed(page, "#0072B2"), _form(asked))
+    _show(text, _boxed(page, ASKED), _form(asked))
 
 
 def _form(asked):
@@ -135,7 +141,7 @@ def reveal(name, outcomes):
         words = "You predicted it. " + answer
     else:
         words = f"You predicted: {asked.kept}. {answer}"
-    _show(words, _boxed(_inline(words), "#0072B2"))
+    _show(words, _boxed(_inline(words), ASKED))
 
 
 class _Sentence(string.Formatter):
@@ -186,8 +192,8 @@ def claim(sentence, condition, *, over, **numbers):
     if not _truth(condition):
         measured = ", ".join(f"{name}={value}" for name, value in numbers.items())
         raise ClaimFailed(f"This sentence is not true any more: “{filled}” (measured: {measured})")
-    page = f"<b style='color:#009E73'>✓</b> {_inline(filled)} <small>({seeds} seeds)</small>"
-    _show(f"✓ {filled} ({seeds} seeds)", _boxed(page, "#009E73"))
+    page = f"<b style='color:{TRUE}'>✓</b> {_inline(filled)} <small>({seeds} seeds)</small>"
+    _show(f"✓ {filled} ({seeds} seeds)", _boxed(page, TRUE))
 
 
 def check(exercise, answer):
@@ -199,14 +205,14 @@ def check(exercise, answer):
         answer: yours; the three dots stand for no answer yet.
     """
     name = exercise.__name__.replace("_", " ")
-    passed, mark, color = False, "○", "#6B7480"
+    passed, mark, color = False, "○", OPEN
     if answer is ...:
         words = "No answer yet. Put yours in place of the three dots and run this cell again."
     else:
         try:
-            words, passed, mark, color = exercise(answer), True, "✓", "#009E73"
+            words, passed, mark, color = exercise(answer), True, "✓", TRUE
         except NotYet as reason:
-            words, mark, color = str(reason), "✗", "#D55E00"
+            words, mark, color = str(reason), "✗", WRONG
     _exercises[name] = passed
     page = f"<b style='color:{color}'>{mark}</b> <b>{name}</b>: {_inline(words)}"
     _show(f"{mark} {name}: {words}", _boxed(page, color))
@@ -226,7 +232,7 @@ def score(all_exercises=False):
     if _exercises:
         lines.append(f"Exercises: {sum(_exercises.values())} of {len(_exercises)} passed.")
     words = " ".join(lines) or "Nothing to score yet."
-    _show(words, _boxed(_inline(words), "#0072B2"))
+    _show(words, _boxed(_inline(words), ASKED))
     left = [name for name, passed in _exercises.items() if not passed]
     if all_exercises and left:
         raise ExerciseFailed(f"Not passed: {', '.join(left)}.")

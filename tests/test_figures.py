@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 from matplotlib import colors
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from helpers import Experiment, train, train_seeds
@@ -56,6 +57,20 @@ def test_every_figure_is_a_picture_with_its_title(draw, study, line):
     assert picture.get_suptitle() == "A finding"
     assert "none: " in picture.alt
     assert "two: " in picture.alt
+
+
+def test_a_long_title_takes_two_lines_and_the_axes_keep_their_room(study):
+    short, long = (loss_curves({"two": study}, title=title) for title in ("A finding", "A finding of many words " * 6))
+    assert long.get_suptitle().count("\n") == 1
+    heights = [p.axes[0].get_position().height * p.get_size_inches()[1] for p in (short, long)]
+    assert heights[0] == pytest.approx(heights[1])
+    title = long.findobj(lambda artist: getattr(artist, "get_text", str)() == long.get_suptitle())[0]
+    right = title.get_window_extent(FigureCanvasAgg(long).get_renderer()).x1
+    assert right < long.get_size_inches()[0] * long.dpi
+
+
+def test_a_question_as_title_keeps_its_mark(study):
+    assert skills({"two": study}, title="What is this?").alt.startswith("What is this? two: ")
 
 
 def test_loss_curves_draw_the_median_of_the_seeds(study):

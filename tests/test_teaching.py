@@ -1,5 +1,6 @@
 """helpers/teaching.py: what it shows, what it keeps, and what it refuses."""
 
+import re
 from types import SimpleNamespace
 
 import ipywidgets as widgets
@@ -181,3 +182,19 @@ def test_an_unanswered_exercise_does_not_raise(capsys):
 
 def test_text_is_never_html():
     assert teaching._inline("<b> `a*b` & *so*") == "&lt;b&gt; <code>a*b</code> &amp; <em>so</em>"
+
+
+def test_colors_follow_the_theme_of_the_page(monkeypatch):
+    pages = []
+    monkeypatch.setattr(teaching, "_show", lambda text, page, widget=None: pages.append(page))
+    predict("line", "Does it learn?", ["yes", "no"])
+    reveal("line", {"yes": True, "no": False})
+    claim("{rate:.0%} learn it.", True, over=STUDY, rate=0.97)
+    for answer in (..., 2, 4):
+        check(larger_than_three, answer)
+    score()
+    assert len(pages) == 7
+    for page in pages:
+        assert "var(--jp-" in page
+        assert "#" not in re.sub(r"var\(--jp-[^)]*\)", "", page)
+        assert not re.search(r"(?<!-)\b(background|color):(?!var)", page)
