@@ -16,6 +16,7 @@ A graph answers its first run in TensorFlow's graph mode, which is quick to star
 by XLA, which takes about a second, once, and is then four times as fast. See benchmarks/README.md.
 """
 
+import gc
 import threading
 import time
 from collections import OrderedDict
@@ -26,6 +27,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from .catalog import OPTIMIZERS, TASKS, Call
 from .experiment import SETTINGS, Experiment
@@ -45,7 +47,7 @@ from .run import PER_EPOCH, Run, SeedStudy, skill
 from .sources import PROBLEMS
 
 KNOBS = ("l1", "l2", "dropout", "momentum", "weight_decay", "early_stopping")  # fields that enter a graph as values
-GRAPHS_KEPT = 16
+GRAPHS_KEPT = 4  # each takes about 20 MB, and a kernel on Binder has room for a few
 SEEDS_AT_ONCE = 100
 EPOCHS_AT_ONCE = 128  # the longest chunk for one network; many networks take shorter ones
 COMPILED_AT_MOST = 40  # XLA never gives a compiled program back, so the number of them is bounded
@@ -109,6 +111,9 @@ class Graph:
         rows = () if members is None else (members,)
         self.vector = keras.Variable(np.zeros((*rows, sum(self.sizes)), "float32"), name="weights")
         self.optimizer = optimizer_call(plain).make()
+        # There is one replica, so nothing is to be summed over several. Where Keras asks TensorFlow for it all the same, a
+        # gradient function is registered that keeps every graph alive for good: 11 MB for each that is dropped.
+        self.optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
         self.optimizer.build([self.vector])
         self.fresh_slots = [v.numpy() for v in self.optimizer.variables]
         self.in_kernel = np.zeros((sum(self.sizes), len(self.shapes) // 2), "float32")
@@ -399,8 +404,15 @@ def graph_for(experiment, members=None, probes=True):
             graphs[key] = Graph(experiment, members, probes)
             if len(graphs) > GRAPHS_KEPT:
                 graphs.popitem(last=False)
+                _give_back()
         graphs.move_to_end(key)
         return graphs[key]
+
+
+def _give_back():
+    """Free what a dropped graph leaves behind: about 20 MB. Takes some milliseconds."""
+    gc.collect()  # its parts refer to each other in circles
+    context.context().clear_kernel_cache()  # TensorFlow keeps a kernel for each variable that ever was, as Keras knows
 
 
 def has_graph(experiment):

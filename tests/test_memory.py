@@ -1,0 +1,39 @@
+"""The memory of a kernel stays flat, however many networks a learner tries."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+from browser import ROOT
+
+# 200 moves over 40 networks, more than the cache of graphs keeps, so that graphs are made and dropped all the time.
+MOVES = textwrap.dedent(
+    """
+    import asyncio, json, psutil
+    from helpers import Experiment, Lab
+
+    async def main():
+        lab = Lab(Experiment(problem="sine", depth=1, epochs=3), controls=["depth", "width", "activation", "learning_rate"])
+        lab._repr_mimebundle_()
+        resident = {0: psutil.Process().memory_info().rss}
+        for move in range(1, 201):
+            indices = {"depth": 1 + move % 2, "width": move % 10, "activation": 1 + move % 20 // 10, "learning_rate": move % 7}
+            lab._receive(None, {"action": "set", "indices": indices, "generation": move}, [])
+            while lab.view.state["generation"] < move or lab.view.state["running"]:
+                await asyncio.sleep(0.002)
+            resident[move] = psutil.Process().memory_info().rss
+        print(json.dumps([resident[0], resident[20], resident[200]]))
+
+    asyncio.run(main())
+    """
+)
+
+
+def test_two_hundred_moves_leave_the_memory_as_it_is():
+    done = subprocess.run([sys.executable, "-c", MOVES], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    opened, early, late = (size / 1e6 for size in json.loads(done.stdout))
+    assert late < 1.05 * early, f"{early:.0f} MB after 20 moves, {late:.0f} MB after 200"
+    # The server of JupyterLab takes 160 MB beside it, and Binder gives 1000.
+    assert late < 840, f"{opened:.0f} MB when the lab opened, {late:.0f} MB after 200 moves"
