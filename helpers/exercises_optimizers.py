@@ -12,8 +12,8 @@ from .problems import make_problem
 from .teaching import NotYet
 from .training import train_seeds
 
-STRETCHED = Experiment(
-    problem="line", stretch=3.0, depth=0, optimizer="sgd", batch_size=None, learning_rate=0.001, epochs=1500
+SHORT_LINE = Experiment(
+    problem="line", stretch=0.3, depth=0, optimizer="sgd", batch_size=None, learning_rate=0.001, epochs=1500
 )
 
 
@@ -25,21 +25,21 @@ def _edges(experiment, bias=True):
 
 
 def find_the_edge(answer):
-    """The learning rate where plain gradient descent on `STRETCHED` ends to converge, to two digits."""
-    if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
+    """The learning rate where plain gradient descent on `SHORT_LINE` ends to converge, to two digits."""
+    if isinstance(answer, bool) or not isinstance(answer, numbers.Real) or not np.isfinite(answer):
         raise NotYet(f"The answer is a number, not {answer!r}.")
     answer = float(answer)
-    edge = float(_edges(STRETCHED).min())
+    edge = float(_edges(SHORT_LINE).min())
     if not np.isclose(answer, edge, rtol=0.02):
         slips = (
             (edge / 2, "That is 1 / h. A step may be twice as long before it lands farther away than it started."),
             (edge * 2, "A factor 2 is missing: the mean squared error has no 1/2, so its Hessian is 2/n times the products."),
-            (edge * len(make_problem(STRETCHED).x), "The sum of the products is to be divided by the number of points."),
-            (edge / len(make_problem(STRETCHED).x), "The sum of the products is to be divided by the number of points."),
-            (float(_edges(STRETCHED).max()), "That is for the flattest direction. The steepest one breaks first."),
-            (float(_edges(STRETCHED, bias=False)[0]), "The bias is a weight, too: give it an input that is always 1."),
-            (float(_edges(STRETCHED.replace(stretch=1.0)).min()), "That is the edge of the line as it was. Here x is three times as large."),
-            (float(_edges(STRETCHED.replace(scaling="standard")).min()), "That is the edge for standardised inputs. Here they are as they are."),
+            (edge * len(make_problem(SHORT_LINE).x), "The sum of the products is to be divided by the number of points."),
+            (edge / len(make_problem(SHORT_LINE).x), "The sum of the products is to be divided by the number of points."),
+            (float(_edges(SHORT_LINE).max()), "That is for the flattest direction. The steepest one breaks first."),
+            (float(_edges(SHORT_LINE, bias=False)[0]), "The bias is a weight, too: give it an input that is always 1."),
+            (float(_edges(SHORT_LINE.replace(stretch=1.0)).min()), "That is the edge of the line as it was. Here x goes from 0 to 3 only."),
+            (float(_edges(SHORT_LINE.replace(scaling="standard")).min()), "That is the edge for standardised inputs. Here they are as they are."),
             (1 / edge * 2, "That is the curvature. The edge is 2 / h."),
         )  # fmt: skip
         for slip, words in slips:
@@ -47,7 +47,7 @@ def find_the_edge(answer):
                 raise NotYet(words)
         where = "above the edge" if answer > edge else "below the edge"
         raise NotYet(f"{answer:g} is {where}. It is 2 / h, h being the largest eigenvalue of the Hessian.")
-    below, above = (train_seeds(STRETCHED.replace(learning_rate=share * edge), SEEDS) for share in (0.99, 1.01))
+    below, above = (train_seeds(SHORT_LINE.replace(learning_rate=share * edge), SEEDS) for share in (0.99, 1.01))
     diverged = int((~(above.loss[:, -1] < above.loss[:, 0])).sum())
     return f"{edge:.2g}. One percent below it {below.learned.sum()} of {SEEDS} seeds learn, one percent above it {diverged} diverge."
 

@@ -474,11 +474,7 @@ def paths(experiments, *, title):
             _draw_bowl(axes, bowl, way)
             above = bowl.above(way)
             end = f"{number(above[-1])} above the minimum" if above[-1] < above[0] else "it diverged"
-            condition = (
-                f"condition number {bowl.condition:.2g}"
-                if bowl.condition < 100
-                else f"condition number {bowl.condition:,.0f}"
-            )
+            condition = f"condition number {_whole(bowl.condition)}"
             axes.set_title(f"{bowl.label}\n{condition}\n{end}", fontsize=9, weight="normal")
             axes.set(xlabel="slope", ylabel="" if place else "bias")
             words.append(
@@ -492,6 +488,10 @@ def weights_by_epoch(experiment):
     runs = list(stream(experiment, seconds=0))  # no time for more than one epoch at once
     start = first_weights(experiment, [experiment.seed], [weight.shape for weight in runs[0].weights])
     return np.stack([start[0], *(np.concatenate([weight.ravel() for weight in run.weights]) for run in runs)])
+
+
+def _whole(value):
+    return f"{value:.2g}" if value < 100 else f"{value:,.0f}" if value < 1e6 else f"{value:.0e}"
 
 
 class _Bowl:
