@@ -186,5 +186,7 @@ def findings(run):
     """The likely causes of a finished run that has not learned, the most likely first; none if it has learned."""
     if run.learned:
         return []
-    with np.errstate(over="ignore", invalid="ignore"):  # a run on its way to infinity may come to its end before it is there
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # a run on its way to infinity may come to its end before it is there
         return [finding for rule in RULES if (finding := rule(run)) is not None]

@@ -27,7 +27,7 @@ function render({ model, el }) {
   const value = element("output", { for: id });
   const label = element("label", { for: id }, model.get("label"));
   const control = element("div", { class: "wwil-control" }, label, slider, value);
-  control.style.gridTemplateColumns = "auto minmax(120px, 360px) 60px";
+  control.style.gridTemplateColumns = "max-content minmax(120px, 360px) max-content";
 
   function update() {
     const index = model.get("index");

@@ -25,7 +25,9 @@ sys.path[:0] = ["..", "../.."]  # the helpers stand beside the folder of the not
 
 from helpers import Experiment, Lab
 
-line = Experiment(problem="line", depth=0, optimizer="sgd", learning_rate=0.03, batch_size=None, epochs=1000)
+line = Experiment(
+    problem="line", depth=0, optimizer="sgd", learning_rate=0.03, batch_size=None, epochs=1000
+)  # fmt: skip
 Lab(line, controls=["optimizer", "learning_rate", "epochs"], pictures=("fit", "loss"))
 
 # %% [markdown]
@@ -377,8 +379,8 @@ wave_lab
 # %%
 from helpers.catalog import OPTIMIZERS
 
-ladder = wave.stops("learning_rate")
-rate_map = success_map(wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", ladder), lab=wave_lab)
+rates = [1e-5, 1e-4, 0.001, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
+rate_map = success_map(wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", rates), lab=wave_lab)
 rate_map
 
 # %% [markdown]
@@ -420,7 +422,7 @@ wide = {name: int((row >= 0.8).sum()) for name, row in zip(OPTIMIZERS, rate_map.
 sgd, momentum, adam = (wide[name] for name in ("sgd", "momentum", "adam"))
 bands = sgd < momentum < adam
 claim(
-    "Rates of the ladder that serve: `sgd` {sgd}, `momentum` {momentum}, `adam` {adam}.",
+    "How many of the rates serve: `sgd` {sgd}, `momentum` {momentum}, `adam` {adam}.",
     bands, over=rate_map.studies, sgd=sgd, momentum=momentum, adam=adam,
 )  # fmt: skip
 one, other = (rate_map.study(name, 0.01).success_rate for name in ("sgd", "momentum"))
