@@ -15,6 +15,9 @@ function render({ model, el }) {
   const addresses = pages.map((page) => URL.createObjectURL(new Blob([page.picture], { type: "image/png" })));
 
   const picture = element("img", { class: "wwil-picture" });
+  picture.style.minWidth = "600px"; // on a narrow page it scrolls, so that its words can be read
+  const frame = element("div", {}, picture);
+  frame.style.overflowX = "auto";
   const slider = element("input", {
     type: "range",
     id,
@@ -44,7 +47,7 @@ function render({ model, el }) {
   });
   model.on("change:index", update);
   update();
-  const root = element("section", { class: "wwil wwil-flip", "aria-label": model.get("label") }, control, picture);
+  const root = element("section", { class: "wwil wwil-flip", "aria-label": model.get("label") }, control, frame);
   root.style.maxWidth = "860px";
   el.append(root);
   return () => {

@@ -387,7 +387,7 @@ rate_map = success_map(wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", 
 rate_map
 
 # %% [markdown]
-# Every row has a band of good rates, and every band lies elsewhere. Left of it the steps are too short for 300 of them. Right
+# Every row has a band of good rates, and the bands differ in place and width. Left of it the steps are too short for 300 of them. Right
 # of it they are too long. Click a pale cell on either side and compare the loss in the lab: *too low* falls smoothly and
 # slowly; *too high* is wild at first, then it stands still or is gone. The same cells by their loss:
 
@@ -537,8 +537,8 @@ claim(
 )
 
 # %% [markdown]
-# **What looks right and is not: a huge rate.** It brings the bias there, but then every weight of the hidden layer jumps by as
-# much. **What rescues: standardised targets.** Then nothing has to travel far. (*target scaling* in the lab. The answers are
+# **What looks right and is not: a huge rate.** It carries the answers far enough, but it throws every weight of the hidden layer
+# as far, too. **What rescues: standardised targets.** Then nothing has to travel far. (*target scaling* in the lab. The answers are
 # scaled back when the network is used.)
 #
 # ## Explain: how many steps?
@@ -554,9 +554,9 @@ predict(
 
 # %%
 sizes = [4, 16, 64, 256]
-sixteen = wave.replace(samples=256)
-epochs = [train_seeds(sixteen.replace(batch_size=size, epochs=20), 50) for size in sizes]
-equal = [train_seeds(sixteen.replace(batch_size=size, epochs=640 * size // 256), 50) for size in sizes]
+many = wave.replace(samples=256)
+epochs = [train_seeds(many.replace(batch_size=size, epochs=20), 50) for size in sizes]
+equal = [train_seeds(many.replace(batch_size=size, epochs=640 * size // 256), 50) for size in sizes]
 
 # %%
 small, big = epochs[0].success_rate, epochs[-1].success_rate
