@@ -135,10 +135,7 @@ def _problem(e):
     raw_x, y, y_val = points.x[kept], points.y[kept], points.y_val
     steps = preparation(e)
     pipeline = make_pipeline(*[step.make() for step in steps]).fit(raw_x) if steps else None
-    if source.table:
-        best = REFERENCES[source.reference](points.whole_x, points.y, points.whole_x_val)
-    else:
-        best = source.answer(points.whole_x_val)
+    best = _best(source, points)
     scaler = target_scaler_call(e)
     to_target = scaler.make().fit(y).transform if scaler else np.asarray
     y, y_val, best = to_target(y), to_target(y_val), to_target(best)
@@ -162,6 +159,13 @@ def _problem(e):
         loss_of_truth=floor if source.task == "regression" else 0.0,
         truth=None if source.table else lambda raw: to_target(source.answer(_moved_back(e, raw))),
     )
+
+
+def _best(source, points):
+    """The best answers to the validation points: of the truth, or of what stands in for it."""
+    if source.table:
+        return REFERENCES[source.reference](points.whole_x, points.y, points.whole_x_val)
+    return source.answer(points.whole_x_val)
 
 
 def _moved_back(e, raw):

@@ -4,15 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from covering import covering
+from covering import covering, fitting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers import Experiment, train, train_seeds
 from helpers.diagnosis import findings
 from helpers.experiment import SETTINGS
-from helpers.problems import PROBLEMS, most_samples
 from helpers.run import PER_EPOCH
+from helpers.sources import PROBLEMS, most_samples
 
 EXAMPLES = 20  # for each network
 COSTLY = {"samples": 40, "epochs": 3}  # bounds that keep a run cheap
@@ -56,7 +56,7 @@ def experiments(draw, network):
     for name in VALUES:
         highest = most_samples(network["problem"]) if name == "samples" else math.inf
         fields[name] = draw(numbers(SETTINGS[name], min(highest, COSTLY.get(name, math.inf))))
-    return Experiment(**fields)
+    return Experiment(**fitting(fields))
 
 
 def same(one, other):
