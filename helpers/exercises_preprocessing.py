@@ -1,6 +1,7 @@
 """The checkers of lesson 04: each takes an answer, returns a sentence if it passes, and raises `NotYet` if not."""
 
 import dataclasses
+import math
 import numbers
 
 import numpy as np
@@ -29,6 +30,8 @@ def where_is_the_edge(answer):
     """The largest learning rate with which gradient descent on all points converges for `FAR`."""
     if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
         raise NotYet(f"The answer is a number, not {answer!r}.")
+    if not math.isfinite(answer):
+        raise NotYet(f"{answer} is not a finite number. Look at the inputs of your eigenvalues.")
     x = make_problem(FAR).x.astype(float)
     points = np.column_stack([x, np.ones(len(x))])
     low, high = np.linalg.eigvalsh(2 * points.T @ points / len(x))
