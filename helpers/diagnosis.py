@@ -84,7 +84,7 @@ def saturated_units(run):
         return Finding(
             "saturated_activation",
             f"{run.saturated[-1, layer]:.0%} of the units in hidden layer {layer + 1} are saturated: their slope is close to 0.",
-            "Scale the inputs, or take a smaller initializer.",
+            "Lower the learning rate, scale the inputs, or take a smaller initializer.",
             "02_activations",
         )
 
@@ -186,4 +186,7 @@ def findings(run):
     """The likely causes of a finished run that has not learned, the most likely first; none if it has learned."""
     if run.learned:
         return []
-    return [finding for rule in RULES if (finding := rule(run)) is not None]
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # a run on its way to infinity may come to its end before it is there
+        return [finding for rule in RULES if (finding := rule(run)) is not None]

@@ -5,6 +5,8 @@
     fits({"label": run, ...}, title=...)                 data, truth and network, side by side
     sweep(values, studies, label=..., title=...)         success rate and skill against a setting
     layers({"label": study, ...}, title=...)             gradient, or dead units, by layer
+    paths({"label": experiment, ...}, title=...)         two weights on their way down the surface of their loss
+    flip({"label": picture, ...}, label=...)             several pictures in one place, and a slider to turn them over
 
 What they share: `title` is given by the lesson and says the finding. Labels stand beside what they name. Each returns a
 `Picture`, a matplotlib Figure; as the last expression of a cell it is shown as PNG. `picture.alt` is the same in words: the
@@ -20,16 +22,24 @@ import io
 import textwrap
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 
+import anywidget
 import numpy as np
+import traitlets
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from .experiment import Experiment
+from .models import first_weights
 from .plots import PALETTE, SURFACE_POINTS, number, show_points, style, surface
 from .problems import PROBLEMS, make_problem
 from .run import LEARNED, Run, SeedStudy
+from .training import stream
 
+HERE = Path(__file__).parent
 WIDTH = 8.6  # inches
 TITLE = 95  # letters in a line of the title
 SCREEN = 96  # pixels of a page for each inch
@@ -435,3 +445,176 @@ def _label_right(axes, labels):
     for place, index in zip(apart, order, strict=True):
         _, text, color = labels[index]
         axes.text(1.012, place / height, text, transform=axes.transAxes, va="center", color=color, fontsize=8.5)
+
+
+# --- two weights on the surface of their loss --------------------------------------------------------------------------
+
+
+def paths(experiments, *, title):
+    """The way that training takes over the surface of the loss: every contour a quarter of the loss of the next.
+
+    Each network has two weights, a slope and a bias, so the mean squared error is a bowl whose form only the data decide. Both
+    axes have the same scale: a step of gradient descent stands at right angles to its contour.
+
+    Args:
+        experiments: {label: Experiment}, each without a hidden layer, on a regression problem with one input.
+        title: what the figure shows, as a sentence.
+    """
+    _check(experiments, Experiment, "paths")
+    bowls = [_Bowl(label, experiment) for label, experiment in experiments.items()]
+    ways = [weights_by_epoch(bowl.experiment) for bowl in bowls]
+    seen = {}  # by the data: where they are the same, the axes are, too
+    for bowl, way in zip(bowls, ways, strict=True):
+        seen.setdefault(bowl.experiment.data_only(), []).extend(bowl.near(way))
+    with style():
+        picture, all_axes = _picture(title, len(bowls), height=3.7, right=0.15, top=0.95, gap=0.5)
+        words = []
+        for place, (axes, bowl, way) in enumerate(zip(all_axes, bowls, ways, strict=True)):
+            _equal_limits(axes, np.array(seen[bowl.experiment.data_only()]))
+            _draw_bowl(axes, bowl, way)
+            above = bowl.above(way)
+            end = f"{number(above[-1])} above the minimum" if above[-1] < above[0] else "it diverged"
+            condition = f"condition number {_whole(bowl.condition)}"
+            axes.set_title(f"{bowl.label}\n{condition}\n{end}", fontsize=9, weight="normal")
+            axes.set(xlabel="slope", ylabel="" if place else "bias")
+            words.append(
+                f"{bowl.label}: {condition}; from {number(above[0])} above the minimum, after {len(way) - 1} epochs {end}"
+            )
+    return _told(picture, title, words)
+
+
+def weights_by_epoch(experiment):
+    """All weights of a network before the first and after each epoch: (epochs + 1, parameters)."""
+    runs = list(stream(experiment, seconds=0))  # no time for more than one epoch at once
+    start = first_weights(experiment, [experiment.seed], [weight.shape for weight in runs[0].weights])
+    return np.stack([start[0], *(np.concatenate([weight.ravel() for weight in run.weights]) for run in runs)])
+
+
+def _whole(value):
+    return f"{value:.2g}" if value < 100 else f"{value:,.0f}" if value < 1e6 else f"{value:.0e}"
+
+
+class _Bowl:
+    """The mean squared error of a line as a function of its slope and bias."""
+
+    def __init__(self, label, experiment):
+        problem = make_problem(experiment)
+        if experiment.depth or problem.task != "regression" or problem.x.shape[1] != 1:
+            raise ValueError(
+                f"paths draws networks of two weights: depth=0 and a regression problem with one input. {label!r} has "
+                f"depth={experiment.depth} and is {problem.task} with {problem.x.shape[1]} inputs."
+            )
+        columns = np.column_stack([problem.x.astype(float), np.ones(len(problem.x))])
+        self.label, self.experiment = label, experiment
+        self.minimum = np.linalg.lstsq(columns, problem.y[:, 0].astype(float), rcond=None)[0]
+        self.hessian = 2 / len(columns) * columns.T @ columns
+        curvatures = np.linalg.eigvalsh(self.hessian)
+        self.condition = float(curvatures[-1] / max(curvatures[0], 1e-12 * curvatures[-1]))
+
+    def above(self, weights):
+        """How far the loss lies above its minimum, for weights (..., 2)."""
+        away = np.asarray(weights, float) - self.minimum
+        with np.errstate(over="ignore", invalid="ignore"):
+            return 0.5 * np.einsum("...i,ij,...j", away, self.hessian, away)
+
+    def near(self, way):
+        """The points of a way that a picture can show: not every place that a divergence comes to."""
+        away = np.abs(way - self.minimum)
+        return [*way[(away <= 3 * away[0].max()).all(axis=1)], self.minimum]
+
+
+def _equal_limits(axes, points):
+    """Limits that show the points, a unit of both axes being equally long on the paper."""
+    box = axes.get_position()
+    size = np.array([box.width, box.height]) * axes.figure.get_size_inches()
+    low, high = points.min(axis=0), points.max(axis=0)
+    unit = 1.25 * max((high - low) / size)  # for each inch, with some room
+    middle = (low + high) / 2
+    axes.set(
+        xlim=middle[0] + unit * size[0] * np.array([-0.5, 0.5]), ylim=middle[1] + unit * size[1] * np.array([-0.5, 0.5])
+    )
+
+
+def _draw_bowl(axes, bowl, way):
+    color = PALETTE["network"]
+    grid = np.stack(np.meshgrid(*(np.linspace(*limits, 300) for limits in (axes.get_xlim(), axes.get_ylim()))), axis=-1)
+    levels = bowl.above(way[0]) * 4.0 ** np.arange(-8, 5)
+    axes.contour(*np.moveaxis(grid, -1, 0), bowl.above(grid), levels, colors=PALETTE["edge"], linewidths=0.8, zorder=1)
+    axes.grid(False)
+    kept = way[np.isfinite(way).all(axis=1)]
+    axes.plot(*kept.T, "-", color=color, lw=0.9, alpha=0.7, zorder=2)
+    axes.plot(*kept.T, "o", color=color, ms=2.6, mew=0, zorder=3)
+    axes.plot(*way[0], "o", color=PALETTE["paper"], mec=color, mew=1.6, ms=7, zorder=4)
+    axes.plot(*bowl.minimum, "*", color=PALETTE["floor"], mec=PALETTE["paper"], mew=0.6, ms=13, zorder=5)
+    for point, text, ink in ((way[0], "start", color), (bowl.minimum, "minimum", PALETTE["floor"])):
+        outline = [withStroke(linewidth=3, foreground=PALETTE["paper"])]
+        axes.annotate(
+            text, point, (7, 5), textcoords="offset points", color=ink, fontsize=8, zorder=6, path_effects=outline
+        )
+
+
+# --- a slider of pictures ----------------------------------------------------------------------------------------------
+
+
+class FlipView(anywidget.AnyWidget):
+    """What the page of a `Flip` knows: all pictures, so that turning them over needs no kernel."""
+
+    _esm = HERE / "figures.js"
+    _css = HERE / "lab.css"
+
+    label = traitlets.Unicode().tag(sync=True)
+    pages = traitlets.List().tag(sync=True)
+    index = traitlets.Int().tag(sync=True)
+
+
+class Flip:
+    """Several pictures in one place, and a slider to turn them over. Made by `flip`.
+
+    pictures: {label: Picture}. text: what the picture that is open says. Where there is no page, the one at the start is shown.
+    """
+
+    def __init__(self, pictures, label, start):
+        self.pictures, self.label = pictures, label
+        self.view = None
+        self._index = list(pictures).index(start)
+
+    @property
+    def index(self):
+        """The place of the picture that is open."""
+        return self._index if self.view is None else self.view.index
+
+    @property
+    def text(self):
+        """The label and the words of the picture that is open."""
+        value, picture = list(self.pictures.items())[self.index]
+        return f"{self.label} {_say(value)}. {picture.alt}"
+
+    def _repr_mimebundle_(self, **kwargs):
+        drawn = [picture._repr_mimebundle_() for picture in self.pictures.values()]
+        if self.view is None:
+            pages = [
+                {"name": _say(value), "alt": data["text/plain"], "picture": data["image/png"]}
+                for value, (data, _) in zip(self.pictures, drawn, strict=True)
+            ]
+            self.view = FlipView(label=self.label, pages=pages, index=self._index)
+        bundle = self.view._repr_mimebundle_(**kwargs)
+        live, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        data, look = drawn[self.index]
+        return {**live, **data, "text/plain": self.text}, {**metadata, **look}
+
+
+def flip(pictures, *, label, start=None):
+    """Several pictures in one place, and a slider to turn them over: a figure by the value of a setting.
+
+    Args:
+        pictures: {value: Picture}, in their order; the values are numbers or names.
+        label: what the values are.
+        start: the value whose picture is shown first, and where there is no page; the first one if None.
+
+    >>> flip({rate: paths({"sgd": line.replace(learning_rate=rate)}, title="…") for rate in (0.01, 0.02)}, label="rate")
+    """
+    _check(pictures, Picture, "flip")
+    start = next(iter(pictures)) if start is None else start
+    if start not in pictures:
+        raise ValueError(f"start={start!r} is not one of {', '.join(map(_say, pictures))}.")
+    return Flip(pictures, label, start)

@@ -10,7 +10,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from helpers import Experiment, train, train_seeds
-from helpers.figures import LOWEST_SKILL, SERIES, Picture, fits, layers, loss_curves, skills, sweep
+from helpers.figures import (
+    LOWEST_SKILL,
+    SERIES,
+    Picture,
+    fits,
+    flip,
+    layers,
+    loss_curves,
+    paths,
+    skills,
+    sweep,
+    weights_by_epoch,
+)
 
 WAVE = Experiment(problem="sine", samples=30, epochs=4, width=4)
 
@@ -206,3 +218,93 @@ def test_what_cannot_be_drawn_is_refused(study, line):
         layers({"none": line}, title="t", measure="dead")
     with pytest.raises(ValueError, match="one problem"):
         fits({"a": train(WAVE), "b": train(Experiment(problem="xor", epochs=1))}, title="t")
+
+
+# --- two weights on their way ---
+
+LINE = Experiment(problem="line", depth=0, optimizer="sgd", learning_rate=0.02, batch_size=None, epochs=12)
+
+
+def test_weights_by_epoch_are_those_of_shorter_trainings():
+    way = weights_by_epoch(LINE)
+    assert way.shape == (13, 2)
+    assert way[0, 1] == 0  # the bias starts there
+    for epochs in (1, 5, 12):
+        slope, bias = train(LINE.replace(epochs=epochs)).weights
+        np.testing.assert_allclose(way[epochs], [slope[0, 0], bias[0]], rtol=1e-5)
+
+
+def test_weights_by_epoch_follow_gradient_descent():
+    way, problem = weights_by_epoch(LINE), train(LINE).problem
+    columns = np.column_stack([problem.x.astype(float), np.ones(len(problem.x))])
+    for before, after in zip(way[:-1], way[1:], strict=True):
+        gradient = 2 / len(columns) * columns.T @ (columns @ before - problem.y[:, 0])
+        np.testing.assert_allclose(after, before - 0.02 * gradient, atol=1e-4)
+
+
+def test_paths_lead_to_the_minimum_on_axes_of_one_scale():
+    standardised = LINE.replace(scaling="standard", learning_rate=0.4)
+    adam = standardised.replace(optimizer="adam")
+    picture = paths({"as it is": LINE, "round": standardised, "round, adam": adam}, title="t")
+    for axes, experiment in zip(picture.axes[:2], (LINE, standardised), strict=True):
+        drawn = axes.lines[0].get_xydata()
+        np.testing.assert_allclose(drawn, weights_by_epoch(experiment))
+        problem = train(experiment).problem
+        slope, bias = np.polyfit(problem.x[:, 0], problem.y[:, 0], 1)
+        np.testing.assert_allclose(axes.lines[-1].get_xydata()[0], [slope, bias], rtol=1e-3)
+        corner, right, up = axes.transData.transform([(0, 0), (1, 0), (0, 1)])
+        assert right[0] - corner[0] == pytest.approx(up[1] - corner[1])
+        for x, y in drawn:
+            assert axes.get_xlim()[0] < x < axes.get_xlim()[1]
+            assert axes.get_ylim()[0] < y < axes.get_ylim()[1]
+    assert picture.axes[1].get_xlim() == pytest.approx(picture.axes[2].get_xlim())  # the same data
+    assert "as it is: condition number 138; from " in picture.alt
+    assert "round: condition number 1; from " in picture.alt
+
+
+def test_a_path_that_diverges_is_said_and_does_not_stretch_the_picture():
+    wild = LINE.replace(learning_rate=0.05, epochs=300)
+    picture = paths({"wild": wild}, title="t")
+    assert picture.alt.endswith("it diverged.")
+    assert np.ptp(picture.axes[0].get_xlim()) < 100
+    picture._repr_mimebundle_()
+
+
+@pytest.mark.parametrize("change", [{"depth": 1}, {"problem": "product"}, {"problem": "moons"}])
+def test_paths_refuse_what_has_not_two_weights(change):
+    with pytest.raises(ValueError, match="networks of two weights"):
+        paths({"a": LINE.replace(**change)}, title="t")
+
+
+# --- several pictures in one place ---
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return {rate: paths({"sgd": LINE.replace(learning_rate=rate)}, title=f"rate {rate}") for rate in (0.01, 0.02)}
+
+
+def test_a_flip_shows_its_start_where_there_is_no_page(pages):
+    data, metadata = flip(pages, label="rate", start=0.02)._repr_mimebundle_()
+    assert Image.open(io.BytesIO(data["image/png"])).format == "PNG"
+    assert data["text/plain"] == f"rate 0.02. {pages[0.02].alt}"
+    assert metadata["image/png"]["alt"] == pages[0.02].alt
+    assert flip(pages, label="rate").index == 0
+
+
+def test_a_flip_gives_the_page_all_pictures_with_their_words(pages):
+    turned = flip(pages, label="rate")
+    assert "application/vnd.jupyter.widget-view+json" in turned._repr_mimebundle_()[0]
+    assert [page["name"] for page in turned.view.pages] == ["0.01", "0.02"]
+    for page, picture in zip(turned.view.pages, pages.values(), strict=True):
+        assert page["alt"] == picture.alt
+        assert Image.open(io.BytesIO(page["picture"])).format == "PNG"
+    turned.view.index = 1  # as the slider does
+    assert turned.text == f"rate 0.02. {pages[0.02].alt}"
+
+
+def test_a_flip_needs_pictures_and_a_start_among_them(pages, study):
+    with pytest.raises(ValueError, match="draws a Picture for each label"):
+        flip({1: study}, label="rate")
+    with pytest.raises(ValueError, match=r"start=3 is not one of 0.01, 0.02"):
+        flip(pages, label="rate", start=3)

@@ -66,8 +66,9 @@ def scenes():
     for name, shown in EXPERIMENTS.items():
         made[name] = functools.partial(scene_of, shown)
         made[f"{name}, under way"] = functools.partial(scene_of, shown, under_way=True)
-        made[f"{name}, study"] = functools.partial(scene_of, shown, study=True)
         made[f"{name}, pinned"] = functools.partial(scene_of, shown, lambda: run_of(SMALL.replace(seed=1)))
+        if name in (*KINDS.values(), "wave", "no hidden layer"):  # tracing a study costs seconds
+            made[f"{name}, study"] = functools.partial(scene_of, shown, study=True)
     pinned = {
         "a longer run": lambda: run_of(SMALL.replace(epochs=30)),
         "a deeper run": lambda: run_of(SMALL.replace(depth=5)),

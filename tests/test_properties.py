@@ -14,7 +14,7 @@ from helpers.experiment import SETTINGS
 from helpers.problems import PROBLEMS, most_samples
 from helpers.run import PER_EPOCH
 
-EXAMPLES = 12  # for each network
+EXAMPLES = 20  # for each network
 COSTLY = {"samples": 40, "epochs": 3}  # bounds that keep a run cheap
 BUILT = {
     "depth": (1, 2, 0, 3, 20),
