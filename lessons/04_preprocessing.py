@@ -29,7 +29,9 @@ from helpers import Experiment, Lab
 
 raw = Experiment(problem="two_scales", depth=1, width=32, epochs=400, batch_size=None)
 lab = Lab(
-    raw, controls=["scaling", "width", "activation", "learning_rate", "outliers"], pictures=("fit", "loss", "units")
+    raw,
+    controls=["scaling", "width", "activation", "learning_rate", "epochs", "outliers"],
+    pictures=("fit", "loss", "units"),
 )
 lab
 
@@ -95,6 +97,8 @@ claim(
     flat=flat,
     free=free,
 )
+
+# %%
 before, after = (float(np.median(study.skill)) for study in (plain, scaled))
 claim(
     "The median skill goes from {before:.2f} to {after:.2f}.",
@@ -137,13 +141,13 @@ for name, kind in kinds.items():
 # %%
 from helpers.figures import sweep
 
-rates = [1e-7, 1e-5, 1e-3, 0.01, 0.1, 0.9, 1.1]
+rates = [1e-7, 1e-5, 1e-3, 0.01, 0.1, 0.5, 3]
 rows = {name: [train_seeds(kind.replace(learning_rate=rate), 50) for rate in rates] for name, kind in kinds.items()}
 sweep(
     rates,
     rows,
     label="learning rate",
-    title="Standardised inputs leave a wide choice of rates; x from 2000 leaves none",
+    title="Standardised inputs take large rates; x from 2000 leaves no rate that learns",
 )
 
 # %%
@@ -158,6 +162,8 @@ claim(
     calm=calm,
     burst=burst,
 )
+
+# %%
 stuck, rate = below.success_rate, rows["standardised"][4].success_rate
 claim(
     "Below the edge {stuck:.0%} learn the line. Standardised, with a rate of `0.1`, {rate:.0%} do.",
@@ -168,7 +174,10 @@ claim(
 )
 
 # %% [markdown]
-# Standardising is the mend: subtract the mean, divide by the standard deviation, both of the *training* points.
+# ## Mend
+#
+# *Standardise* the inputs: subtract the mean and divide by the standard deviation, both of the *training* points. What looks
+# right and is not: a smaller rate. It keeps the loss finite, and the flat direction then takes for ever.
 #
 # ### Look closer (optional): a feature that never changes
 #
@@ -210,6 +219,8 @@ hit = cells[1, 1].success_rate
 few, many = hit < 0.2, hit > 0.8
 answers = {"nearly all seeds (over 80 %)": many, "some seeds (20 to 80 %)": not (few or many)}
 reveal("outliers", answers | {"hardly any (under 20 %)": few})
+
+# %%
 robust, minmax = cells[3, 1].success_rate, cells[2, 0].success_rate
 claim(
     "With two spoiled values `standard` learns in {hit:.0%}, `robust` in {robust:.0%}.",
@@ -232,7 +243,7 @@ claim(
 # `minmax` puts the inputs between 0 and 1. Their mean is not 0 and their spread is small, so this wave is learned more slowly,
 # spoiled values or not. It looks like a scaling as good as any other. It is not.
 #
-# **Your finds.** Fill the map below. Find settings in the lab that learn, then press *Register*. Is the first row hopeless?
+# **Your finds.** Fill the map below. Find settings in the lab that learn, then press *Register*. Which cells resist?
 
 # %%
 success_map(raw, ("scaling", SCALINGS), ("activation", ["tanh", "relu", "sigmoid"]), lab=lab, finds=True)
@@ -257,7 +268,7 @@ money = train_seeds(price, 50)
 money_scaled = train_seeds(price.replace(target_scaling="standard"), 50)
 middle = float(np.median(money.skill))
 reveal("targets", {"worse": middle < -0.1, "about as good": abs(middle) <= 0.1, "better": middle > 0.1})
-loss_curves({"targets as they are": money}, title="Adam walks towards 200 000 and never arrives")
+loss_curves({"targets as they are": money}, title="Three hundred epochs of Adam hardly move the loss")
 
 # %%
 rate = money_scaled.success_rate
@@ -306,6 +317,10 @@ claim("After one epoch {share:.0%} of the weights are NaN.", share == 1, over=po
 # %%
 predict("missing", "A fifth is missing: the largest. Which is best?", ["drop", "mean", "indicator"])
 
+# %% [markdown]
+# In the lab, change which values are lost, and what is done about it. Watch the gap between the loss and the truth. The map
+# below it tries all pairs; press a cell to see it in the lab.
+
 # %%
 missing_lab = Lab(
     lost.replace(imputation="mean"), controls=["missing", "missing_kind", "imputation"], pictures=("fit", "loss")
@@ -321,13 +336,10 @@ holes
 
 # %%
 chance, largest = (dict(zip(WAYS, holes.skill[:, side], strict=True)) for side in (0, 1))
-reveal(
-    "missing",
-    {
-        way: largest[way] == max(largest[w] for w in ("drop", "mean", "indicator"))
-        for way in ("drop", "mean", "indicator")
-    },
-)
+best = max(("drop", "mean", "indicator"), key=largest.get)
+reveal("missing", {way: way == best for way in ("drop", "mean", "indicator")})
+
+# %%
 ways = ("drop", "mean", "median", "zero", "indicator")
 spread = max(chance[way] for way in ways) - min(chance[way] for way in ways)
 claim(
@@ -337,25 +349,31 @@ claim(
     spread=spread,
     flag=chance["flag"],
 )
+
+# %%
 claim(
-    "The largest missing: `drop` {drop:.2f}, `mean` {mean:.2f}, `indicator` {best:.2f}.",
-    largest["drop"] < largest["mean"] - 0.1 and largest["indicator"] > 0.95,
+    "The largest missing: `drop` {drop:.2f}, `mean` {mean:.2f}, `flag` {flag:.2f}, `indicator` {best:.2f}.",
+    largest["drop"] < largest["mean"] - 0.1 < largest["flag"] - 0.2 and largest["indicator"] > 0.95,
     over=holes.studies,
     drop=largest["drop"],
     mean=largest["mean"],
+    flag=largest["flag"],
     best=largest["indicator"],
 )
 
 # %% [markdown]
-# By chance, nothing brings the lost values back, and no honest way is much better than another. A *flag* of −999 is a bad one: it
-# is an outlier that you made yourself.
+# By chance, nothing brings the lost values back, and none of five ways is much better than another. A *flag* of −999 is worse:
+# it is an outlier that you made yourself.
 #
 # When the largest are missing, a gap *tells* something: here was a large value. `indicator` gives the network an input more
-# that says so. `drop` looks right, and does the worst: it has never seen a point with a large value, and is asked about them.
+# that says so. (The flag says it too. Here it beats the mean, and still pays for its huge value.) `drop` looks right, and does the worst: it has never seen a point with a large value, and is asked about them.
 #
 # ## Features: give it what the answer is made of
 #
 # A linear unit adds up its inputs. It cannot multiply, divide or take a logarithm. You can do it for it.
+#
+# In the lab, change `features` to `squares`. Then choose the problem `hour`, and its `clock`. Then go back to `raw` and
+# add a hidden layer instead.
 
 # %%
 Lab(
@@ -391,6 +409,8 @@ claim(
     most=most,
     least=least,
 )
+
+# %%
 deep = train_seeds(unit.replace(problem="product", depth=1, learning_rate=0.03, epochs=300), 50)
 rate = deep.success_rate
 claim("A hidden layer learns the raw product in {rate:.0%}.", rate > 0.9, over=deep, rate=rate)
@@ -574,6 +594,8 @@ level = train_seeds(share, 50)
 change = train_seeds(share.replace(problem="stock_return"), 50)
 won = float((level.error < level.noise_floor).mean())
 reveal("shares", {"over half of the seeds": won > 0.5, "half of the seeds or fewer": won <= 0.5})
+
+# %%
 fit = r2(level)
 claim(
     "The median R² of the price is {fit:.2f}; yet {won:.0%} of the seeds beat last month's price.",
@@ -582,6 +604,8 @@ claim(
     fit=fit,
     won=won,
 )
+
+# %%
 times = float(np.median(change.error / change.baseline))
 claim(
     "For the *return* (the relative change) its error is {times:.1f} times that of a constant.",
@@ -634,6 +658,8 @@ claim(
     standardised=standardised,
     rate=max(once.success_rate, twice.success_rate),
 )
+
+# %%
 rest = [burst, solved]
 nan = float((~np.isfinite(burst.loss[:, -1])).mean())
 rate = solved.success_rate
@@ -646,8 +672,15 @@ claim(
 )
 
 # %% [markdown]
-# Why? A hundred Adam steps of 0.001 move each weight by at most about 0.1. The scaled unit needs a bias of 2. The
-# unscaled one starts with a loss in the millions, because its inputs are thousands; nothing was trained there. The gap between
+# Why? First, how much of its loss has the unscaled unit lost at all?
+
+# %%
+kept = float(np.median(once.loss[:, -1] / once.loss[:, 0]))
+claim("The unscaled loss ends at {kept:.0%} of its first value (median).", 0.5 < kept < 1, over=once, kept=kept)
+
+# %% [markdown]
+# A hundred Adam steps of 0.001 move each weight by at most about 0.1. The scaled unit needs a bias of 2. The
+# unscaled one starts with a loss in the millions, because its inputs are thousands, and keeps most of it. The gap between
 # the two printed losses is the gap between their *starts*. Look at the bowls:
 
 # %%
