@@ -414,13 +414,13 @@ class Fit(Panel):
         if pinned:
             x, probability, _ = right_answers(pinned)
             self._dots("pinned", ms=3).set(data=(x, probability), animated=False)
-        self.right, self.wrong = self._dots("network"), self._dots("dead")
+        self.hits, self.misses = self._dots("network"), self._dots("dead")
 
     def update_answers(self, run):
         x, probability, right = right_answers(run)
-        self.right.set_data(x[right], probability[right])
-        self.wrong.set_data(x[~right], probability[~right])
-        return [self.right, self.wrong]
+        self.hits.set_data(x[right], probability[right])
+        self.misses.set_data(x[~right], probability[~right])
+        return [self.hits, self.misses]
 
     # --- many seeds --------------------------------------------------------------------------------------------------
 
