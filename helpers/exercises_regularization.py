@@ -10,10 +10,10 @@ from .teaching import NotYet
 from .training import train_seeds
 
 OVERFIT = Experiment(
-    problem="half_wave", samples=20, noise=0.3, width=32, batch_size=None, epochs=400, learning_rate=0.03
+    problem="half_wave", samples=20, noise=0.3, width=32, batch_size=None, epochs=600, learning_rate=0.03
 )
 SPARSE = Experiment(problem="sparse", depth=0, batch_size=None, epochs=600, learning_rate=0.03)
-PATIENT = OVERFIT.replace(samples=200, l2=0.3)
+PATIENT = OVERFIT.replace(samples=200, l2=0.3, epochs=300)
 SMALL = 0.01  # a weight below counts as no weight
 PENALTIES = ("l1", "l2", "dropout")
 
