@@ -178,7 +178,7 @@ def lose_some(rng, x, share):
     return np.where(rng.random(x.shape) < share, np.nan, x)
 
 
-def lose_largest(rng, x, share):
+def lose_largest(x, share):
     """The largest values of each column are lost: missing not at random."""
     return np.where(x > np.quantile(x, 1 - share, axis=0), np.nan, x)
 
@@ -378,13 +378,14 @@ def most_samples(name, complete=True):
 
 
 class Points(NamedTuple):
-    """Raw training and validation points; best_val: the best answers to x_val, None for real data."""
+    """Raw training and validation points; whole_x, whole_x_val: the inputs before anything was lost, moved or spoilt."""
 
     x: np.ndarray
     y: np.ndarray
     x_val: np.ndarray
     y_val: np.ndarray
-    best_val: np.ndarray | None
+    whole_x: np.ndarray
+    whole_x_val: np.ndarray
 
 
 def draw(e):
@@ -394,17 +395,17 @@ def draw(e):
     sizes = (e.samples, VALIDATION_POINTS)
     # Drawn one after the other, as the Keras program does, so that both take the same random numbers.
     parts = _split_table(e, rng) if source.table else (_draw_part(source, rng, n, e.noise) for n in sizes)
-    points = []
+    points, whole = [], []
     for number, (x, y) in enumerate(parts):
-        best = None if source.table else source.answer(x)
+        whole.append(x)
         if e.stretch != 1 or e.offset:
             x = e.stretch * x + e.offset
         if e.missing:
-            x = lose_some(rng, x, e.missing) if e.missing_kind == "by chance" else lose_largest(rng, x, e.missing)
+            x = lose_some(rng, x, e.missing) if e.missing_kind == "by chance" else lose_largest(x, e.missing)
         if e.outliers and number == 0:
             x = spoil(rng, x, e.outliers)
         points += [x, y]
-    return Points(*points, best)
+    return Points(*points, *whole)
 
 
 def _split_table(e, rng):
