@@ -30,7 +30,7 @@ lab = Lab(OVERFIT, controls=controls, pictures=("fit", "loss"))
 lab
 
 # %% [markdown]
-# One wave, twenty noisy points, two tanh layers of 32 units. The blue line runs through the points, not along the truth. The
+# One wave, twenty noisy points, two tanh layers of 32 units. The blue line leans to the points and leaves the truth. The
 # training loss sinks below the noise floor, where there is only noise to learn. The validation loss pays for it.
 #
 # ## Predict
@@ -281,7 +281,7 @@ map_of_both = success_map(
 map_of_both
 
 # %% [markdown]
-# Now make your own. Try settings in the lab: each that you train is entered here.
+# Now make your own. Make a setting of this map learn in the lab at the top, with 20 samples, then register it here.
 
 # %%
 success_map(OVERFIT, ("dropout", [0, 0.1, 0.3, 0.5]), ("l2", [0, 0.001, 0.01, 0.1]), lab=lab, finds=True)
