@@ -51,6 +51,18 @@ def bump_truth(x):
     return np.exp(-0.5 * (x / 0.15) ** 2)
 
 
+def half_wave_truth(x):
+    return np.sin(np.pi * x)
+
+
+def sparse_inputs(rng, n):
+    return rng.standard_normal((n, 20))
+
+
+def sparse_truth(x):
+    return 2 * x[:, :1] - 1.5 * x[:, 1:2] + x[:, 2:3]
+
+
 def triangle_truth(x):
     return 1 - 2 * np.abs((4 * x) % 2 - 1)
 
@@ -295,6 +307,11 @@ PROBLEMS = {
     "moons": _classes("two half moons that reach into each other", 200, 0.1, moons_inputs, moons_truth),
     "circle": _classes("inside or outside of a circle", 200, 0.0, square_inputs, circle_truth),
     "price": _surface("targets of about 200 000", 5000.0, square_inputs, price_truth),
+    "half_wave": _curve("one wave between −1 and 1", 200, 0.1, interval_inputs, half_wave_truth),
+    "sparse": Source(
+        "twenty inputs, of which three count", "regression", tuple(f"x{number}" for number in range(1, 21)), "y",
+        60, 0.3, "targets", sparse_inputs, sparse_truth,
+    ),
     "two_scales": _surface("one input up to 1, one up to 1000", 0.05, two_scales_inputs, two_scales_truth),
     "three_points": _surface("three points, two inputs that say the same", 0.0, three_points_inputs, three_points_truth, samples=3),
     "ratio": _surface(
