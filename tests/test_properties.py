@@ -1,5 +1,6 @@
 """What holds for every experiment that may be asked for, and not only for those that somebody thought of."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_any_experiment_trains_and_ends_in_a_verdict(network):
         assert run.val_loss.shape == (epochs,)
         assert run.gradient_norm.shape == run.update_ratio.shape == (epochs, hidden + 1)
         assert run.dead.shape == run.saturated.shape == (epochs, hidden)
-        assert run.predictions.shape == (points, 1)
+        assert run.predictions.shape == (points, PROBLEMS[experiment.problem].outputs)
         assert len(run.weights) == 2 * (hidden + 1)
         for name in ("dead", "saturated"):
             shares = getattr(run, name)
@@ -148,6 +149,7 @@ def test_the_ends_of_every_range_train(problem):
         for value in (SETTINGS[name].low, SETTINGS[name].high):
             if name in COSTLY:
                 value = min(value, COSTLY[name])
-            run = train(small.replace(**{name: value}), jit_compile=False)
+            fields = fitting(dataclasses.asdict(small) | {name: value})
+            run = train(Experiment(**fields), jit_compile=False)
             assert not math.isnan(run.skill)
             assert is_sentence(run.verdict)
