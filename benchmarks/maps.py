@@ -1,10 +1,6 @@
-"""A map of 1,500 networks against `model.fit`, in one run: `python benchmarks/maps.py` prints the table."""
+"""A map of 1,500 networks against `model.fit`, in one run."""
 
-import sys
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from helpers import Experiment, success_map, train_seeds
 from helpers.models import build_model
@@ -41,7 +37,3 @@ def main():
     print("| what | seconds | processor seconds | networks × one `model.fit` against it |\n|---|---|---|---|")
     for name, (clock, processors), networks in rows:
         print(f"| {name} | {clock:.1f} | {processors:.1f} | {networks * one / clock:,.0f} times as fast |")
-
-
-if __name__ == "__main__":
-    main()

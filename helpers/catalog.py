@@ -33,8 +33,8 @@ class Call:
         return function(*map(_made, self.args), **{k: _made(v) for k, v in self.kwargs.items()})
 
     def __str__(self):
-        arguments = [*map(_printed, self.args)]
-        arguments += [f"{name}={_printed(value)}" for name, value in self.kwargs.items()]
+        arguments = [*map(printed, self.args)]
+        arguments += [f"{name}={printed(value)}" for name, value in self.kwargs.items()]
         module, _, name = self.path.rpartition(".")
         shown = name if module.startswith("sklearn") else self.path
         return f"{shown}({', '.join(arguments)})"
@@ -56,7 +56,7 @@ def _made(value):
     return value.make() if isinstance(value, Call) else value
 
 
-def _printed(value):
+def printed(value):
     if isinstance(value, str):
         return f'"{value}"'
     if callable(value):

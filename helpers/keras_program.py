@@ -3,7 +3,7 @@
 import inspect
 import re
 
-from .catalog import TASKS, Call
+from .catalog import TASKS, Call, printed
 from .models import layer_calls, optimizer_call, order_seed, steps_per_epoch
 from .problems import preparation, target_scaler_call
 from .sources import PROBLEMS, draw_code
@@ -29,16 +29,26 @@ def program(experiment):
         parts.append(
             f"target_scaler = {target_scaler}.fit(y)\ny, y_val = target_scaler.transform(y), target_scaler.transform(y_val)"
         )
-    layers = "".join(f"    {call},\n" for call in layer_calls(e))
+    layers = "".join(f"    {_wrapped(call, 4)},\n" for call in layer_calls(e))
     loss = re.sub(r"(?<!^)(?=[A-Z])", "_", task.loss.path.rpartition(".")[2]).lower()
     parts += [
         "# The network",
         f"model = keras.Sequential([\n{layers}])",
-        f'model.compile(optimizer={optimizer_call(e)}, loss="{loss}")',
+        f"optimizer = {_wrapped(optimizer_call(e), 0)}",
+        f'model.compile(optimizer=optimizer, loss="{loss}")',
         "# The training",
         *_training(e),
     ]
     return re.sub("\n{4,}", "\n\n\n", "\n\n".join(part.strip("\n") for part in parts)) + "\n"
+
+
+def _wrapped(call, indent):
+    """A call as text; one that is longer than a line has each argument on a line of its own."""
+    if len(str(call)) + indent < 120:
+        return str(call)
+    arguments = [*map(printed, call.args), *(f"{name}={printed(value)}" for name, value in call.kwargs.items())]
+    lines = "".join(f"{' ' * (indent + 4)}{argument},\n" for argument in arguments)
+    return f"{call.path}(\n{lines}{' ' * indent})"
 
 
 def _imports(calls):
@@ -61,7 +71,7 @@ def _prepared(e, steps):
     if steps:
         pipeline = Call("sklearn.pipeline.make_pipeline", tuple(steps))
         parts.append(
-            f"prepare = {pipeline}.fit(x)  # from the training points only\n"
+            f"# Fitted on the training points only.\nprepare = {pipeline}.fit(x)\n"
             "x, x_val = prepare.transform(x), prepare.transform(x_val)"
         )
     return parts
@@ -69,19 +79,21 @@ def _prepared(e, steps):
 
 def _training(e):
     """The lines that train."""
-    fit = f"epochs={e.epochs}, validation_data=(x_val, y_val)"
+    fit, first = f"epochs={e.epochs}, validation_data=(x_val, y_val)", []
     if e.early_stopping:
         stop = Call(
             "keras.callbacks.EarlyStopping", kwargs={"patience": e.early_stopping, "restore_best_weights": True}
         )
-        fit += f", callbacks=[{stop}]"
+        first = [f"stop = {stop}"]
+        fit += ", callbacks=[stop]"
     steps = steps_per_epoch(e)
     if steps == 1:
-        return [f"history = model.fit(x, y, batch_size=len(x), shuffle=False, {fit})"]
+        return [*first, f"history = model.fit(x, y, batch_size=len(x), shuffle=False, {fit})"]
     rows = f"(order[start : start + {e.batch_size}] for start in range(0, len(x), {e.batch_size}))"
     if e.missing and e.imputation == "drop":
         rows = f"np.array_split(order, {steps})"
     return [
+        *first,
         BATCHES.format(seed=order_seed(e), rows=rows),
         f"history = model.fit(batches(), steps_per_epoch={steps}, shuffle=False, {fit})",
     ]
