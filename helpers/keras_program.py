@@ -24,7 +24,8 @@ def program(experiment):
     e = experiment
     task = TASKS[PROBLEMS[e.problem].task]
     steps, target_scaler = preparation(e), target_scaler_call(e)
-    parts = [_imports([*steps, *filter(None, [target_scaler])]), "# The data", draw_code(e), *_prepared(e, steps)]
+    pipeline = [Call("sklearn.pipeline.make_pipeline", tuple(steps))] if steps else []
+    parts = [_imports([*pipeline, *filter(None, [target_scaler])]), "# The data", draw_code(e), *_prepared(e, steps)]
     if target_scaler:
         parts.append(
             f"target_scaler = {target_scaler}.fit(y)\ny, y_val = target_scaler.transform(y), target_scaler.transform(y_val)"
@@ -54,8 +55,6 @@ def _wrapped(call, indent):
 def _imports(calls):
     """keras and numpy, and what the calls need of scikit-learn."""
     paths = {inner.path.rpartition(".")[::2] for call in calls for inner in call.inside()}
-    if calls:
-        paths.add(("sklearn.pipeline", "make_pipeline"))
     modules = sorted({module for module, _ in paths})
     names = {module: sorted(name for m, name in paths if m == module) for module in modules}
     return "\n".join(
