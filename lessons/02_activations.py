@@ -54,7 +54,7 @@ predict(
 predict(
     "adam",
     "Five sigmoid layers on the moons with `adam` instead of `sgd`. They learn …",
-    ["in most seeds", "in some seeds", "never"],
+    ["in less than 10 % of the seeds", "in 10 to 80 %", "in more than 80 %"],
 )
 
 # %% [markdown]
@@ -80,7 +80,7 @@ predict(
 # ## Explain: a quarter for each layer
 #
 # The gradient walks back from the output. At each layer it is multiplied by the slope of the activation there, and by the
-# weights. The slope of the sigmoid is s(1 − s). That is 1/4 in the middle, and less elsewhere. Ten layers: at most a millionth.
+# weights. The slope of the sigmoid is s(1 − s). That is 1/4 in the middle, and less elsewhere. Ten of them in a row: at most a millionth.
 #
 # We measure it with a rate so small that the weights stay where they start.
 
@@ -165,10 +165,17 @@ claim(
 
 # %%
 five, ten = (adam_map.study("sigmoid", depth).success_rate for depth in (5, 10))
-reveal("adam", {"in most seeds": five > 0.5, "in some seeds": 0 < five <= 0.5, "never": five == 0})
+reveal(
+    "adam",
+    {
+        "in less than 10 % of the seeds": five < 0.1,
+        "in 10 to 80 %": 0.1 <= five <= 0.8,
+        "in more than 80 %": five > 0.8,
+    },
+)
 claim(
     "With `adam`, five sigmoid layers learn in {five:.0%}, ten in {ten:.0%}.",
-    five > 0.5 and ten < 0.2,
+    five > 0.3 and ten < 0.2,
     over=adam_map.studies,
     five=five,
     ten=ten,
@@ -180,7 +187,7 @@ claim(
 #
 # ## Mend
 #
-# **What looks right and is not: a larger rate.** The first layer needs steps thousands of times longer, but the last one does
+# **What looks right and is not: a larger rate.** The first of five layers needs steps hundreds of times longer, the last one does
 # not. One rate cannot be both. **What rescues: another activation**, as in the map.
 
 # %%
@@ -205,25 +212,24 @@ claim("At ten or a hundred times the rate {most:.0%} learn.", most < 0.1, over=f
 # stay. And 10 is far too large. Three `tanh` or `relu` layers of 16 on a wave:
 
 # %%
-from helpers.figures import sweep
-
 wave = Experiment(
     problem="sine", scaling="standard", samples=100, depth=3, batch_size=None, epochs=200, learning_rate=0.01
 )
-starts = ["glorot_uniform", "he_normal", "zeros", "random_normal"]
-by_start = {
-    bend: [train_seeds(wave.replace(activation=bend, initializer=one), 50) for one in starts]
-    for bend in ("tanh", "relu")
-}
-sweep(starts, by_start, label="initializer", title="Glorot or he: both work here; zeros and far too large do not")
+starts = [("tanh", "glorot_uniform"), ("relu", "glorot_uniform"), ("relu", "he_normal")]
+starts += [(bend, bad) for bad in ("zeros", "random_normal") for bend in ("tanh", "relu")]
+begun = [train_seeds(wave.replace(activation=bend, initializer=start), 50) for bend, start in starts]
+skills(
+    {f"{bend}, {start}": study for (bend, start), study in zip(starts, begun, strict=True)},
+    title="Glorot or he: both work at this depth; zeros and far too large do not",
+)
 
 # %%
-good = min(study.success_rate for row in by_start.values() for study in row[:2])
-zero, large = (max(row[place].success_rate for row in by_start.values()) for place in (2, 3))
+good = min(study.success_rate for study in begun[:3])
+zero, large = (max(study.success_rate for study in pair) for pair in (begun[3:5], begun[5:]))
 claim(
     "From `glorot` or `he` at least {good:.0%} learn, from zeros {zero:.0%}, from far too large {large:.0%}.",
     good > 0.9 and zero == 0 and large < 0.1,
-    over=[*by_start["tanh"], *by_start["relu"]],
+    over=begun,
     good=good,
     zero=zero,
     large=large,
@@ -257,6 +263,8 @@ Lab(
 )
 
 # %%
+from helpers.figures import sweep
+
 rates = [0.01, 0.1, 1]
 died = [train_seeds(one.replace(learning_rate=rate), 50) for rate in rates]
 leaky = [train_seeds(one.replace(learning_rate=rate, activation="leaky_relu"), 50) for rate in rates]
@@ -346,10 +354,9 @@ claim(
 wide = one.replace(activation="tanh", stretch=100.0)
 unscaled, scaled = (train_seeds(wide.replace(scaling=scaling), 50) for scaling in ("none", "standard"))
 slow = train_seeds(unscaled.experiment.replace(learning_rate=0.001), 50)
-layers(
-    {"unscaled": unscaled, "standardised": scaled},
-    measure="saturated",
-    title="Inputs in the hundreds saturate nearly every tanh unit",
+skills(
+    {"unscaled": unscaled, "unscaled, a tenth of the rate": slow, "standardised": scaled},
+    title="Inputs in the hundreds saturate the units; only scaling helps",
 )
 
 # %%
@@ -465,7 +472,7 @@ claim(
 )
 
 # %% [markdown]
-# Each step of `adam` is about one rate long. A hundred steps of 0.001 are about 0.1, and the weights start up to 1.2 from zero. So the
+# Each step of `adam` is about one rate long. A hundred steps of 0.001 are about 0.1, and the weights start up to 1.4 from zero. So the
 # example shows neither a sigmoid that fails nor a relu that works. It shows 100 short steps. Now long enough: 500 steps of 0.05.
 
 # %%
@@ -496,8 +503,24 @@ enough = float(xor_map.rate[2].min())
 claim("Sixteen units: at least {enough:.0%} with every activation.", enough > 0.9, over=xor_map.studies, enough=enough)
 
 # %% [markdown]
-# So the claim is reversed: with two units, one dead `relu` unit is the end, and `sigmoid` never dies. When *is* `relu` better? In
-# speed, once there are enough units:
+# So with two units the claim is reversed. Why? Look at the seeds in which a `relu` unit is dead at the end.
+
+# %%
+pair = train_seeds(xor_lab.first, 100)
+maimed = pair.dead[:, -1, 0] > 0
+share, still, whole = float(maimed.mean()), float(pair.learned[maimed].mean()), float(pair.learned[~maimed].mean())
+claim(
+    "In {share:.0%} a unit is dead. Of these {still:.0%} learn, of the others {whole:.0%}.",
+    share > 0.4 and still == 0 and whole > 0.3,
+    over=pair,
+    share=share,
+    still=still,
+    whole=whole,
+)
+
+# %% [markdown]
+# One unit alone cannot solve XOR, so one dead unit of two is the end. `sigmoid` fails more seldom, in local minima. When *is*
+# `relu` better? In speed, once there are units enough:
 
 # %%
 quick = {bend: train_seeds(xor.replace(width=16, activation=bend, epochs=500), 100) for bend in ("sigmoid", "relu")}
