@@ -256,15 +256,20 @@ def _schedule(name, **more):
     return call
 
 
+_cosine = _schedule("CosineDecay")
+
+
 def _warmup(rate, steps):
-    first = max(1, steps // 10)
+    first = steps // 10
+    if not first:  # too few steps to rise in
+        return _cosine(rate, steps)
     kwargs = {"initial_learning_rate": 0.0, "decay_steps": steps - first, "warmup_target": rate, "warmup_steps": first}
     return Call("keras.optimizers.schedules.CosineDecay", kwargs=kwargs)
 
 
 SCHEDULES = {
     "constant": Schedule(None, "the same rate in every step"),
-    "cosine": Schedule(_schedule("CosineDecay"), "falls along a cosine to 0 at the last step"),
+    "cosine": Schedule(_cosine, "falls along a cosine to 0 at the last step"),
     "exponential": Schedule(_schedule("ExponentialDecay", decay_rate=0.01), "falls to a hundredth at the last step"),
     "warmup": Schedule(_warmup, "rises for a tenth of the steps, then falls along a cosine"),
 }

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
-from .catalog import INITIALIZERS
-from .run import skill
+from .catalog import INITIALIZERS, TASKS
+from .models import output_activation
+from .run import nothing_to_learn, skill
 
 SMALL_GRADIENT = 1e-3  # first layer's gradient, as a share of the last hidden layer's
 MANY_UNITS = 0.5
+FAR = 20.0  # inputs or targets of this size are far from what weights and rates are made for
+# Between what an output activation can answer, where that is bounded.
+OUTPUT_RANGES = {"relu": (0, np.inf), "sigmoid": (0, 1), "tanh": (-1, 1), "softmax": (1, 1)}
 ROUGH_STEP = 0.03  # mean step of an epoch, as a share of the weights' length
 
 
@@ -28,6 +32,77 @@ class Finding:
 
     def __str__(self):
         return f"{self.evidence} {self.remedy}"
+
+
+def holes(run):
+    share = np.isnan(run.problem.x).mean()
+    if share:
+        return Finding(
+            "missing_values",
+            f"{share:.1%} of the inputs are NaN. A single one makes every weight NaN in the first step.",
+            "Put something in their place (missing values), or leave these points out.",
+            "04_preprocessing",
+        )
+
+
+def nothing(run):
+    if nothing_to_learn(run.problem):
+        problem = run.problem
+        return Finding(
+            "nothing_to_learn",
+            f"Always answering the same has an error of {problem.baseline:.3g}, the {problem.floor_name} one of "
+            f"{problem.noise_floor:.3g}: the inputs do not tell the target.",
+            "Look for other inputs; no network will find it in these.",
+            "04_preprocessing",
+        )
+
+
+def wrong_output(run):
+    e, y = run.experiment, run.problem.y
+    output = output_activation(e)
+    if run.problem.task != "regression":
+        fits = output == TASKS[run.problem.task].output_activation
+        told = f"The output layer has {output}, and the classes need {TASKS[run.problem.task].output_activation}."
+    else:
+        low, high = OUTPUT_RANGES.get(output, (-np.inf, np.inf))
+        outside = float(((y < low) | (y > high)).mean())
+        fits = outside == 0
+        bounds = f"never below {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
+        told = f"The output, {output}, is {bounds}, and {outside:.0%} of the targets lie outside."
+    if not fits:
+        return Finding("output_activation_mismatch", told, "Set the output activation to own.", "02_activations")
+
+
+def targets_out_of_reach(run):
+    y, answers = run.problem.y, run.predictions
+    if run.problem.task != "regression" or abs(y.mean()) + y.std() < FAR:
+        return None
+    away = abs(float(np.mean(answers)) - y.mean())
+    if run.diverged_at is not None or away > y.std():
+        return Finding(
+            "unscaled_targets",
+            f"The targets lie about {y.mean():.3g}, "
+            + (f"and the answers are {away:.2g} away from there." if np.isfinite(away) else "and the loss blew up."),
+            "Scale the targets to mean 0 and standard deviation 1.",
+            "04_preprocessing",
+        )
+
+
+def inputs_out_of_scale(run):
+    x = run.problem.x
+    middle, spread = x.mean(axis=0), x.std(axis=0)
+    size = np.abs(middle) + spread
+    wide = (size > FAR) | ((np.abs(middle) > 5 * spread) & (np.abs(middle) > 5))
+    suffers = run.diverged_at is not None or run.skill < 0.5 or max([0, *run.dead[-1], *run.saturated[-1]]) > MANY_UNITS
+    if wide.any() and suffers:
+        worst = int(np.argmax(size))
+        return Finding(
+            "unscaled_inputs",
+            f"Input {worst + 1} has a mean of {middle[worst]:.3g} and a standard deviation of {spread[worst]:.3g}; "
+            "weights and rates are made for about 0 and 1.",
+            "Scale the inputs (standard, or robust where there are outliers).",
+            "04_preprocessing",
+        )
 
 
 def diverged(run):
@@ -171,6 +246,7 @@ def too_small(run):
 
 
 RULES = (
+    holes, nothing, wrong_output, targets_out_of_reach, inputs_out_of_scale,
     diverged, equal_units, no_bend, over_regularized, dead_units, vanishing, saturated_units, hardly_moved, rough, overfitting,
     still_falling, too_small,
 )  # fmt: skip
@@ -178,7 +254,9 @@ RULES = (
 
 def line_skill(problem):
     """The skill of the least-squares line (for classes: of its rounded answers)."""
-    line = LinearRegression().fit(problem.x, problem.y)
+    classes = np.arange(problem.y.max() + 1) if problem.task == "multiclass" else None
+    targets = problem.y if classes is None else problem.y == classes
+    line = LinearRegression().fit(problem.x, targets)
     return skill(problem.error(line.predict(problem.x_val)), problem)
 
 
@@ -189,4 +267,12 @@ def findings(run):
     with np.errstate(
         over="ignore", invalid="ignore"
     ):  # a run on its way to infinity may come to its end before it is there
-        return [finding for rule in RULES if (finding := rule(run)) is not None]
+        found = [finding for rule in RULES if (finding := rule(run)) is not None]
+    return found or [
+        Finding(
+            "too_few_epochs",
+            f"No rule names a cause, and the skill is {run.skill:.2f}.",
+            "Train for more epochs; if that changes nothing, try other seeds, then a lower learning rate.",
+            "03_optimizers",
+        )
+    ]

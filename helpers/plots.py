@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 from PIL import Image
 
 from .problems import PROBLEMS, make_problem
@@ -229,6 +229,13 @@ class Panel:
         """Whether there is room for few labels only."""
         return self.axes.bbox.width / self.axes.figure.dpi < 2.4
 
+    def log_scale(self, low, high):
+        """A logarithmic y axis with short numbers: matplotlib's own, such as 6 × 10⁻¹, reach into the next panel."""
+        short = FuncFormatter(lambda value, _: number(value))
+        self.axes.set(yscale="log", ylim=(low, high))
+        self.axes.yaxis.set_major_formatter(short)
+        self.axes.yaxis.set_minor_formatter(short if high < 12 * low else NullFormatter())
+
     def moving(self, artist):
         """Mark an artist as one that is drawn anew in every frame."""
         artist.set_animated(True)
@@ -414,13 +421,13 @@ class Fit(Panel):
         if pinned:
             x, probability, _ = right_answers(pinned)
             self._dots("pinned", ms=3).set(data=(x, probability), animated=False)
-        self.right, self.wrong = self._dots("network"), self._dots("dead")
+        self.hits, self.misses = self._dots("network"), self._dots("dead")
 
     def update_answers(self, run):
         x, probability, right = right_answers(run)
-        self.right.set_data(x[right], probability[right])
-        self.wrong.set_data(x[~right], probability[~right])
-        return [self.right, self.wrong]
+        self.hits.set_data(x[right], probability[right])
+        self.misses.set_data(x[~right], probability[~right])
+        return [self.hits, self.misses]
 
     # --- many seeds --------------------------------------------------------------------------------------------------
 
@@ -490,7 +497,8 @@ class Loss(Panel):
     def begin(self, scene):
         axes = self.axes
         self.limits = self._limits(scene)
-        axes.set(yscale="log", ylim=self.limits, xlim=(0, self._epochs(scene)), xlabel="epoch", ylabel="loss")
+        self.log_scale(*self.limits)
+        axes.set(xlim=(0, self._epochs(scene)), xlabel="epoch", ylabel="loss")
         axes.xaxis.set_major_locator(MaxNLocator(3 if self.narrow else 5, integer=True))
         for (level, _, color), ls in zip(self._levels(scene), (":", "--"), strict=False):
             axes.axhline(level, color=self.colors[color], lw=1.3, ls=ls)
@@ -619,7 +627,8 @@ class Gradients(Layers):
         if len(set(counts)) == 1:
             names[-1] = "out"
         self.ticks(names)
-        self.axes.set(yscale="log", ylim=(self.low, high), ylabel="length of the gradient")
+        self.log_scale(self.low, high)
+        self.axes.set_ylabel("length of the gradient")
         self.axes.set_xlabel("layer from the input (○ first epoch)")
         if scene.pinned:
             self.pin(self.values(scene.pinned, -1))

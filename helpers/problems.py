@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import log_loss
@@ -27,7 +28,8 @@ def _kernel_ridge(x, y, x_val):
 
 
 def _support_vectors(x, y, x_val):
-    model = make_pipeline(SimpleImputer(), StandardScaler(), SVC()).fit(x, y[:, 0])
+    classifier = SVC() if len(np.unique(y)) > 1 else DummyClassifier()
+    model = make_pipeline(SimpleImputer(), StandardScaler(), classifier).fit(x, y[:, 0])
     return model.predict(x_val)[:, None] == np.arange(y.max() + 1)
 
 
@@ -133,9 +135,7 @@ def _problem(e):
     raw_x, y, y_val = points.x[kept], points.y[kept], points.y_val
     steps = preparation(e)
     pipeline = make_pipeline(*[step.make() for step in steps]).fit(raw_x) if steps else None
-    best = points.best_val
-    if best is None:
-        best = REFERENCES[source.reference](raw_x, y, points.x_val)
+    best = _best(source, points)
     scaler = target_scaler_call(e)
     to_target = scaler.make().fit(y).transform if scaler else np.asarray
     y, y_val, best = to_target(y), to_target(y_val), to_target(best)
@@ -157,8 +157,19 @@ def _problem(e):
         baseline=baseline,
         loss_of_constant=loss_of_constant,
         loss_of_truth=floor if source.task == "regression" else 0.0,
-        truth=None if source.table else lambda raw: to_target(source.answer((raw - e.offset) / e.stretch)),
+        truth=None if source.table else lambda raw: to_target(source.answer(_moved_back(e, raw))),
     )
+
+
+def _best(source, points):
+    """The best answers to the validation points: of the truth, or of what stands in for it."""
+    if source.table:
+        return REFERENCES[source.reference](points.whole_x, points.y, points.whole_x_val)
+    return source.answer(points.whole_x_val)
+
+
+def _moved_back(e, raw):
+    return raw if e.stretch == 1 and not e.offset else (raw - e.offset) / e.stretch
 
 
 def _constant(source, y, y_val):

@@ -51,6 +51,18 @@ def bump_truth(x):
     return np.exp(-0.5 * (x / 0.15) ** 2)
 
 
+def half_wave_truth(x):
+    return np.sin(np.pi * x)
+
+
+def sparse_inputs(rng, n):
+    return rng.standard_normal((n, 20))
+
+
+def sparse_truth(x):
+    return 2 * x[:, :1] - 1.5 * x[:, 1:2] + x[:, 2:3]
+
+
 def triangle_truth(x):
     return 1 - 2 * np.abs((4 * x) % 2 - 1)
 
@@ -166,7 +178,7 @@ def lose_some(rng, x, share):
     return np.where(rng.random(x.shape) < share, np.nan, x)
 
 
-def lose_largest(rng, x, share):
+def lose_largest(x, share):
     """The largest values of each column are lost: missing not at random."""
     return np.where(x > np.quantile(x, 1 - share, axis=0), np.nan, x)
 
@@ -295,6 +307,11 @@ PROBLEMS = {
     "moons": _classes("two half moons that reach into each other", 200, 0.1, moons_inputs, moons_truth),
     "circle": _classes("inside or outside of a circle", 200, 0.0, square_inputs, circle_truth),
     "price": _surface("targets of about 200 000", 5000.0, square_inputs, price_truth),
+    "half_wave": _curve("one wave between −1 and 1", 200, 0.1, interval_inputs, half_wave_truth),
+    "sparse": Source(
+        "twenty inputs, of which three count", "regression", tuple(f"x{number}" for number in range(1, 21)), "y",
+        60, 0.3, "targets", sparse_inputs, sparse_truth,
+    ),
     "two_scales": _surface("one input up to 1, one up to 1000", 0.05, two_scales_inputs, two_scales_truth),
     "three_points": _surface("three points, two inputs that say the same", 0.0, three_points_inputs, three_points_truth, samples=3),
     "ratio": _surface(
@@ -361,13 +378,14 @@ def most_samples(name, complete=True):
 
 
 class Points(NamedTuple):
-    """Raw training and validation points; best_val: the best answers to x_val, None for real data."""
+    """Raw training and validation points; whole_x, whole_x_val: the inputs before anything was lost, moved or spoilt."""
 
     x: np.ndarray
     y: np.ndarray
     x_val: np.ndarray
     y_val: np.ndarray
-    best_val: np.ndarray | None
+    whole_x: np.ndarray
+    whole_x_val: np.ndarray
 
 
 def draw(e):
@@ -377,17 +395,17 @@ def draw(e):
     sizes = (e.samples, VALIDATION_POINTS)
     # Drawn one after the other, as the Keras program does, so that both take the same random numbers.
     parts = _split_table(e, rng) if source.table else (_draw_part(source, rng, n, e.noise) for n in sizes)
-    points = []
+    points, whole = [], []
     for number, (x, y) in enumerate(parts):
-        best = None if source.table else source.answer(x)
+        whole.append(x)
         if e.stretch != 1 or e.offset:
             x = e.stretch * x + e.offset
         if e.missing:
-            x = lose_some(rng, x, e.missing) if e.missing_kind == "by chance" else lose_largest(rng, x, e.missing)
+            x = lose_some(rng, x, e.missing) if e.missing_kind == "by chance" else lose_largest(x, e.missing)
         if e.outliers and number == 0:
             x = spoil(rng, x, e.outliers)
         points += [x, y]
-    return Points(*points, best)
+    return Points(*points, *whole)
 
 
 def _split_table(e, rng):

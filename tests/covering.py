@@ -2,6 +2,24 @@
 
 import random
 
+from helpers.catalog import FEATURES
+from helpers.sources import PROBLEMS, most_samples
+
+
+def fitting(fields):
+    """The fields of an experiment, with those changed that do not go together with its problem."""
+    source = PROBLEMS[fields["problem"]]
+    changed = {"samples": min(fields["samples"], most_samples(fields["problem"]))}
+    if fields["features"] is None or not source.suits(FEATURES[fields["features"]]):
+        changed["features"] = None
+    if source.categories:
+        changed |= {"missing": 0.0, "outliers": 0, "offset": 0.0, "stretch": 1.0}
+    elif fields["imputation"] == "drop" and changed["samples"] * (1 - fields["missing"]) ** len(source.features) < 5:
+        changed["missing"] = 0.0
+    if changed.get("offset", fields["offset"]) < 0:
+        changed["offset"] = -fields["offset"]  # a logarithm needs positive inputs
+    return fields | changed
+
 
 def covering(tables, at_least):
     """A dict for each row: as many rows as the longest table has values, or `at_least`.

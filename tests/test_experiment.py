@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from covering import fitting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,15 +52,7 @@ def experiments(draw):
         else:
             strategy = st.floats(setting.low, setting.high)
         fields[name] = draw(strategy | st.none() if setting.none_means else strategy)
-    source = PROBLEMS[fields["problem"]]
-    fields["samples"] = min(fields["samples"], most_samples(fields["problem"]))
-    fields["features"] = draw(st.sampled_from([name for name, row in FEATURES.items() if source.suits(row)]))
-    if source.categories:
-        fields |= {"missing": 0.0, "outliers": 0, "offset": 0.0, "stretch": 1.0}
-    fields["offset"] = abs(fields["offset"])
-    if fields["imputation"] == "drop" and fields["samples"] * (1 - fields["missing"]) ** len(source.features) < 5:
-        fields["missing"] = 0.0
-    return Experiment(**fields)
+    return Experiment(**fitting(fields))
 
 
 # --- the declaration ------------------------------------------------------------------------------

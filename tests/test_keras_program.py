@@ -13,11 +13,10 @@ import sys
 
 import numpy as np
 import pytest
-from covering import covering
+from covering import covering, fitting
 
 from helpers import Experiment, train
 from helpers.experiment import SETTINGS
-from helpers.problems import most_samples
 
 DRIVER = """\
 import contextlib, io, json, sys, traceback
@@ -39,6 +38,12 @@ print(json.dumps(histories))
 TRIED = {
     "samples": (13, 24, 2, 30),
     "noise": (None, 0.0, 0.5),
+    "stretch": (1.0, 1.0, 0.5),
+    "offset": (0.0, 0.0, 2.0),
+    "outliers": (0, 0, 0, 2),
+    "missing": (0.0, 0.1, 0.0, 0.2),
+    "bias_initializer": (0.0, 0.0, -0.5),
+    "early_stopping": (0, 0, 1, 2),
     "seed": (0, 1, 999_999),
     "depth": (2, 1, 3, 0),
     "width": (8, 3, 1),
@@ -61,9 +66,7 @@ def tried(name):
 def selection():
     """Experiments in which every value that is tried stands at least once."""
     rows = covering({name: tried(name) for name in SETTINGS}, at_least=18)
-    for row in rows:
-        row["samples"] = min(row["samples"], most_samples(row["problem"]))
-    return [Experiment(**row) for row in rows]
+    return [Experiment(**fitting(row)) for row in rows]
 
 
 SELECTION = selection()
@@ -80,6 +83,17 @@ SPECIAL = {
     "dropout in every layer": PLAIN.replace(depth=3, dropout=0.4, activation="relu"),
     "two points": PLAIN.replace(samples=2, batch_size=1),
     "a tiny rate and a tiny penalty": PLAIN.replace(learning_rate=1e-8, l1=1e-5, l2=1e-5),
+    "penguins, scaled": PLAIN.replace(problem="penguins", scaling="standard", imputation="median"),
+    "shares, scaled": PLAIN.replace(problem="stock_return", scaling="standard", target_scaling="standard"),
+    "one input for each letter": PLAIN.replace(problem="category", features="one_hot"),
+    "points dropped": PLAIN.replace(problem="product", samples=60, missing=0.2),
+    "the largest are missing, and said so": PLAIN.replace(
+        problem="product", missing=0.2, missing_kind="the largest", imputation="indicator", scaling="standard"
+    ),
+    "stops early": PLAIN.replace(learning_rate=0.3, epochs=30, early_stopping=2),
+    "warmup": PLAIN.replace(schedule="warmup", optimizer="nesterov"),
+    "ratio": PLAIN.replace(problem="ratio", features="ratio", scaling="standard"),
+    "clock": PLAIN.replace(problem="hour", features="clock"),
     "diverged": PLAIN.replace(problem="line", optimizer="sgd", learning_rate=1000.0, depth=0, epochs=20),
 }
 ALL = {**{f"{i}: {e.problem} {e.optimizer} {e.activation}": e for i, e in enumerate(SELECTION)}, **SPECIAL}

@@ -326,12 +326,12 @@ def test_classes_with_many_inputs_show_the_probability_of_the_right_answer(moons
     run = with_problem(moons, answers, task="multiclass", y=y, y_val=y_val, raw_x=names, raw_x_val=names)
     assert plots.show_points(run.problem) is None
     panel = drawn(run, pinned=run)
-    right, wrong = panel.right.get_ydata(), panel.wrong.get_ydata()
+    right, wrong = panel.hits.get_ydata(), panel.misses.get_ydata()
     assert len(right) == -(-len(y_val) // 3)
     assert len(right) + len(wrong) == len(y_val)
     assert set(right) == {0.8}
     assert set(wrong) == {0.1}
-    assert np.abs(panel.right.get_xdata()).max() <= 0.3, "jitter keeps the classes apart"
+    assert np.abs(panel.hits.get_xdata()).max() <= 0.3, "jitter keeps the classes apart"
 
 
 def test_right_answers_of_two_classes(moons):

@@ -1,20 +1,21 @@
 """What holds for every experiment that may be asked for, and not only for those that somebody thought of."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
-from covering import covering
+from covering import covering, fitting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers import Experiment, train, train_seeds
 from helpers.diagnosis import findings
 from helpers.experiment import SETTINGS
-from helpers.problems import PROBLEMS, most_samples
 from helpers.run import PER_EPOCH
+from helpers.sources import PROBLEMS, most_samples
 
-EXAMPLES = 12  # for each network
+EXAMPLES = 20  # for each network
 COSTLY = {"samples": 40, "epochs": 3}  # bounds that keep a run cheap
 BUILT = {
     "depth": (1, 2, 0, 3, 20),
@@ -56,7 +57,7 @@ def experiments(draw, network):
     for name in VALUES:
         highest = most_samples(network["problem"]) if name == "samples" else math.inf
         fields[name] = draw(numbers(SETTINGS[name], min(highest, COSTLY.get(name, math.inf))))
-    return Experiment(**fields)
+    return Experiment(**fitting(fields))
 
 
 def same(one, other):
@@ -94,7 +95,7 @@ def test_any_experiment_trains_and_ends_in_a_verdict(network):
         assert run.val_loss.shape == (epochs,)
         assert run.gradient_norm.shape == run.update_ratio.shape == (epochs, hidden + 1)
         assert run.dead.shape == run.saturated.shape == (epochs, hidden)
-        assert run.predictions.shape == (points, 1)
+        assert run.predictions.shape == (points, PROBLEMS[experiment.problem].outputs)
         assert len(run.weights) == 2 * (hidden + 1)
         for name in ("dead", "saturated"):
             shares = getattr(run, name)
@@ -148,6 +149,7 @@ def test_the_ends_of_every_range_train(problem):
         for value in (SETTINGS[name].low, SETTINGS[name].high):
             if name in COSTLY:
                 value = min(value, COSTLY[name])
-            run = train(small.replace(**{name: value}), jit_compile=False)
+            fields = fitting(dataclasses.asdict(small) | {name: value})
+            run = train(Experiment(**fields), jit_compile=False)
             assert not math.isnan(run.skill)
             assert is_sentence(run.verdict)
