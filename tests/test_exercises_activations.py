@@ -1,0 +1,126 @@
+"""helpers/exercises_activations.py: right answers pass, wrong ones learn what is wrong with them."""
+
+import pytest
+
+from helpers import Experiment
+from helpers import exercises_activations as activations
+from helpers.exercises_activations import PATIENTS
+from helpers.teaching import NotYet
+
+XOR = Experiment(problem="xor", depth=1, width=4, batch_size=None, epochs=500, learning_rate=0.05)
+MOONS = Experiment(problem="moons", scaling="standard", depth=5, width=10, batch_size=25)
+CURED = {
+    "A": ("vanishing gradient", PATIENTS["A"].replace(activation="tanh")),
+    "B": ("dead units", PATIENTS["B"].replace(bias_initializer=0.0)),
+    "C": ("saturated units", PATIENTS["C"].replace(scaling="standard")),
+    "D": ("wrong output", PATIENTS["D"].replace(output_activation="linear")),
+}
+
+
+@pytest.mark.parametrize("answer", [0.25**10, 1 / 4**10, 9.5e-7, 1e-6])
+def test_ten_slopes_takes_any_way_to_write_it(answer):
+    assert "left of the gradient" in activations.ten_slopes(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (0.25, "one of them"),
+        (2.5, "multiply"),
+        (0.5**10, "value of the sigmoid at 0"),
+        (0.25**9, "nine"),
+        (0.25**11, "eleven"),
+        (1.0, "never 1"),
+        (1e-2, "too large"),
+        (1e-12, "too small"),
+        ("0.25", "is a number"),
+        (True, "is a number"),
+        (float("nan"), "is a number"),
+    ],
+)
+def test_ten_slopes_says_what_is_wrong(answer, words):
+    with pytest.raises(NotYet, match=words):
+        activations.ten_slopes(answer)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "leaky_relu"])
+def test_small_xor_takes_every_activation_that_learns(activation):
+    assert "Learned in" in activations.small_xor(XOR.replace(activation=activation))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (XOR.replace(width=8), "8 units; at most 4"),
+        (XOR.replace(epochs=600), "600 steps; at most 500"),
+        (XOR.replace(batch_size=2), "1000 steps"),
+        (XOR.replace(depth=2), "depth=1"),
+        (XOR.replace(activation="relu"), "have to learn"),
+        (XOR.replace(learning_rate=0.001, epochs=100), "no better than a constant|still falling|part of the way"),
+        ("tanh", r"Experiment\(...\), not str"),
+    ],
+)
+def test_small_xor_says_what_is_wrong(answer, words):
+    with pytest.raises(NotYet, match=words):
+        activations.small_xor(answer)
+
+
+def test_deep_sigmoid_keeps_its_sigmoid():
+    right = MOONS.replace(
+        activation="sigmoid", optimizer="adam", learning_rate=0.01, initializer="he_normal", epochs=125
+    )
+    assert "Learned in" in activations.deep_sigmoid(right)
+    with pytest.raises(NotYet, match="activation='sigmoid' is given"):
+        activations.deep_sigmoid(right.replace(activation="tanh"))
+    with pytest.raises(NotYet, match="1008 steps; at most 1000"):
+        activations.deep_sigmoid(right.replace(epochs=126))
+    with pytest.raises(NotYet, match="no better than a constant"):
+        activations.deep_sigmoid(right.replace(optimizer="sgd", epochs=10))
+
+
+def test_deep_with_sgd_stays_with_sgd():
+    right = MOONS.replace(
+        depth=10, activation="selu", initializer="lecun_normal", optimizer="sgd", learning_rate=0.1, batch_size=40
+    )
+    assert "Learned in" in activations.deep_with_sgd(right)
+    with pytest.raises(NotYet, match="optimizer='sgd' is given"):
+        activations.deep_with_sgd(right.replace(optimizer="adam"))
+    with pytest.raises(NotYet, match="800 steps; at most 500"):
+        activations.deep_with_sgd(right.replace(batch_size=25))
+    with pytest.raises(NotYet, match="no better than a constant"):
+        activations.deep_with_sgd(right.replace(activation="sigmoid", epochs=10))
+
+
+def test_the_patients_are_told_apart_by_measurement():
+    for name, (cause, _) in CURED.items():
+        assert activations._measured_cause(PATIENTS[name])[0] == cause
+
+
+def test_all_cures_pass_and_another_way_does_too():
+    words = activations.name_the_causes(
+        CURED | {"D": ("wrong output", PATIENTS["D"].replace(output_activation="tanh"))}
+    )
+    assert words.count("Learned in") == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("A", ("dead units", CURED["A"][1]), "A: not dead units. Look again: the first layer's gradient"),
+        ("A", ("bad luck", CURED["A"][1]), "the cause is one of"),
+        ("A", CURED["A"][1], "give a cause and its proof"),
+        ("A", ("vanishing gradient", PATIENTS["A"]), "this one changes none"),
+        ("A", ("vanishing gradient", PATIENTS["A"].replace(activation="tanh", width=8)), "changes width, activation"),
+        ("A", ("vanishing gradient", PATIENTS["A"].replace(seed=1)), "another task"),
+        ("A", ("vanishing gradient", PATIENTS["A"].replace(learning_rate=1.0)), "vanishing gradient it is, but"),
+    ],
+)
+def test_a_wrong_diagnosis_is_told_why(name, given, words):
+    with pytest.raises(NotYet, match=words):
+        activations.name_the_causes(CURED | {name: given})
+
+
+@pytest.mark.parametrize("answer", ["dead units", {"A": CURED["A"]}])
+def test_every_patient_is_to_be_named(answer):
+    with pytest.raises(NotYet, match="dictionary of all patients"):
+        activations.name_the_causes(answer)
