@@ -62,13 +62,17 @@ class Picture(Figure):
 
     alt = ""
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def png(self):
+        """The picture as PNG."""
         data = io.BytesIO()
         with style():
             self.savefig(data, format="png", dpi=SCREEN * SHARP)
+        return data.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
         width, height = (round(inches * SCREEN) for inches in self.get_size_inches())
         shown = {"width": width, "height": height, "alt": self.alt}
-        return {"image/png": data.getvalue(), "text/plain": self.alt}, {"image/png": shown}
+        return {"image/png": self.png(), "text/plain": self.alt}, {"image/png": shown}
 
 
 def loss_curves(studies, *, title, training=False):

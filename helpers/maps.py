@@ -10,7 +10,6 @@ buttons meanwhile. Whoever reads a number (`m.rate`, `m.figure()`, …) waits un
 import asyncio
 import atexit
 import dataclasses
-import io
 import json
 import math
 import os
@@ -28,10 +27,10 @@ import traitlets
 from IPython import get_ipython
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_hex, to_rgb
-from matplotlib.figure import Figure
 
 from . import plots
 from .experiment import SETTINGS, Experiment, unknown
+from .figures import Picture
 from .training import Graph, seed_list, stream_seeds
 
 HERE = Path(__file__).parent
@@ -433,7 +432,7 @@ class SuccessMap(_Map):
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         data = {**data, "text/plain": self.text}
         if self.complete:
-            data["image/png"] = self.figure()._repr_png_()
+            data["image/png"] = self.figure().png()
         return data, metadata
 
     def _request(self, message):
@@ -603,15 +602,6 @@ def _page_attached():
     return "cellId" in request.get("metadata", {}) or os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 
-class MapFigure(Figure):
-    """A figure that shows itself in a notebook, whether or not pyplot is there."""
-
-    def _repr_png_(self):
-        data = io.BytesIO()
-        self.savefig(data, format="png")
-        return data.getvalue()
-
-
 def _picture(rows, columns, cells, title):
     """A heat map. cells: (row, column) -> (level from 0 to 1, text)."""
     height, width = len(rows.values), len(columns.values)
@@ -624,7 +614,7 @@ def _picture(rows, columns, cells, title):
     for place, (level, _) in cells.items():
         levels[place] = level
     with plots.style():
-        figure = MapFigure(figsize=inches, dpi=110)
+        figure = Picture(figsize=inches, dpi=110)
         FigureCanvasAgg(figure)
         box = [left / inches[0], 0.62 / inches[1], 1 - (left + 0.15) / inches[0], 0.36 * height / inches[1]]
         axes = figure.add_axes(box)
@@ -642,6 +632,8 @@ def _picture(rows, columns, cells, title):
             spine.set_visible(False)
         axes.set(xlabel=columns.label, ylabel=rows.label)
         axes.set_title(title)
+    told = [f"{names[0][i]}, {names[1][j]}: {text}" for (i, j), (_, text) in sorted(cells.items())]
+    figure.alt = f"{title}. {rows.label} and {columns.label}: {'; '.join(told) or 'no cell yet'}."
     return figure
 
 
@@ -747,7 +739,7 @@ class FindsMap(_Map):
         self._tell()
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "image/png": self.figure()._repr_png_(), "text/plain": self.text}, metadata
+        return {**data, "image/png": self.figure().png(), "text/plain": self.text}, metadata
 
     def _request(self, message):
         action = message.get("action")

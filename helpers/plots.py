@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from PIL import Image
 
 from .problems import PROBLEMS, make_problem
@@ -234,6 +234,7 @@ class Panel:
         short = FuncFormatter(lambda value, _: number(value))
         self.axes.set(yscale="log", ylim=(low, high))
         self.axes.yaxis.set_major_formatter(short)
+        self.axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))  # more labels would stand on each other
         self.axes.yaxis.set_minor_formatter(short if high < 12 * low else NullFormatter())
 
     def moving(self, artist):

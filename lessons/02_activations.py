@@ -336,6 +336,8 @@ claim(
     dead=dead,
     most=most,
 )
+
+# %%
 leak, walk, zero = (graves[label] for label in ("leaky_relu, rate 0.1", "elu, rate 0.1", "relu, bias 0"))
 none = float(leak.dead[:, -1].mean())
 claim(
@@ -411,6 +413,8 @@ claim(
     half=half,
     whole=whole,
 )
+
+# %%
 free, bound = (line[name].success_rate for name in ("linear", "tanh"))
 claim(
     "On the line, which reaches `21`: `linear` {free:.0%}, `tanh` {bound:.0%}.",

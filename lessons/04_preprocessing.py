@@ -517,6 +517,7 @@ def ratio_of_errors(seed):
     return errors[0] / errors[1]
 
 
+# %%
 ratio = float(np.median([ratio_of_errors(seed) for seed in range(300)]))
 claim(
     "Median error with the leaking scaler, as a multiple of the honest one: {ratio:.2f}.",

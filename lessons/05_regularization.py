@@ -258,6 +258,8 @@ claim(
     gain=gain,
     small=small,
 )
+
+# %%
 rate, held = more.success_rate, tuned.success_rate
 most = rate > 0.8 and rate > held + 0.2
 claim(

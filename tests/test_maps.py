@@ -97,7 +97,7 @@ def test_a_diverged_setting_is_a_number_and_a_word():
     assert m.loss[1, 0] == np.inf
     assert np.isfinite(m.loss[0, 0])
     for show in ("rate", "skill", "loss"):
-        assert m.figure(show)._repr_png_().startswith(b"\x89PNG")
+        assert m.figure(show).png().startswith(b"\x89PNG")
     assert [c["shown"]["loss"] for c in m._state()["cells"]][1] == "infinite"
 
 
