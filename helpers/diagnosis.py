@@ -75,7 +75,7 @@ def wrong_output(run):
 
 def targets_out_of_reach(run):
     y, answers = run.problem.y, run.predictions
-    if run.problem.task != "regression" or abs(y.mean()) + y.std() < FAR:
+    if run.problem.task != "regression" or abs(y.mean()) + y.std() < 5 * FAR:
         return None
     away = abs(float(np.mean(answers)) - y.mean())
     if run.diverged_at is not None or away > y.std():
@@ -100,7 +100,8 @@ def inputs_out_of_scale(run):
             "unscaled_inputs",
             f"Input {worst + 1} has a mean of {middle[worst]:.3g} and a standard deviation of {spread[worst]:.3g}; "
             "weights and rates are made for about 0 and 1.",
-            "Scale the inputs (standard, or robust where there are outliers).",
+            "Scale the inputs (standard, or robust where there are outliers)."
+            + " Lower the learning rate only if that is not enough." * (run.diverged_at is not None),
             "04_preprocessing",
         )
 
@@ -264,9 +265,9 @@ def findings(run):
     """The likely causes of a finished run that has not learned, the most likely first; none if it has learned."""
     if run.learned:
         return []
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # a run on its way to infinity may come to its end before it is there
+    if lost := holes(run):
+        return [lost]  # nothing else can be judged while weights are NaN
+    with np.errstate(over="ignore", invalid="ignore"):  # a run on its way to infinity may end before it is there
         found = [finding for rule in RULES if (finding := rule(run)) is not None]
     return found or [
         Finding(

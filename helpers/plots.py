@@ -231,7 +231,7 @@ class Panel:
 
     def log_scale(self, low, high):
         """A logarithmic y axis with short numbers: matplotlib's own, such as 6 × 10⁻¹, reach into the next panel."""
-        short = FuncFormatter(lambda value, _: number(value))
+        short = FuncFormatter(lambda value, _: number(value).replace("e+0", "e").replace("e-0", "e-"))
         self.axes.set(yscale="log", ylim=(low, high))
         self.axes.yaxis.set_major_formatter(short)
         self.axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))  # more labels would stand on each other
