@@ -92,7 +92,7 @@ class Graph:
         source = PROBLEMS[e.problem]
         hidden = (e.depth, e.width, e.activation, e.dropout > 0) if e.depth else ()
         output = (source.task, source.outputs, output_activation(e))
-        return (make_problem(e).x.shape[1], *hidden, *output, e.optimizer, e.early_stopping > 0, members, probes)
+        return (make_problem(e).x.shape[1], *hidden, *output, e.optimizer, *_extras(e), members, probes)
 
     def __init__(self, experiment, members=None, probes=True):
         # What enters as a value must not leave its mark: with momentum 0, say, Keras keeps no speeds.
@@ -106,7 +106,7 @@ class Graph:
         self.experiment = experiment
         self.output_activation = output_activation(experiment)
         self.loss = TASKS[PROBLEMS[experiment.problem].task].loss.with_(reduction=None).make()
-        self.stops_early = experiment.early_stopping > 0
+        self.scheduled, self.stops_early = _extras(experiment)
 
         rows = () if members is None else (members,)
         self.vector = keras.Variable(np.zeros((*rows, sum(self.sizes)), "float32"), name="weights")
@@ -195,6 +195,7 @@ class Graph:
             dropout.knob = knobs.dropout
         for variable, value in zip([self.vector, *self.optimizer.variables], [weights, *slots], strict=True):
             variable.assign(value)
+        self.optimizer.learning_rate.assign(rates[0, 0])
 
         axis = 0 if self.members is None else 1
         rows = self.vector.shape[:-1]
@@ -207,7 +208,8 @@ class Graph:
             x = tf.gather(data.x, batch, axis=axis, batch_dims=axis)
             y = tf.gather(data.y, batch, axis=axis, batch_dims=axis)
             vector = tf.identity(self.vector.value)
-            self.optimizer.learning_rate.assign(epoch_rates[number])
+            if self.scheduled:
+                self.optimizer.learning_rate.assign(epoch_rates[number])
             batch_loss, layer_state = self._step(vector, layer_state, x, y, shares[number], knobs)
             return number + 1, loss + batch_loss * portions[number], layer_state, epoch_order, epoch_rates
 
@@ -353,6 +355,11 @@ class Kept(NamedTuple):
 def _where(members, yes, no):
     """`yes` in the rows of some members, `no` in those of the others."""
     return tf.where(members[..., None], yes, no)
+
+
+def _extras(experiment):
+    """What costs every step a little, and is built into a graph only where it is asked for: schedule, early stopping."""
+    return experiment.schedule != "constant", experiment.early_stopping > 0
 
 
 def _with_knob(call):
