@@ -22,7 +22,7 @@ from .training import has_graph, stream, stream_seeds
 
 HERE = Path(__file__).parent
 SEEDS = 100
-IDLE = 0.7  # seconds without a request after which the lab prepares for the next one; each graph then blocks for 0.3
+IDLE = 1.0  # seconds without a request after which the lab prepares for the next one; each graph then blocks for 0.4
 
 _training = weakref.WeakSet()  # the labs that train right now: while there is one, no other prepares anything
 
