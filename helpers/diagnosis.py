@@ -13,7 +13,7 @@ from .catalog import INITIALIZERS, TASKS
 from .models import output_activation
 from .run import nothing_to_learn, skill
 
-SMALL_GRADIENT = 1e-3  # first layer's gradient, as a share of the last hidden layer's
+SMALL_GRADIENT = 0.1  # first layer's gradient, as a share of the last hidden layer's; relu with he_normal keeps 0.2
 MANY_UNITS = 0.5
 FAR = 20.0  # inputs or targets of this size are far from what weights and rates are made for
 # Between what an output activation can answer, where that is bounded.
@@ -168,10 +168,10 @@ def saturated_units(run):
 def vanishing(run):
     for epoch, when in ((-1, "at the end"), (0, "at the start")):
         hidden = run.gradient_norm[epoch, :-1]
-        if len(hidden) > 1 and hidden[0] < SMALL_GRADIENT * hidden[-1]:
+        if len(hidden) > 2 and hidden[0] < SMALL_GRADIENT * hidden[-1]:
             return Finding(
                 "vanishing_gradient",
-                f"The first layer's gradient was {hidden[0] / hidden[-1]:.0e} of the last hidden layer's {when}.",
+                f"The first layer's gradient was {hidden[0] / hidden[-1]:.1g} of the last hidden layer's {when}.",
                 "Take tanh, or relu with he_normal, or fewer layers.",
                 "02_activations",
             )
