@@ -28,8 +28,12 @@ START = "notebooks/00_start_here.ipynb"
 # What is installed from each lock: GB to download and on disk, and the locks it satisfies.
 LOCKS = {
     "requirements.txt": (0.5, 2.3, ["requirements.txt"]),
-    "requirements-test.txt": (0.6, 2.5, ["requirements.txt", "requirements-test.txt"]),
+    "requirements-hub.txt": (0.6, 2.6, ["requirements.txt", "requirements-hub.txt"]),
+    "requirements-test.txt": (0.7, 2.8, ["requirements.txt", "requirements-hub.txt", "requirements-test.txt"]),
 }
+
+# How all tests are run: file by file in as many processes as there are cores, each of which takes up to 2 GB.
+PARALLEL = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 # What TensorFlow is built for.
 VERSIONS = ("3.11", "3.12", "3.13")
@@ -286,21 +290,39 @@ def lab(arguments):
     return start(environment("requirements.txt"), "-m", "jupyterlab", *page, *arguments)
 
 
+def hub(arguments):
+    """start a JupyterHub for a class in one room; --help tells more"""
+    if WINDOWS:
+        raise Stop("JupyterHub does not run on Windows. Start it on Linux or macOS, or in the Linux of WSL.")
+    return start(environment("requirements-hub.txt"), "classroom/hub.py", *arguments)
+
+
 def test(arguments):
-    """run ruff and every test; tests/test_run.py, -k, -x and the like are handed on to pytest"""
+    """run ruff and every test; tests/test_run.py, -k, -x and the like go on to pytest"""
     python = environment("requirements-test.txt")
-    if not any((ROOT / argument.split("::")[0]).exists() for argument in arguments):
-        checks = (["check"], ["format", "--check"])
-        codes = [subprocess.call([python, "-m", "ruff", *c], cwd=str(ROOT)) for c in checks]
-        if any(codes):
-            print("The tests have not been run, because ruff has objections.", file=sys.stderr)
-            return max(codes)
-    return start(python, "-m", "pytest", *arguments)
+    if any((ROOT / argument.split("::")[0]).exists() for argument in arguments):
+        return start(python, "-m", "pytest", *arguments)
+    checks = (["check"], ["format", "--check"])
+    codes = [subprocess.call([python, "-m", "ruff", *c], cwd=str(ROOT)) for c in checks]
+    if any(codes):
+        print("The tests have not been run, because ruff has objections.", file=sys.stderr)
+        return max(codes)
+    return start(python, "-m", "pytest", *PARALLEL, *arguments)
+
+
+def dashboards(arguments):
+    """serve each lab as a page without code; --port, --places and the like are handed on"""
+    return start(environment("requirements.txt"), "-m", "dashboards", *arguments)
 
 
 def notebooks(arguments):
     """build notebooks/ from lessons/, all or the named ones"""
     return start(environment("requirements-test.txt"), "lessons/build.py", *arguments)
+
+
+def site(arguments):
+    """build site/, the lessons as pages that need no kernel, all or the named ones"""
+    return start(environment("requirements.txt"), "-m", "website.build", *arguments)
 
 
 def bench(arguments):
@@ -314,15 +336,16 @@ def lock(arguments):
         raise Stop("The locks are compiled by uv, which is not on PATH. Install it: pip install uv")
     uv = "uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes"
     uv += " --no-emit-index-url --no-header --quiet"
-    tests = "--group test -c requirements.txt -o requirements-test.txt"
-    for output in ("-o requirements.txt", tests):
+    hub = "--group hub -c requirements.txt -o requirements-hub.txt"
+    tests = "--group test -c requirements-hub.txt -o requirements-test.txt"
+    for output in ("-o requirements.txt", hub, tests):
         code = subprocess.call([*uv.split(), *output.split(), *arguments], cwd=str(ROOT))
         if code:
             break
     return code
 
 
-COMMANDS = {task.__name__: task for task in (lab, test, notebooks, bench, lock)}
+COMMANDS = {task.__name__: task for task in (lab, hub, dashboards, site, test, notebooks, bench, lock)}
 
 
 def main(arguments):
@@ -330,7 +353,7 @@ def main(arguments):
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help", "help"):
         print("python run.py COMMAND [arguments of what it starts]\n")
-        print("\n".join(f"  {name:10} {task.__doc__}" for name, task in COMMANDS.items()))
+        print("\n".join(f"  {name:11} {task.__doc__}" for name, task in COMMANDS.items()))
         return 0
     # Ended from outside, an installation takes its installer with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -25,4 +25,13 @@ from .training import train, train_seeds
 gc.collect()
 gc.freeze()
 
-__all__ = ["Experiment", "Lab", "Run", "SeedStudy", "success_map", "train", "train_seeds"]
+__all__ = ["Experiment", "Lab", "Run", "SeedStudy", "diagnose", "success_map", "train", "train_seeds"]
+
+
+def __getattr__(name):
+    """`diagnose` is imported when it is asked for: what it needs takes 30 MB that a lab does not."""
+    if name == "diagnose":
+        from .doctor import diagnose
+
+        return diagnose
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ A rule looks at the run as it ended, not at how it started, and judges by the ta
 true function reach. A rule is a function in `RULES`; the first that fires is the most likely cause.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.linear_model import LinearRegression
@@ -23,12 +23,21 @@ ROUGH_STEP = 0.03  # mean step of an epoch, as a share of the weights' length
 
 @dataclass(frozen=True)
 class Finding:
-    """A named cause, the numbers that show it, the remedy, and the lesson that teaches it (its file's name)."""
+    """A named cause, the numbers that show it, the remedy, and the lesson that teaches it (its file's name).
+
+    Of `diagnose` also: what the cause means, whether the remedy was tried and helps, the skill before and after it (the
+    median of some seeds), and the mended program (a `Patient`).
+    """
 
     cause: str
     evidence: str
     remedy: str
     lesson: str
+    explanation: str = ""
+    verified: bool = False
+    before: float | None = None
+    after: float | None = None
+    cure: object = field(default=None, repr=False)
 
     def __str__(self):
         return f"{self.evidence} {self.remedy}"

@@ -71,7 +71,7 @@ def name_the_cause(answer):
     if cause not in CAUSES:
         raise NotYet(f"The cause is one of {', '.join(CAUSES)}; you have {cause!r}.")
     _experiment(proof)
-    changed = [f.name for f in dataclasses.fields(Experiment) if getattr(proof, f.name) != getattr(PATIENT, f.name)]
+    changed = _changed(PATIENT, proof)
     if len(changed) != 1:
         raise NotYet(f"A proof changes one field; this one changes {', '.join(changed) or 'none'}.")
     shown = _shown_by(changed[0], proof)
@@ -119,6 +119,15 @@ def _experiment(answer, **given):
             raise NotYet(f"Here {name}={value!r} is given; you have {name}={getattr(answer, name)!r}.")
     if answer.noise < PROBLEMS[answer.problem].noise:
         raise NotYet(f"The noise of this task is {PROBLEMS[answer.problem].noise:g}; you have taken some of it away.")
+
+
+def _changed(patient, proof):
+    """The names of the fields in which two experiments differ."""
+    return [
+        field.name
+        for field in dataclasses.fields(Experiment)
+        if getattr(proof, field.name) != getattr(patient, field.name)
+    ]
 
 
 def _at_most(count, most, what):

@@ -1,11 +1,10 @@
 """The checkers of lesson 02: each takes an answer, returns a sentence if it passes, and raises `NotYet` if not."""
 
-import dataclasses
 import numbers
 
 import numpy as np
 
-from .exercises import SEEDS, _at_most, _experiment, _learned
+from .exercises import SEEDS, _at_most, _changed, _experiment, _learned
 from .experiment import Experiment
 from .models import steps_per_epoch
 from .teaching import NotYet
@@ -93,8 +92,7 @@ def _diagnosis(name, given):
     if cause != true:
         raise NotYet(f"{name}: not {cause}. Look again: {evidence}.")
     _experiment(proof)
-    fields = [field.name for field in dataclasses.fields(Experiment)]
-    changed = [field for field in fields if getattr(proof, field) != getattr(patient, field)]
+    changed = _changed(patient, proof)
     if len(changed) != 1:
         raise NotYet(f"{name}: a rescue changes one field; this one changes {', '.join(changed) or 'none'}.")
     if changed[0] in ("problem", "samples", "noise", "offset", "stretch", "seed"):

@@ -1,11 +1,10 @@
 """The checkers of lesson 03: each takes an answer, returns a sentence if it passes, and raises `NotYet` if not."""
 
-import dataclasses
 import numbers
 
 import numpy as np
 
-from .exercises import SEEDS, _at_most, _experiment, _learned
+from .exercises import SEEDS, _at_most, _changed, _experiment, _learned
 from .experiment import Experiment
 from .models import all_steps
 from .problems import make_problem
@@ -124,8 +123,7 @@ def _diagnosis(name, cause, proof):
     if cause not in CAUSES:
         raise NotYet(f"{name}: the cause is one of {', '.join(CAUSES)}; you have {cause!r}.")
     _experiment(proof)
-    fields = [field.name for field in dataclasses.fields(Experiment)]
-    changed = [field for field in fields if getattr(proof, field) != getattr(patient, field)]
+    changed = _changed(patient, proof)
     if len(changed) != 1:
         raise NotYet(f"{name}: a proof changes one field; this one changes {', '.join(changed) or 'none'}.")
     (field,) = changed

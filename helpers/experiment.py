@@ -26,6 +26,9 @@ from .catalog import (
 )
 from .sources import PROBLEMS, most_samples
 
+MOST_WEIGHTS = (
+    2**20
+)  # between hidden layers; more do not fit into the memory of a small server, nor a stop into the wait
 LONGEST_TEXT = 10_000  # characters that from_json reads
 
 
@@ -209,7 +212,16 @@ class Experiment:
             if value is None and name in _OWN:
                 value = getattr(PROBLEMS[self.problem], _OWN[name])
             object.__setattr__(self, name, setting.check(name, value))
+        self._check_size()
         self._check_data()
+
+    def _check_size(self):
+        if self.hidden_weights > MOST_WEIGHTS:
+            width = math.isqrt(MOST_WEIGHTS // (self.depth - 1))
+            raise ValueError(
+                f"depth={self.depth} with width={self.width} has {self.hidden_weights:,} weights between its hidden layers, and "
+                f"{MOST_WEIGHTS:,} are allowed: take a width of at most {width}, or fewer layers."
+            )
 
     def _check_data(self):
         source = PROBLEMS[self.problem]
@@ -241,6 +253,11 @@ class Experiment:
                 f"features={self.features!r} needs positive inputs; offset={self.offset:g} can make them negative. "
                 "Take an offset of 0 or more."
             )
+
+    @property
+    def hidden_weights(self):
+        """The number of weights between hidden layers, biases not counted."""
+        return max(0, self.depth - 1) * self.width**2
 
     def choices(self, name):
         """The names that may stand in a field of this experiment, for a field that takes a name."""

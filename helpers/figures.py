@@ -4,7 +4,9 @@
     skills({"label": study, ...}, title=...)             every seed a dot, and how many learned
     fits({"label": run, ...}, title=...)                 data, truth and network, side by side
     sweep(values, studies, label=..., title=...)         success rate and skill against a setting
+    errors({"label": {value: study, ...}}, label=..., title=...)  validation and training error against a setting
     layers({"label": study, ...}, title=...)             gradient, or dead units, by layer
+    sizes({"label": study, ...}, title=...)              the weights of each network, from the largest to the smallest
     paths({"label": experiment, ...}, title=...)         two weights on their way down the surface of their loss
     flip({"label": picture, ...}, label=...)             several pictures in one place, and a slider to turn them over
 
@@ -31,6 +33,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
+from sklearn.isotonic import isotonic_regression
 
 from .experiment import Experiment
 from .models import first_weights
@@ -117,6 +120,7 @@ def loss_curves(studies, *, title, training=False):
             ylabel="loss" if training else "validation loss", xlim=(0, max(s.loss.shape[1] for s in studies.values()))
         )
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        _plain_decades(axes)
         _label_right(axes, labels)
     return _told(picture, title, words)
 
@@ -239,6 +243,87 @@ def sweep(values, studies, *, label, title):
             axes.grid(axis="x", visible=False)
         if several:
             _label_right(bottom, labels)
+    return _told(picture, title, words)
+
+
+def errors(studies, *, label, title, training=False):
+    """The error against a setting, on a logarithmic axis: the median of the seeds and the half of them in the middle.
+
+    The validation error of a constant (dotted) and of the true function (dashed) are drawn. Penalties are no part of any error.
+
+    Args:
+        studies: {label: {value: SeedStudy}}, of one regression problem; the values are numbers, and may differ from label to label.
+        label: what the values are, with their unit.
+        title: what the figure shows, as a sentence.
+        training: True to draw the training error too, thin and dashed, in the same colour.
+    """
+    for name, row in studies.items():
+        _check(row, SeedStudy, f"errors, for {name!r},")
+    values = sorted({value for row in studies.values() for value in row})
+    places, scale = _places(values)
+    place = dict(zip(values, places, strict=True))
+    with style():
+        picture, (axes,) = _picture(title, 1, height=3.4, right=1.75)
+        labels, words, drawn = [], [], []
+        for (name, row), color in zip(studies.items(), _colors(studies), strict=True):
+            at = [place[value] for value in row]
+            low, middle, high = np.transpose([_quartiles(study.error) for study in row.values()])
+            axes.fill_between(at, low, high, color=color, alpha=0.16, lw=0)
+            axes.plot(at, middle, "o-", color=color, lw=2.2, ms=4.5)
+            labels.append((middle[-1], name, color))
+            drawn += [low, middle, high]
+            told = ", ".join(f"{_say(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
+            words.append(f"{name}: median validation error by {label}: {told}")
+            if training:
+                middle = [float(np.median(_training_error(study))) for study in row.values()]
+                axes.plot(at, middle, "o--", color=color, lw=1.4, ms=3.5)
+                labels.append((middle[-1], f"{name}, training" if len(studies) > 1 else "training", color))
+                drawn.append(middle)
+                told = ", ".join(f"{_say(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
+                words.append(f"training error: {told}")
+        constant, truth, floor = _levels(next(iter(next(iter(studies.values())).values())))
+        for level, name, color, dashes in ((constant, "a constant", "baseline", ":"), (truth, floor, "floor", "--")):
+            axes.axhline(level, color=PALETTE[color], lw=1.3, ls=dashes)
+            labels.append((level, name, PALETTE[color]))
+            words.append(f"{name} has {number(level)}")
+        axes.set(xscale=scale, yscale="log", ylim=_log_limits(drawn, constant, truth), xlabel=label, ylabel="error")
+        axes.set_xticks(places, [_say(value) for value in values])
+        axes.xaxis.set_minor_locator(NullLocator())
+        _plain_decades(axes)
+        _label_right(axes, labels)
+    return _told(picture, title, words)
+
+
+def sizes(studies, *, title, weights=slice(None), limit=0.01):
+    """How large the weights are: those of each network from the largest to the smallest, on a logarithmic axis.
+
+    At each rank the median of the seeds and the half of them in the middle; a line at the size below which a weight counts as idle.
+
+    Args:
+        studies: {label: SeedStudy}.
+        title: what the figure shows, as a sentence.
+        weights: which columns of `SeedStudy.weights` are drawn; all if left out.
+        limit: where the line stands.
+    """
+    _check(studies, SeedStudy, "sizes")
+    with style():
+        picture, (axes,) = _picture(title, 1, height=3.3, right=1.75)
+        labels, words, drawn = [], [], [[limit]]
+        for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
+            size = -np.sort(-np.abs(study.weights[:, weights]), axis=1)
+            low, middle, high = _quartiles(size)
+            rank = np.arange(1, size.shape[1] + 1)
+            axes.fill_between(rank, low, high, color=color, alpha=0.16, lw=0)
+            axes.plot(rank, middle, "o-", color=color, lw=2, ms=4)
+            labels.append((_last(middle), label, color))
+            drawn += [low, middle, high]
+            words.append(f"{label}: {(size < limit).mean():.0%} of the weights are below {number(limit)}")
+        axes.axhline(limit, color=PALETTE["baseline"], lw=1.3, ls=":")
+        labels.append((limit, f"below {number(limit)}: idle", PALETTE["baseline"]))
+        axes.set(yscale="log", ylim=_log_limits(drawn), xlabel="weight, from the largest to the smallest")
+        axes.set(ylabel="size of the weight", xlim=(0.5, len(rank) + 0.5))
+        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+        _label_right(axes, labels)
     return _told(picture, title, words)
 
 
@@ -382,6 +467,19 @@ def _levels(study):
     return constant, truth, "the truth" if problems[0].truth else problems[0].floor_name
 
 
+def _training_error(study):
+    """The last training loss of each seed without the penalties: (seeds,)."""
+    e = study.experiment
+    inputs = make_problem(e).x.shape[1]
+    widths = [inputs, *[e.width] * e.depth, PROBLEMS[e.problem].outputs]
+    penalty, start = np.zeros(len(study.seeds)), 0
+    for into, out in pairwise(widths):
+        kernels = study.weights[:, start : start + into * out]
+        penalty += e.l1 * np.abs(kernels).sum(axis=1) + e.l2 * np.square(kernels).sum(axis=1)
+        start += (into + 1) * out
+    return study.loss[:, -1] - penalty
+
+
 def _diverged(study):
     count = int((~np.isfinite(study.val_loss[:, -1])).sum())
     return f" ({count} of {len(study.seeds)} seeds diverged)" if count else ""
@@ -401,6 +499,16 @@ def _log_limits(curves, *levels):
         return 1e-6, 1.0
     highest = min(values.max(), 1e4 * max(levels)) if levels else values.max()
     return values.min() / 1.4, highest * 1.4
+
+
+def _plain_decades(axes):
+    """Numbers such as 0.3 on a logarithmic axis of errors, in place of powers of ten; not where it spans many of them."""
+    low, high = axes.get_ylim()
+    if high > 1e4 * low:
+        return
+    ticks = [step * 10.0**power for power in range(-9, 10) for step in (1, 3) if low <= step * 10.0**power <= high]
+    axes.set_yticks(ticks, [number(tick) for tick in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _skill(skill):
@@ -444,8 +552,8 @@ def _label_right(axes, labels):
     at = [axes.transScale.transform((1, np.clip(v, *axes.get_ylim())))[1] for v, _, _ in labels]
     heights = (np.array(at) - low) / (high - low) * height
     order = np.argsort(heights, kind="stable")
-    apart = np.maximum.accumulate(heights[order] - 11.0 * np.arange(len(order))) + 11.0 * np.arange(len(order))
-    apart -= max(0.0, (apart[-1] - heights[order[-1]]) / 2)
+    steps = 11.0 * np.arange(len(order))
+    apart = isotonic_regression(heights[order] - steps) + steps  # the least moves that keep them in order and apart
     for place, index in zip(apart, order, strict=True):
         _, text, color = labels[index]
         axes.text(1.012, place / height, text, transform=axes.transAxes, va="center", color=color, fontsize=8.5)

@@ -1,28 +1,5 @@
 // The page of a Lab: it shows what the kernel says and sends what the person did. It knows nothing of networks.
 
-const KEYED = ["input", "select", "button", "textarea", "pre"];
-
-function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name in node && typeof value !== "string") node[name] = value;
-    else node.setAttribute(name, value);
-  }
-  // In JupyterLab, keys go to the control that has the focus: arrows move the slider, not the selection of cells.
-  if (KEYED.includes(tag)) node.setAttribute("data-lm-suppress-shortcuts", "true");
-  node.append(...children);
-  return node;
-}
-
-// Whether the page behind an element is dark: told by its colour, because every host of widgets marks its theme in its own way.
-function onDark(node) {
-  for (let behind = node.parentElement; behind; behind = behind.parentElement) {
-    const [red, green, blue, alpha = 1] = getComputedStyle(behind).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
-    if (red !== undefined && alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
-  }
-  return false;
-}
-
 let labs = 0;
 
 function render({ model, el }) {
@@ -151,6 +128,7 @@ function render({ model, el }) {
 
   const stop = button("Stop", "stop training here", () => send({ action: "stop" }));
   const seeds = button("100 seeds", "train this setting from many seeds", () => work({ action: "seeds" }));
+  const rescue = button("Rescue", "look for the smallest change that makes this setting learn", () => work({ action: "rescue" }));
   const pin = button("Pin", "keep the last finished run beside the next ones", () => send({ action: "pin" }));
   const reset = button("Reset", "back to the first setting", () => work({ action: "reset" }));
 
@@ -247,52 +225,36 @@ function render({ model, el }) {
     showRunning(state.running);
   }
 
+  const large = button("Large type", "larger letters, thicker lines and more contrast, for a projector", () => {
+    model.set("projector", !model.get("projector"));
+    model.save_changes();
+  });
+  large.classList.add("wwil-large");
+  function showLarge() {
+    root.toggleAttribute("data-large", model.get("projector"));
+    large.setAttribute("aria-pressed", String(model.get("projector")));
+  }
+
   const buttons = element("div", { class: "wwil-row", role: "group", "aria-label": "training" });
-  buttons.append(progress, stop, seeds, pin, code, share, reset);
+  buttons.append(progress, stop, seeds, rescue, pin, code, share, reset, large);
   const stage = element("div", { class: "wwil-stage" }, picture, bar, buttons, text, note, spoken, codePanel, sharePanel);
   const root = element("section", { class: "wwil", "aria-label": "lab" });
   root.append(element("div", { class: "wwil-body" }, controls, stage));
   el.append(root);
   showControls();
   showFrame();
+  showLarge();
   model.on("change:controls", showControls);
   model.on("change:state", showFrame);
+  model.on("change:projector", showLarge);
 
-  // --- the look -----------------------------------------------------------------------------------------------------
-
-  // The picture is drawn for the width that it has on the page, and for its theme.
-  let asked = "";
-  let timer = null;
-  function look() {
-    const dark = onDark(root);
-    root.dataset.theme = dark ? "dark" : "light";
-    const width = stage.clientWidth;
-    const wanted = { width, scale: window.devicePixelRatio, dark };
-    if (width < 200 || asked === JSON.stringify(wanted)) return;
-    asked = JSON.stringify(wanted);
-    model.send({ action: "size", ...wanted });
-  }
-  function soon() {
-    clearTimeout(timer);
-    timer = setTimeout(look, 150);
-  }
-  const resized = new ResizeObserver(soon);
-  resized.observe(stage);
-  const themed = new MutationObserver(soon);
-  for (const node of [document.documentElement, document.body]) {
-    themed.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light"] });
-  }
-  const preference = matchMedia("(prefers-color-scheme: dark)");
-  preference.addEventListener("change", soon);
-  root.dataset.theme = onDark(root) ? "dark" : "light";
+  const endLook = followLook(model, root, stage);
 
   return () => {
-    clearTimeout(timer);
-    resized.disconnect();
-    themed.disconnect();
-    preference.removeEventListener("change", soon);
+    endLook();
     model.off("change:controls", showControls);
     model.off("change:state", showFrame);
+    model.off("change:projector", showLarge);
     if (address) URL.revokeObjectURL(address);
   };
 }

@@ -6,6 +6,7 @@ higher than the last; the kernel answers the newest only, and the page shows no 
 
 import asyncio
 import dataclasses
+import os
 import threading
 import weakref
 from pathlib import Path
@@ -13,12 +14,12 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-from . import plots
+from . import plots, rescue
 from .catalog import OPTIMIZERS
 from .diagnosis import findings
 from .experiment import SETTINGS, Experiment, unknown
 from .problems import make_problem
-from .training import has_graph, stream, stream_seeds
+from .training import has_graph, has_room, stream, stream_seeds
 
 HERE = Path(__file__).parent
 SEEDS = 100
@@ -30,12 +31,13 @@ _training = weakref.WeakSet()  # the labs that train right now: while there is o
 class LabView(anywidget.AnyWidget):
     """What the page knows. `state` and `picture` of one frame always travel in one message."""
 
-    _esm = HERE / "lab.js"
+    _esm = (HERE / "page.js").read_text("utf-8") + (HERE / "lab.js").read_text("utf-8")
     _css = HERE / "lab.css"
 
     controls = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
+    projector = traitlets.Bool().tag(sync=True)
 
 
 class Lab:
@@ -45,7 +47,8 @@ class Lab:
     starts a new training at once and drops the old one. With no browser attached it runs its first setting to the end
     and shows the finished picture and the text.
 
-    The buttons: *Stop* keeps what there is. *100 seeds* trains the setting from many seeds. *Pin* keeps the last finished
+    The buttons: *Stop* keeps what there is. *100 seeds* trains the setting from many seeds. *Rescue* looks for the smallest
+    change that makes the setting learn, and shows it beside the failing run. *Pin* keeps the last finished
     run, or the seeds, in the pictures beside the next ones. *Code* shows the Keras program of the setting. *Share* shows it
     as a short text, and loads one. *Reset* goes back to the first setting.
 
@@ -54,6 +57,7 @@ class Lab:
         controls: names of the fields that get a control, in any order; all of them if None.
         pictures: which pictures, of "fit", "loss", "gradients", "units".
         seeds: how many seeds the button "100 seeds" trains.
+        projector: whether letters and lines are large and strong at first; the button *Large type* changes it.
 
     Attributes:
         experiment: the present setting.
@@ -67,7 +71,7 @@ class Lab:
     >>> lab.run.skill, lab.text
     """
 
-    def __init__(self, experiment, controls=None, pictures=plots.PICTURES, seeds=SEEDS):
+    def __init__(self, experiment, controls=None, pictures=plots.PICTURES, seeds=SEEDS, projector=False):
         _check(experiment, "Lab")
         unknown(controls or ())
         self.names = [name for name in SETTINGS if controls is None or name in controls]
@@ -76,7 +80,8 @@ class Lab:
         self.run = self.study = self.pinned = None
         self.text = ""
         self.pictures = tuple(pictures)
-        self.painter = plots.Painter(self.pictures)
+        self.projector = projector
+        self.painter = plots.Painter(self.pictures, large=projector)
         self.view = None
         self.generation = 0
         self.running = False
@@ -88,6 +93,7 @@ class Lab:
         self._scene = None
         self._finished = None  # the last Run or SeedStudy that came to its end
         self._task = None
+        self._found = None  # the `Rescue` so far, while it is looked for
         self._turn = threading.RLock()  # where there is no event loop, one thread at a time
         self._find_loop()
 
@@ -122,7 +128,7 @@ class Lab:
 
     def _start(self, work):
         """Drop what is under way and do this instead."""
-        self.running, self._epochs = True, 0
+        self.running, self._epochs, self._found = True, 0, None
         if self._loop is None:
             asyncio.run(self._guarded(work))
             return
@@ -156,7 +162,7 @@ class Lab:
         if self._scene is None or (self.running and self._scene.study is None):
             self._train_now()
         if self.view is None:
-            self.view = LabView()
+            self.view = LabView(projector=self.projector)
             self.view.on_msg(self._receive)
             self._say_controls()
             self._show(self._scene)
@@ -179,6 +185,9 @@ class Lab:
         elif action == "seeds":
             self._announce("")
             self._start(self._train_seeds)
+        elif action == "rescue":
+            self._announce("")
+            self._start(self._rescue)
         elif action == "stop":
             self._stop()
         elif action == "pin":
@@ -208,6 +217,11 @@ class Lab:
         self._show_experiment(experiment)
 
     def _show_experiment(self, experiment):
+        self._put(experiment)
+        self._start(self._train)
+
+    def _put(self, experiment):
+        """Set the controls to an experiment."""
         before, self.experiment = self.experiment, experiment
         # What changed and cannot be seen from the controls is said in words.
         hidden = [name for name in SETTINGS if name not in self.names]
@@ -216,14 +230,15 @@ class Lab:
         self._announce(f"Changed without a control here: {words}." if words else "")
         self.run = self.study = None
         self._say_controls()
-        self._start(self._train)
 
     def _stop(self):
         if self.running:
             if self._task is not None:
                 self._task.cancel()
             self.running = False
-            if self._epochs:
+            if self._found:
+                self._say(f"Stopped looking for a rescue after {len(self._found.trials)} changes.")
+            elif self._epochs:
                 self._say(f"Stopped after epoch {self._epochs} of {self.experiment.epochs}.")
             else:
                 self._say("Stopped before the first epoch. The pictures show the training before.")
@@ -234,11 +249,11 @@ class Lab:
         """Train the present setting to its end, before anything else."""
         if self._task is not None:
             self._task.cancel()
-        for run in stream(self.experiment, seconds=None, x_show=self._show_points()):
+        for run in stream(self.experiment, seconds=None, x_show=_show_points(self.experiment)):
             self._take(run)
 
     async def _train(self):
-        for run in stream(self.experiment, x_show=self._show_points()):
+        for run in stream(self.experiment, x_show=_show_points(self.experiment)):
             self._take(run)
             await asyncio.sleep(0.001)  # lets a newer request in
 
@@ -257,9 +272,33 @@ class Lab:
             self._show(plots.Scene(study=study, pinned=self.pinned))
             await asyncio.sleep(0.001)
 
+    async def _rescue(self):
+        for found in rescue.search(self.experiment):
+            self._found = found
+            self._tell(running=True, done=found.done, progress="looking for a rescue", note=found.text)
+            await asyncio.sleep(0.001)
+        self._found = None
+        if found.rescued:
+            failing = found.before.experiment  # it is shown only when the rescued run stands beside it
+            for run in stream(failing, x_show=_show_points(failing)):
+                pinned = run
+                await asyncio.sleep(0.001)
+            self.pinned = pinned
+            self._put(found.after.experiment)
+            self._announce(found.text)
+            await self._train()
+        else:
+            self.running = False
+            self._say(found.text)
+
     async def _prepare_neighbours(self):
         """While nobody moves anything: make the graphs of the next stops of the control that was moved last."""
-        for neighbour in self._neighbours():
+        if os.environ.get("LAB_PREPARES") == "0":
+            return  # a class shares the cores: what one prepares, and may not need, another waits for
+        neighbours = self._neighbours()
+        if not has_room(self.experiment, 1 + len(neighbours)):
+            return  # they would push each other out
+        for neighbour in neighbours:
             await asyncio.sleep(IDLE)
             if not has_graph(neighbour) and not _training:
                 for _ in stream(neighbour.replace(epochs=1)):
@@ -272,11 +311,6 @@ class Lab:
         here = ladder.index(getattr(self.experiment, self._moved))
         stops = [ladder[i] for i in (here + 1, here - 1) if 0 <= i < len(ladder)]
         return [self.experiment.replace(**{self._moved: stop}) for stop in stops]
-
-    def _show_points(self):
-        problem = make_problem(self.experiment)
-        points = plots.show_points(problem)
-        return None if points is None else problem.scaled(points)
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
@@ -320,6 +354,13 @@ class Lab:
                 "code": "" if self.running else self.experiment.to_keras(),
                 "share": self.experiment.to_json(),
             }
+
+    def _tell(self, **changed):
+        """Something new in words, beside the present picture."""
+        if self.view is not None:
+            self._frames += 1
+            state = {"frame": self._frames, "generation": self.generation, **changed}
+            self.view.state = {**self.view.state, **state}
 
     def _summary(self, scene):
         """The picture in words."""
@@ -385,7 +426,15 @@ def _shown(value):
     return value if isinstance(value, str) else f"{value:g}"
 
 
+def _show_points(experiment):
+    """Inputs, as the network sees them, whose predictions the pictures need; None if those for validation do."""
+    problem = make_problem(experiment)
+    points = plots.show_points(problem)
+    return None if points is None else problem.scaled(points)
+
+
 def _look(message):
-    """Width, scale and darkness of the picture that a page asked for, within reason."""
-    width = min(1400, max(300, int(message.get("width", 860))))
-    return width, min(2.0, max(1.0, float(message.get("scale", 1.0)))), bool(message.get("dark", False))
+    """Width, scale, darkness and large type of the picture that a page asked for, within reason."""
+    width, scale = int(message.get("width", 860)), float(message.get("scale", 1.0))
+    dark, large = (bool(message.get(name, False)) for name in ("dark", "large"))
+    return min(1400, max(300, width)), min(2.0, max(1.0, scale)), dark, large

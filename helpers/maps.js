@@ -1,15 +1,5 @@
 // The page of a map: it shows what the kernel says and sends what the person did. It knows nothing of networks.
 
-function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name in node && typeof value !== "string") node[name] = value;
-    else node.setAttribute(name, value);
-  }
-  node.append(...children);
-  return node;
-}
-
 // In JupyterLab, keys go to what has the focus: arrows move in the map, not from cell to cell of the notebook.
 const keyed = (node) => {
   node.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -199,7 +189,11 @@ function render({ model, el }) {
   el.append(root);
   update();
   model.on("change:state", update);
-  return () => model.off("change:state", update);
+  const endTheme = follow(root, root, () => {});
+  return () => {
+    endTheme();
+    model.off("change:state", update);
+  };
 }
 
 export default { render };

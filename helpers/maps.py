@@ -26,7 +26,7 @@ import numpy as np
 import traitlets
 from IPython import get_ipython
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_hex, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_hex
 
 from . import plots
 from .experiment import SETTINGS, Experiment, unknown
@@ -38,6 +38,8 @@ MOST_CELLS = 400
 MOST_FINDS = 1000
 LONGEST_TEXT = 1_000_000  # characters of shared finds that are read
 TELL_EVERY = 0.15  # seconds between two messages to the page
+CHUNK = 0.1  # seconds of training between two looks at the page's requests
+DIVERGED = "diverged"  # stands in a cell in place of a number that is not finite
 
 # One hue from light to dark: it reads the same in grey and for every kind of colour vision.
 COLORS = LinearSegmentedColormap.from_list("success", ["#EFF4F9", "#A9CCE6", "#56A5D8", "#0072B2", "#08345E"])
@@ -165,7 +167,7 @@ class Axis:
 class MapView(anywidget.AnyWidget):
     """What the page knows."""
 
-    _esm = HERE / "maps.js"
+    _esm = (HERE / "page.js").read_text("utf-8") + (HERE / "maps.js").read_text("utf-8")
     _css = (HERE / "lab.css").read_text("utf-8") + (HERE / "maps.css").read_text("utf-8")
 
     axes = traitlets.Dict().tag(sync=True)
@@ -338,15 +340,16 @@ class SuccessMap(_Map):
 
     def compute(self):
         """Train what is missing, and wait until it is there."""
-        self.start()
         here = threading.get_ident() == self._thread
+        watched = here and _page_attached()
+        self.start(CHUNK if watched else None)
         try:
             while True:
                 with self._news:
                     if not self._running:
                         break
                     self._news.wait(0.1)
-                if here and time.monotonic() - self._told > TELL_EVERY:
+                if watched and time.monotonic() - self._told > TELL_EVERY:
                     self._tell()  # the loop that does it else is waiting, too
         except KeyboardInterrupt:
             self.stop()
@@ -360,14 +363,19 @@ class SuccessMap(_Map):
 
     # --- training --------------------------------------------------------------------------------------------------
 
-    def start(self):
-        """Train what is missing, in the background; nothing if it is under way or complete."""
+    def start(self, seconds=CHUNK):
+        """Train what is missing, in the background; nothing if it is under way or complete.
+
+        seconds: after how long it looks whether it is to stop; None for as seldom as is quickest.
+        """
         with self._news:
             if self._running or len(self._studies) == len(self._experiments):
                 return
             self._run += 1
             self._running, self._error = True, None
-            self._worker = threading.Thread(target=self._work, args=(self._run,), name="success map", daemon=True)
+            self._worker = threading.Thread(
+                target=self._work, args=(self._run, seconds), name="success map", daemon=True
+            )
         self._worker.start()
 
     def stop(self):
@@ -384,13 +392,14 @@ class SuccessMap(_Map):
             self._studies.clear()
         self.start()
 
-    def _work(self, run):
+    def _work(self, run, seconds):
         """Train cell after cell, on a thread of its own, as long as `run` is the present one."""
         try:
             for cell in self._order:
                 if cell in self._studies:
                     continue
-                for study in _in_turn(stream_seeds(self._experiments[cell], self.seeds, probes=False)):
+                e = self._experiments[cell]
+                for study in _in_turn(stream_seeds(e, self.seeds, seconds=seconds, probes=False)):
                     with self._news:
                         if run != self._run:
                             return
@@ -431,9 +440,7 @@ class SuccessMap(_Map):
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         data = {**data, "text/plain": self.text}
-        if self.complete:
-            data["image/png"] = self.figure().png()
-        return data, metadata
+        return _with_picture(data, metadata, self.figure()) if self.complete else (data, metadata)
 
     def _request(self, message):
         action = message.get("action")
@@ -474,8 +481,7 @@ class SuccessMap(_Map):
             cells.append(
                 {
                     "name": f"{name}: {_learned(study)}",
-                    "more": f"Median skill {_skill(_median(study.skill))}, "
-                    f"median validation loss {plots.number(_median(study.val_loss[:, -1]))}.",
+                    "more": _medians(study),
                     "shown": {show: _written(show, study) for show in SHOWS},
                     "color": colors,
                     "ink": {show: _ink(color) for show, color in colors.items()},
@@ -569,25 +575,33 @@ def _learned(study):
 
 
 def _skill(skill):
+    if not np.isfinite(skill):
+        return DIVERGED
     return "below −10" if skill < -10 else f"{skill:.2f}".replace("-", "−")
 
 
+def _loss(loss):
+    return plots.number(loss) if np.isfinite(loss) else DIVERGED
+
+
 def _written(show, study):
-    """The number in a cell."""
+    """The number in a cell, or that the median seed diverged."""
     if show == "rate":
         return f"{100 * study.success_rate:.0f} %"
-    return _skill(_median(study.skill)) if show == "skill" else plots.number(_median(study.val_loss[:, -1]))
+    return _skill(_median(study.skill)) if show == "skill" else _loss(_median(study.val_loss[:, -1]))
 
 
-def _luminance(color):
-    parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
-    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+def _medians(study):
+    """The other two numbers of a cell in a sentence."""
+    skill, loss = _written("skill", study), _written("loss", study)
+    if skill == loss == DIVERGED:
+        return "The median seed diverged."
+    return f"Median skill: {skill}; median validation loss: {loss}."
 
 
 def _ink(color):
-    """Black or white, whichever is easier to read on a colour (the contrast of WCAG 2)."""
-    light = _luminance(color) + 0.05
-    return "#10161D" if light / (_luminance("#10161D") + 0.05) > 1.05 / light else "#FFFFFF"
+    """Black or white, whichever stands out more from a colour."""
+    return max(("#10161D", "#FFFFFF"), key=lambda ink: plots.contrast(ink, color))
 
 
 def _page_attached():
@@ -600,6 +614,12 @@ def _page_attached():
         return False
     request = kernel.get_parent() or {}
     return "cellId" in request.get("metadata", {}) or os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+
+
+def _with_picture(data, metadata, figure):
+    """What a notebook shows, with a figure in the size of all others."""
+    picture, size = figure._repr_mimebundle_()
+    return {**data, "image/png": picture["image/png"]}, {**metadata, **size}
 
 
 def _picture(rows, columns, cells, title):
@@ -640,6 +660,35 @@ def _picture(rows, columns, cells, title):
 # --- maps that the learner fills -----------------------------------------------------------------------------------------
 
 
+def read_finds(text):
+    """What `FindsMap.share` wrote: {"finds": list of Experiments, "map": what it says of its map, or None}.
+
+    The text is data, never code. ValueError with a sentence for anything that is not such a text.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"Shared finds are a text, not {type(text).__name__}.")
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"Shared finds have at most {LONGEST_TEXT:,} characters; this text has {len(text):,}.")
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"These are no shared finds: {reprlib.repr(text)}. They begin with {{ and end with }}."
+        ) from error
+    values = read.get("finds") if isinstance(read, dict) else None
+    if not isinstance(values, list):
+        raise ValueError(f'These are no shared finds: {reprlib.repr(text)}. They look like {{"finds":[…]}}.')
+    if len(values) > MOST_FINDS:
+        raise ValueError(f"At most {MOST_FINDS} finds are read at once; these are {len(values)}.")
+    finds = []
+    for number, value in enumerate(values, 1):
+        try:
+            finds.append(Experiment.from_json(json.dumps(value)))
+        except ValueError as error:
+            raise ValueError(f"Find {number} of {len(values)}: {error}") from error
+    return {"finds": finds, "map": read.get("map")}
+
+
 class FindsMap(_Map):
     """A map that is filled with settings that learned in the lab. Made by `success_map(..., lab=lab, finds=True)`.
 
@@ -653,14 +702,15 @@ class FindsMap(_Map):
         super().__init__(experiment, axes, lab)
         self.finds = []
 
-    def register(self):
-        """Put the setting of the lab on the map, if it learned. Returns a sentence that says what happened."""
-        run = self.lab.run
+    def register(self, run=None):
+        """Put a finished `Run`, that of the lab if none is given, on the map, if it learned. Returns a sentence about it."""
+        run = self.lab.run if run is None else run
         if run is None or not run.finished:
             return "The lab is still training. Register when it is done."
         e = run.experiment
         if not run.learned:
-            return f"This setting did not learn: its skill is {_skill(run.skill)}, and 0.95 counts as learned."
+            why = f"its skill is {_skill(run.skill)}" if np.isfinite(run.skill) else "it diverged"
+            return f"This setting did not learn: {why}, and a skill of 0.95 counts as learned."
         try:
             cell = self._place(e)
         except ValueError as error:
@@ -684,35 +734,19 @@ class FindsMap(_Map):
         return tuple(axis.nearest(getattr(e, axis.name)) for axis in (self.rows, self.columns))
 
     def share(self):
-        """The finds as one line of text, which `load` of another map of finds reads."""
-        return json.dumps({"finds": [dataclasses.asdict(e) for e in self.finds]}, separators=(",", ":"))
+        """The finds as one line of text, which `load` of another map of finds and `pool_finds` read."""
+        axes = {"rows": (self.rows.name, self.rows.values), "columns": (self.columns.name, self.columns.values)}
+        of = {"experiment": dataclasses.asdict(self.experiment), **axes}
+        return json.dumps({"finds": [dataclasses.asdict(e) for e in self.finds], "map": of}, separators=(",", ":"))
 
     def load(self, text):
         """Add the finds that `share` wrote, taken at their word. Returns a sentence that says what happened.
 
         The text is data, never code. ValueError with a sentence for anything that is not such a text.
         """
-        if not isinstance(text, str):
-            raise ValueError(f"Shared finds are a text, not {type(text).__name__}.")
-        if len(text) > LONGEST_TEXT:
-            raise ValueError(f"Shared finds have at most {LONGEST_TEXT:,} characters; this text has {len(text):,}.")
-        try:
-            read = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(
-                f"These are no shared finds: {reprlib.repr(text)}. They begin with {{ and end with }}."
-            ) from error
-        values = read.get("finds") if isinstance(read, dict) else None
-        if not isinstance(values, list):
-            raise ValueError(f'These are no shared finds: {reprlib.repr(text)}. They look like {{"finds":[…]}}.')
-        if len(values) > MOST_FINDS:
-            raise ValueError(f"At most {MOST_FINDS} finds are read at once; these are {len(values)}.")
+        values = read_finds(text)["finds"]
         new, outside, known = [], 0, 0
-        for number, value in enumerate(values, 1):
-            try:
-                e = Experiment.from_json(json.dumps(value))
-            except ValueError as error:
-                raise ValueError(f"Find {number} of {len(values)}: {error}") from error
+        for e in values:
             try:
                 self._place(e)
             except ValueError:
@@ -739,7 +773,7 @@ class FindsMap(_Map):
         self._tell()
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "image/png": self.figure().png(), "text/plain": self.text}, metadata
+        return _with_picture({**data, "text/plain": self.text}, metadata, self.figure())
 
     def _request(self, message):
         action = message.get("action")

@@ -96,7 +96,7 @@ def _schedule(name, steps):
         lambda numbers: tf.vectorized_map(schedule, numbers, warn=False),
         autograph=False,
         input_signature=[tf.TensorSpec([None])],
-    )
+    ).get_concrete_function()
 
 
 def build_model(experiment):

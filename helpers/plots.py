@@ -55,14 +55,19 @@ DARK_PALETTE = {
 }
 CLASSES = ("network", "saturated", "floor", "pinned", "dead", "points")  # colours of the classes, in turn
 PICTURES = ("fit", "loss", "gradients", "units")
+LARGER = 1.5  # how many times larger letters and lines are for a projector
 CURVE_POINTS = 161
 SURFACE_POINTS = 41
 DRAWN_EPOCHS = 300  # of each curve of many seeds
 
 
-def palette(dark=False):
-    """Name -> colour, for a light or a dark page."""
-    return DARK_PALETTE if dark else PALETTE
+def palette(dark=False, large=False):
+    """Name -> colour, for a light or a dark page; with more contrast for a projector."""
+    colors = DARK_PALETTE if dark else PALETTE
+    if not large:
+        return colors
+    strong = {name: ink(color, colors["paper"]) for name, color in colors.items() if name not in ("paper", "grid")}
+    return {**colors, **strong, "faint": colors["text"], "edge": colors["faint"]}
 
 
 def surface(colors):
@@ -89,9 +94,9 @@ def ink(color, paper):
     return next(tuple(rgb + s * (end - rgb)) for s in shares if contrast(rgb + s * (end - rgb), paper) >= 4.6)
 
 
-def style(dark=False):
+def style(dark=False, large=False):
     """The style of every figure, as a context: ``with plots.style(): ...``."""
-    colors = palette(dark)
+    colors = palette(dark, large)
     return mpl.rc_context(
         {
             "figure.facecolor": colors["paper"],
@@ -191,7 +196,7 @@ def number(value):
     """Three digits at most, as a person would say it."""
     if not np.isfinite(value):
         return "not a number" if np.isnan(value) else "infinite"
-    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.0e}"
+    return f"{float(f'{value:.3g}'):g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.0e}"
 
 
 def _skill(skill):
@@ -208,9 +213,9 @@ class Panel:
     right = 0.16  # inches of room beside the axes
     diverged = "not a number"  # what the panel says when the run has diverged
 
-    def __init__(self, axes, dark=False):
+    def __init__(self, axes, colors=PALETTE):
         self.axes = axes
-        self.colors = palette(dark)
+        self.colors = colors
         self.inks = {name: ink(color, self.colors["paper"]) for name, color in self.colors.items() if name != "paper"}
         self.background = None
         self.drawn = None
@@ -231,7 +236,9 @@ class Panel:
 
     def log_scale(self, low, high):
         """A logarithmic y axis with short numbers: matplotlib's own, such as 6 × 10⁻¹, reach into the next panel."""
-        short = FuncFormatter(lambda value, _: number(value).replace("e+0", "e").replace("e-0", "e-"))
+        short = FuncFormatter(
+            lambda value, _: number(value).replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+        )
         self.axes.set(yscale="log", ylim=(low, high))
         self.axes.yaxis.set_major_formatter(short)
         self.axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))  # more labels would stand on each other
@@ -281,12 +288,15 @@ class Panel:
             self.words(0.5, 0.5, self.diverged, "dead", ha="center", fontsize=9, weight="bold", bbox=frame)
         )
         self.begin(scene)
+        # In smaller letters where the axes are low: a letter is about half of its size wide.
+        label, room = self.axes.yaxis.label, 72 * (self.axes.bbox.height / self.axes.figure.dpi + 0.56)
+        label.set_fontsize(min(label.get_size(), room / (0.5 * max(1, len(label.get_text())))))
 
 
 class Fit(Panel):
     """The data and what the network makes of them; for a study, the skill of every seed."""
 
-    diverged = "no predictions:\nthe weights are no longer numbers"
+    diverged = "no predictions:\nno weight is a number"
 
     def key(self, scene):
         data = len(scene.study.seeds) if scene.study else id(scene.run.problem)
@@ -514,7 +524,8 @@ class Loss(Panel):
         self.end = self.line("o", ms=4, color=self.colors["network"], mew=0)
         self.stopped = self.line(lw=1, ls=(0, (2, 2)), color=self.colors["network"])
         place = {"transform": axes.get_yaxis_transform(), "clip_on": False}
-        self.labels = [self.moving(self.words(1.03, 0, "", "text", **place)) for _ in range(5)]
+        beside = 1 + 0.09 * axes.figure.dpi / axes.bbox.width  # 0.09 inches from the axes
+        self.labels = [self.moving(self.words(beside, 0, "", "text", **place)) for _ in range(5)]
 
     def _curve(self, loss):
         """Epochs and losses, of many seeds the median."""
@@ -695,35 +706,41 @@ class Painter:
 
     Args:
         pictures: names from PICTURES.
-        width: in CSS pixels; from 500 on there are two columns.
+        width: in CSS pixels; from 500 on there are two columns, for a projector from 750 on.
         scale: device pixels for each of them.
         dark: whether it stands on a dark page.
+        large: whether it is shown by a projector: letters and lines are larger, the axes in between as high as else.
     """
 
-    def __init__(self, pictures=PICTURES, width=860, scale=1.0, dark=False):
+    def __init__(self, pictures=PICTURES, width=860, scale=1.0, dark=False, large=False):
         for name in pictures:
             if name not in PANELS:
                 raise ValueError(f"pictures={name!r} is not one of {', '.join(PANELS)}.")
-        self.look = width, scale, dark
-        columns = min(2 if width >= 500 else 1, len(pictures))
+        self.look = width, scale, dark, large
+        # An inch of the figure has more pixels for a projector, so that all that is measured in points grows together.
+        larger = LARGER if large else 1
+        inch = 96 * larger
+        columns = min(2 if width >= 500 * larger else 1, len(pictures))
         rows = -(-len(pictures) // columns)
-        cell = np.array([width / columns / 96, 2.45 if columns > 1 else 2.2])  # inches
+        left, bottom, top = 0.66, 0.48, 0.3  # inches for labels
+        height = (1.67 if columns > 1 else 1.42) / larger + bottom + top
+        cell = np.array([width / columns / inch, height])
         total = cell * [columns, rows]
         with self.style():
-            self.figure = Figure(figsize=total, dpi=96 * scale)
+            self.figure = Figure(figsize=total, dpi=inch * scale)
             self.canvas = FigureCanvasAgg(self.figure)
             self.panels = []
             for index, name in enumerate(pictures):
                 row, column = divmod(index, columns)
-                left, right, bottom, top = 0.66, PANELS[name].right, 0.48, 0.3  # inches for labels
                 corner = cell * [column, rows - 1 - row] + [left, bottom]
-                size = cell - [left + right, bottom + top]
-                self.panels.append(PANELS[name](self.figure.add_axes([*(corner / total), *(size / total)]), dark))
+                size = cell - [left + PANELS[name].right, bottom + top]
+                axes = self.figure.add_axes([*(corner / total), *(size / total)])
+                self.panels.append(PANELS[name](axes, palette(dark, large)))
         self.canvas.draw()
         self._blank(rows, columns)
 
     def style(self):
-        return style(self.look[2])
+        return style(*self.look[2:])
 
     def _blank(self, rows, columns):
         """The box of pixels that belongs to each panel, empty."""

@@ -156,7 +156,7 @@ class SeedStudy:
         """Share of the seeds that learned."""
         return float(self.learned.mean())
 
-    @property
+    @cached_property
     def interval(self):
         """95 % interval of the success rate (Wilson 1927): (low, high)."""
         test = binomtest(int(self.learned.sum()), len(self.learned))

@@ -167,14 +167,15 @@ def claim(sentence, condition, *, over, **numbers):
     Args:
         sentence: a format string such as "{rate:.0%} of the seeds learn it."
         condition: True or False, from the same measurement.
-        over: the `SeedStudy` or studies that it was measured on, each of at least 50 seeds.
+        over: the `SeedStudy` or studies that it was measured on, or the range of seeds of other trials; at least 50 seeds
+            in each.
         numbers: what the braces name. Each must be used.
 
     >>> rate = study.success_rate
     >>> claim("{rate:.0%} of the seeds learn it.", rate > 0.9, over=study, rate=rate)
     """
-    studies = list(over) if isinstance(over, (list, tuple)) else [over]
-    seeds = min((len(study.seeds) for study in studies), default=0)
+    studies = over if isinstance(over, (list, tuple)) else [over]
+    seeds = min((len(one if isinstance(one, range) else one.seeds) for one in studies), default=0)
     if seeds < FEWEST_SEEDS:
         raise ValueError(f"over has {seeds} seeds; a claim is measured over at least {FEWEST_SEEDS}.")
     loose = re.search(r"(?<!\w)\d\S*", re.sub(r"`[^`]*`|\{[^}]*\}", "", sentence))

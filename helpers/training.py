@@ -16,7 +16,9 @@ A graph answers its first run in TensorFlow's graph mode, which is quick to star
 by XLA, which takes about a second, once, and is then four times as fast. See benchmarks/README.md.
 """
 
+import ctypes
 import gc
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -41,14 +43,17 @@ from .models import (
     output_activation,
     steps_per_epoch,
 )
-from .probes import kernel_norms, watch_units
+from .probes import bend_of, kernel_norms, watch_units
 from .problems import make_problem
 from .run import PER_EPOCH, Run, SeedStudy, skill
 from .sources import PROBLEMS
 
 KNOBS = ("l1", "l2", "dropout", "momentum", "weight_decay", "early_stopping")  # fields that enter a graph as values
-GRAPHS_KEPT = 4  # each takes about 20 MB, and a kernel on Binder has room for a few
+GRAPHS_KEPT = 4  # a kernel on Binder has room for a few
+LAYERS_KEPT = 24  # in all of them: a graph takes about 10 MB, and 2 for each layer of weights
+GRAPHS_OF_MANY_KEPT = 1  # twenty layers of fifty seeds take 100 MB, and what comes next is mostly the same network
 SEEDS_AT_ONCE = 100
+WEIGHTS_AT_ONCE = 2_000_000  # of all members together; each takes about 60 bytes while it is trained
 EPOCHS_AT_ONCE = 128  # the longest chunk for one network; many networks take shorter ones
 COMPILED_AT_MOST = 40  # XLA never gives a compiled program back, so the number of them is bounded
 
@@ -98,6 +103,9 @@ class Graph:
         # What enters as a value must not leave its mark: with momentum 0, say, Keras keeps no speeds.
         plain = experiment.replace(l1=0.0, l2=0.0, schedule="constant", momentum=0.5)
         self.model = keras.Sequential([_with_knob(call).make() for call in layer_calls(plain)])
+        for layer in self.model.layers[:-1]:
+            if isinstance(layer, keras.layers.Dense):
+                layer.activation = bend_of(plain.activation)
         self.dropouts = [layer for layer in self.model.layers if isinstance(layer, KnobDropout)]
         self.shapes = [tuple(v.shape) for v in self.model.trainable_variables]
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
@@ -116,9 +124,8 @@ class Graph:
         self.optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
         self.optimizer.build([self.vector])
         self.fresh_slots = [v.numpy() for v in self.optimizer.variables]
-        self.in_kernel = np.zeros((sum(self.sizes), len(self.shapes) // 2), "float32")
-        for layer, start in enumerate(np.cumsum([0, *self.sizes])[:-1:2]):
-            self.in_kernel[start : start + self.sizes[2 * layer], layer] = 1
+        is_kernel = [layer % 2 == 0 for layer in range(len(self.sizes))]  # kernel and bias in turn
+        self.in_kernel = np.repeat(np.array(is_kernel, "float32"), self.sizes)
 
         self.lock = threading.Lock()
         self._traced = None
@@ -138,7 +145,7 @@ class Graph:
 
     def _penalty(self, vector, knobs):
         """L1 and L2 of the kernels, as `keras.regularizers.L1L2` on every Dense layer adds them up."""
-        kernels = vector * tf.constant(self.in_kernel.sum(axis=1))
+        kernels = vector * tf.constant(self.in_kernel)
         return knobs.l1 * tf.reduce_sum(tf.abs(kernels), -1) + knobs.l2 * tf.reduce_sum(tf.square(kernels), -1)
 
     def _data_loss(self, vector, layer_state, x, y, shares, training):
@@ -176,7 +183,7 @@ class Graph:
             )
             penalty = self._penalty(vector, knobs)
             loss += penalty
-        gradient_norm = kernel_norms(tape.gradient(loss, vector), self.in_kernel)
+        gradient_norm = kernel_norms(tape.gradient(loss, vector), self.sizes)
         return val_loss + penalty, gradient_norm, dead, saturated
 
     def _chunk(self, state, knobs, data, order, shares, rates, epochs):
@@ -224,8 +231,8 @@ class Graph:
                 return number + 1, layer_state, kept, [traces[0].write(number, loss)]
             vector = tf.identity(self.vector.value)
             val_loss, gradient_norm, dead, saturated = self._measure(vector, layer_state, data, knobs)
-            moved = kernel_norms(vector - before, self.in_kernel) / tf.cast(steps, tf.float32)
-            update_ratio = tf.math.divide_no_nan(moved, kernel_norms(vector, self.in_kernel))
+            moved = kernel_norms(vector - before, self.sizes) / tf.cast(steps, tf.float32)
+            update_ratio = tf.math.divide_no_nan(moved, kernel_norms(vector, self.sizes))
             if self.stops_early:
                 kept = kept.after_epoch(vector, loss, val_loss, knobs.early_stopping)
                 self.vector.assign(_where(kept.stopped, kept.vector, vector))
@@ -398,20 +405,24 @@ def _quick_start():
 
 
 _graphs = OrderedDict()
-_graphs_without_probes = OrderedDict()  # apart, so that a map of many networks does not push out the graphs of a lab
+_graphs_of_many = OrderedDict()  # apart, so that a map of many networks does not push out the graphs of a lab
 _graphs_lock = threading.Lock()
 
 
 def graph_for(experiment, members=None, probes=True):
-    """The graph of an experiment, from a cache that keeps the `GRAPHS_KEPT` last used."""
+    """The graph of an experiment, from a cache that keeps the last used: `GRAPHS_KEPT` of one network, one of many.
+
+    Fewer of deep networks: no more than `LAYERS_KEPT` layers together, but always the one that was asked for.
+    """
     key = Graph.key(experiment, members, probes)
-    graphs = _graphs if probes else _graphs_without_probes
+    graphs, most = (_graphs, GRAPHS_KEPT) if members is None else (_graphs_of_many, GRAPHS_OF_MANY_KEPT)
     with _graphs_lock:
         if key not in graphs:
-            graphs[key] = Graph(experiment, members, probes)
-            if len(graphs) > GRAPHS_KEPT:
+            room = LAYERS_KEPT - (experiment.depth + 1)
+            while graphs and (len(graphs) >= most or sum(len(g.shapes) // 2 for g in graphs.values()) > room):
                 graphs.popitem(last=False)
                 _give_back()
+            graphs[key] = Graph(experiment, members, probes)
         graphs.move_to_end(key)
         return graphs[key]
 
@@ -420,11 +431,26 @@ def _give_back():
     """Free what a dropped graph leaves behind: about 20 MB. Takes some milliseconds."""
     gc.collect()  # its parts refer to each other in circles
     context.context().clear_kernel_cache()  # TensorFlow keeps a kernel for each variable that ever was, as Keras knows
+    _trim()
+
+
+# glibc keeps what is freed in pieces: 100 MB after many wide networks at once, unless it is told to give it back.
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+
+
+def _trim():
+    if _malloc_trim is not None:
+        _malloc_trim(0)
 
 
 def has_graph(experiment):
     """Whether the graph of one network of this experiment is there already."""
     return Graph.key(experiment, None) in _graphs
+
+
+def has_room(experiment, graphs):
+    """Whether so many graphs of networks as deep as this one can be kept at the same time."""
+    return graphs <= GRAPHS_KEPT and graphs * (experiment.depth + 1) <= LAYERS_KEPT
 
 
 class Dealer:
@@ -466,6 +492,8 @@ class Dealer:
 
 def _stacked(arrays):
     """Arrays of members as one array; where they differ in length, the shorter are filled up with zeros."""
+    if len({array.shape for array in arrays}) == 1:
+        return np.stack(arrays)
     shape = np.max([array.shape for array in arrays], axis=0)
     return np.stack([np.pad(a, [(0, n - k) for k, n in zip(a.shape, shape, strict=True)]) for a in arrays])
 
@@ -569,7 +597,7 @@ def train(experiment, *, jit_compile="auto"):
     return run
 
 
-def train_seeds(experiment, seeds=100, *, jit_compile=False, progress=None):
+def train_seeds(experiment, seeds=100, *, probes=True, jit_compile=False, progress=None):
     """Train the experiment from many seeds at once and return the `SeedStudy`.
 
     Each seed draws its own data, first weights and batches: member i is `train(experiment.replace(seed=seeds[i]))`.
@@ -577,11 +605,13 @@ def train_seeds(experiment, seeds=100, *, jit_compile=False, progress=None):
     Args:
         experiment: an `Experiment`; its own seed is not used.
         seeds: how many (0, 1, 2, …), or a sequence of whole numbers.
+        probes: False where nobody looks at the layers, which is several times as quick. Then `val_loss` is measured after
+            the last epoch only, (seeds, 1), and of what is measured in the layers there is nothing, (seeds, 0, layers).
         jit_compile: whether to compile with XLA, which pays for more than about 1,000 epochs.
         progress: called with the share that is done, 0 to 1.
     """
     _check(experiment, jit_compile)
-    for study in stream_seeds(experiment, seeds, jit_compile=jit_compile, seconds=None):
+    for study in stream_seeds(experiment, seeds, probes=probes, jit_compile=jit_compile, seconds=None):
         if progress:
             progress(study.done)
     return study
@@ -595,7 +625,8 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probe
     """
     seeds = seed_list(seeds)
     probes = probes or experiment.early_stopping > 0  # which needs the validation loss of each epoch
-    blocks = [seeds[i : i + SEEDS_AT_ONCE] for i in range(0, len(seeds), SEEDS_AT_ONCE)]
+    at_once = min(SEEDS_AT_ONCE, max(1, WEIGHTS_AT_ONCE // max(1, experiment.hidden_weights)))
+    blocks = [seeds[i : i + at_once] for i in range(0, len(seeds), at_once)]
     finished = []
     for block in blocks:
         # A last block that is not full is filled up, so that it runs on the same graph.
@@ -619,6 +650,7 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probe
             share = part.loss.shape[1] / experiment.epochs
             yield SeedStudy.joined([*finished, part], (len(finished) + share) / len(blocks))
         finished.append(part)
+    _trim()
 
 
 def seed_list(seeds):

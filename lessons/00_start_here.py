@@ -89,7 +89,7 @@ skills({"no hidden layer": flat, "two hidden layers": bent}, title="A wave needs
 # | [03 Optimizers](03_optimizers.ipynb) | steps are too long, too short, or go the wrong way |
 # | [04 Preprocessing](04_preprocessing.ipynb) | inputs and targets have scales, gaps or shapes that training cannot handle |
 # | [05 Regularization](05_regularization.ipynb) | the network learns the noise, or is held back too much |
-# | 06 Debugging clinic | networks that fail for a reason that you have to find (in preparation) |
+# | [06 Debugging clinic](06_debugging_clinic.ipynb) | networks that fail for a reason that you have to find |
 #
 # In each of them you **predict** first, then look. A prediction that turns out wrong is worth more than one that is right:
 # press *Commit* before you read on. At the end wait **exercises**, whose answers stand in the folder `solutions`.
@@ -104,4 +104,6 @@ skills({"no hidden layer": flat, "two hidden layers": bent}, title="A wave needs
 #   it, with the sentence.
 # - **A lab that does not move**: choose *Kernel → Restart Kernel and Run up to Selected Cell*. Only pictures on a page, such as
 #   on GitHub, never move: they need a kernel.
+# - **On Binder the kernel dies, or everything is slow**: its memory is enough for one notebook. Choose *Kernel → Shut Down
+#   All Kernels…*, then run the one that you want. What you have typed stays.
 # - Anything else: restart the kernel and run all cells. If it still fails, the notebook is wrong, not you.

@@ -1,6 +1,7 @@
 """lessons/*.py → notebooks/*.ipynb and notebooks/solutions/*.ipynb, run and with their outputs.
 
 A cell tagged `solution` stands only in the solutions, one tagged `exercise` only in the notebook to be filled in.
+A part whose heading begins with `### Look closer` is folded in JupyterLab; a cell of its own must begin with that heading.
 """
 
 import base64
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "lessons"
 NOTEBOOKS = ROOT / "notebooks"
 FOLDERS = {"exercise": NOTEBOOKS, "solution": NOTEBOOKS / "solutions"}
+CLASS_MAP = ROOT / "classroom/class_map.py"  # the teacher's, which stands beside its source
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -27,12 +29,14 @@ def names():
 
 def notebook(name, kind):
     """The notebook of a lesson without outputs: kind is "exercise" or "solution"."""
-    book = jupytext.read(LESSONS / f"{name}.py")
+    book = jupytext.read(CLASS_MAP if name == CLASS_MAP.stem else LESSONS / f"{name}.py")
     other = {"exercise": "solution", "solution": "exercise"}[kind]
     book.cells = [cell for cell in book.cells if other not in cell.metadata.get("tags", [])]
     for number, cell in enumerate(book.cells):
         cell["id"] = f"{name[:2]}-{number:02}"
         cell.metadata.pop("lines_to_next_cell", None)
+        if cell.source.startswith("### Look closer"):
+            cell.metadata["jp-MarkdownHeadingCollapsed"] = True
     book.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -67,9 +71,9 @@ def smaller(png):
 
 
 def main(wanted):
-    """Build the named lessons, or all."""
-    for name in wanted or names():
-        for kind, folder in FOLDERS.items():
+    """Build the named lessons, or all, and the teacher's notebook."""
+    for name in wanted or [*names(), CLASS_MAP.stem]:
+        for kind, folder in ({"exercise": CLASS_MAP.parent} if name == CLASS_MAP.stem else FOLDERS).items():
             folder.mkdir(parents=True, exist_ok=True)
             print(f"{name} ({kind}) …", flush=True)
             nbformat.write(run(notebook(name, kind), folder), folder / f"{name}.ipynb")

@@ -95,6 +95,15 @@ def chromium():
         browser.close()
 
 
+def new_page(browser, width=1280, height=1000):
+    """A page that keeps what goes wrong on it in `errors`."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+    return page
+
+
 def run_all(page, timeout=180):
     """Run every cell of the notebook that is open in JupyterLab and wait until the last one is done."""
     page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000)

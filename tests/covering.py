@@ -1,8 +1,10 @@
 """Few settings in which every value of every field stands at least once, beside different others."""
 
+import math
 import random
 
 from helpers.catalog import FEATURES
+from helpers.experiment import MOST_WEIGHTS
 from helpers.sources import PROBLEMS, most_samples
 
 
@@ -18,6 +20,8 @@ def fitting(fields):
         changed["missing"] = 0.0
     if changed.get("offset", fields["offset"]) < 0:
         changed["offset"] = -fields["offset"]  # a logarithm needs positive inputs
+    if fields["depth"] > 1:
+        changed["width"] = min(fields["width"], math.isqrt(MOST_WEIGHTS // (fields["depth"] - 1)))
     return fields | changed
 
 

@@ -5,7 +5,7 @@ import shutil
 
 import nbformat
 import pytest
-from browser import ROOT, chromium, jupyterlab, run_all, voila
+from browser import ROOT, chromium, jupyterlab, new_page, run_all, voila
 
 pytestmark = pytest.mark.browser
 
@@ -71,14 +71,6 @@ def folder(tmp_path_factory):
 def browser():
     with chromium() as browser:
         yield browser
-
-
-def new_page(browser, width=1280, height=1000):
-    page = browser.new_page(viewport={"width": width, "height": height})
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
-    return page
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +206,28 @@ def test_dark_theme_is_drawn_dark_and_both_can_be_read(page):
     page.wait_for_timeout(700)
     assert page.evaluate(PAPER) < 40
     assert page.evaluate(PALE) == []
+    theme(page, "JupyterLab Light")
+    page.wait_for_selector(".wwil[data-theme=light]")
+
+
+@pytest.mark.parametrize("name", ["JupyterLab Light", "JupyterLab Dark"])
+def test_for_a_projector_everything_is_larger_and_can_be_read(page, name):
+    theme(page, name)
+    page.wait_for_selector(f".wwil[data-theme={'dark' if 'Dark' in name else 'light'}]")
+    settled(page)
+    button = page.get_by_role("button", name="Large type")
+    size = "node => parseFloat(getComputedStyle(node).fontSize)"
+    labels = page.locator(".wwil label")
+    before = labels.first.evaluate(size)
+    button.click()
+    page.wait_for_selector(".wwil[data-large]")
+    assert button.get_attribute("aria-pressed") == "true"
+    settled(page)
+    assert labels.first.evaluate(size) > 1.4 * before
+    assert page.evaluate(PALE) == []
+    button.click()
+    page.wait_for_selector(".wwil:not([data-large])")
+    assert labels.first.evaluate(size) == before
     theme(page, "JupyterLab Light")
     page.wait_for_selector(".wwil[data-theme=light]")
 

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from checking import refused
 
 from helpers import Experiment, exercises
 from helpers.exercises import CAUSES, COUNTED, PATIENT
 from helpers.models import build_model
-from helpers.teaching import NotYet
 
 
 def outcome(learned, **arrays):
@@ -39,12 +39,6 @@ def trained(monkeypatch):
         return asked
 
     return give
-
-
-def refused(checker, answer):
-    with pytest.raises(NotYet) as reason:
-        checker(answer)
-    return str(reason.value)
 
 
 # --- answers that need no training ---

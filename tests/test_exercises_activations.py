@@ -1,6 +1,7 @@
 """helpers/exercises_activations.py: right answers pass, wrong ones learn what is wrong with them."""
 
 import pytest
+from checking import refused
 
 from helpers import Experiment
 from helpers import exercises_activations as activations
@@ -65,30 +66,42 @@ def test_small_xor_says_what_is_wrong(answer, words):
         activations.small_xor(answer)
 
 
-def test_deep_sigmoid_keeps_its_sigmoid():
-    right = MOONS.replace(
-        activation="sigmoid", optimizer="adam", learning_rate=0.01, initializer="he_normal", epochs=125
-    )
-    assert "Learned in" in activations.deep_sigmoid(right)
-    with pytest.raises(NotYet, match="activation='sigmoid' is given"):
-        activations.deep_sigmoid(right.replace(activation="tanh"))
-    with pytest.raises(NotYet, match="1008 steps; at most 1000"):
-        activations.deep_sigmoid(right.replace(epochs=126))
-    with pytest.raises(NotYet, match="no better than a constant"):
-        activations.deep_sigmoid(right.replace(optimizer="sgd", epochs=10))
-
-
-def test_deep_with_sgd_stays_with_sgd():
-    right = MOONS.replace(
-        depth=10, activation="selu", initializer="lecun_normal", optimizer="sgd", learning_rate=0.1, batch_size=40
-    )
-    assert "Learned in" in activations.deep_with_sgd(right)
-    with pytest.raises(NotYet, match="optimizer='sgd' is given"):
-        activations.deep_with_sgd(right.replace(optimizer="adam"))
-    with pytest.raises(NotYet, match="800 steps; at most 500"):
-        activations.deep_with_sgd(right.replace(batch_size=25))
-    with pytest.raises(NotYet, match="no better than a constant"):
-        activations.deep_with_sgd(right.replace(activation="sigmoid", epochs=10))
+@pytest.mark.parametrize(
+    ("checker", "right", "wrong"),
+    [
+        (
+            activations.deep_sigmoid,
+            MOONS.replace(
+                activation="sigmoid", optimizer="adam", learning_rate=0.01, initializer="he_normal", epochs=125
+            ),
+            {
+                "activation='sigmoid' is given": {"activation": "tanh"},
+                "1008 steps; at most 1000": {"epochs": 126},
+                "no better than a constant": {"optimizer": "sgd", "epochs": 10},
+            },
+        ),
+        (
+            activations.deep_with_sgd,
+            MOONS.replace(
+                depth=10,
+                activation="selu",
+                initializer="lecun_normal",
+                optimizer="sgd",
+                learning_rate=0.1,
+                batch_size=40,
+            ),
+            {
+                "optimizer='sgd' is given": {"optimizer": "adam"},
+                "800 steps; at most 500": {"batch_size": 25},
+                "no better than a constant": {"activation": "sigmoid", "epochs": 10},
+            },
+        ),
+    ],
+)
+def test_a_deep_network_has_to_learn_with_what_is_given(checker, right, wrong):
+    assert "Learned in" in checker(right)
+    for words, changes in wrong.items():
+        assert words in refused(checker, right.replace(**changes))
 
 
 def test_the_patients_are_told_apart_by_measurement():

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from checking import refused
 
 from helpers import Experiment, exercises
 from helpers import exercises_optimizers as optimizers
 from helpers.exercises_optimizers import PATIENTS, SHORT_LINE
 from helpers.problems import make_problem
-from helpers.teaching import NotYet
 
 
 def outcome(learned):
@@ -41,12 +41,6 @@ def trained(monkeypatch):
         return asked
 
     return give
-
-
-def refused(checker, answer):
-    with pytest.raises(NotYet) as reason:
-        checker(answer)
-    return str(reason.value)
 
 
 # --- the edge ---

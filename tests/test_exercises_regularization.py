@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from checking import refused
 
-from helpers import exercises
+from helpers import exercises, train, train_seeds
 from helpers import exercises_regularization as regularization
-from helpers.exercises_regularization import OVERFIT, PATIENT, SPARSE
-from helpers.teaching import NotYet
+from helpers.exercises_regularization import OVERFIT, PATIENT, QUICK, SPARSE
 
 
 def outcome(skill, loss=0.1):
@@ -32,15 +32,9 @@ def trained(monkeypatch):
 
     def give(result):
         for module in (exercises, regularization):
-            monkeypatch.setattr(module, "train_seeds", lambda experiment, seeds: result(experiment))
+            monkeypatch.setattr(module, "train_seeds", lambda experiment, seeds, **how: result(experiment))
 
     return give
-
-
-def refused(checker, answer):
-    with pytest.raises(NotYet) as reason:
-        checker(answer)
-    return str(reason.value)
 
 
 @pytest.mark.parametrize("more", [{"l1": 0.001}, {"l2": 0.003}, {"l1": 0.001, "l2": 0.001}, {"dropout": 0.1}])
@@ -61,15 +55,15 @@ def test_a_strength_that_does_worse_is_told_why(trained, skill, loss, hint):
 def test_only_the_allowed_fields_may_change():
     assert "Nothing is changed" in refused(regularization.tune_the_strength, OVERFIT)
     assert "You have changed samples" in refused(regularization.tune_the_strength, OVERFIT.replace(samples=200, l2=0.1))
-    assert "You have changed l2" in refused(regularization.learn_by_more_points, OVERFIT.replace(l2=0.1))
-    assert "at most 400" in refused(regularization.learn_by_more_points, OVERFIT.replace(samples=500))
+    assert "You have changed l2" in refused(regularization.learn_by_more_points, QUICK.replace(l2=0.1))
+    assert "at most 400" in refused(regularization.learn_by_more_points, QUICK.replace(samples=500))
     assert "not float" in refused(regularization.tune_the_strength, 0.1)
 
 
 def test_more_points_pass_if_they_learn(trained):
     trained(lambda experiment: outcome(1.0 if experiment.samples >= 100 else 0.8))
-    assert regularization.learn_by_more_points(OVERFIT.replace(samples=100)) == "Learned in 50 of 50."
-    assert "Learned in 0 of 50." in refused(regularization.learn_by_more_points, OVERFIT.replace(samples=30))
+    assert regularization.learn_by_more_points(QUICK.replace(samples=100)) == "Learned in 50 of 50."
+    assert "Learned in 0 of 50." in refused(regularization.learn_by_more_points, QUICK.replace(samples=30))
 
 
 def test_the_patient_is_mended_by_one_field(trained):
@@ -79,6 +73,27 @@ def test_the_patient_is_mended_by_one_field(trained):
     assert "no better than a constant" in refused(regularization.mend_the_patient, PATIENT.replace(epochs=1000))
     assert "Change one field" in refused(regularization.mend_the_patient, PATIENT.replace(l2=0, epochs=1000))
     assert "another task" in refused(regularization.mend_the_patient, PATIENT.replace(noise=0.5))
+
+
+def test_an_end_is_that_of_the_whole_training():
+    short = OVERFIT.replace(epochs=20)
+    np.testing.assert_allclose(regularization.ends(short).skill, train_seeds(short, 50).skill, atol=1e-4)
+
+
+def test_off_the_truth_is_the_distance_of_each_network():
+    short = OVERFIT.replace(epochs=20)
+    distances = regularization.off_the_truth(regularization.ends(short))
+    for seed in (0, 49):
+        run = train(short.replace(seed=seed))
+        x = np.linspace(run.problem.raw_x_val.min(), run.problem.raw_x_val.max(), 200)[:, None]
+        expected = np.mean((np.asarray(run.model(x)) - np.sin(np.pi * x)) ** 2)
+        assert distances[seed] == pytest.approx(expected, rel=0.02)
+
+
+def test_better_is_counted_seed_by_seed():
+    study, other = outcome(0.5), outcome(0.5)
+    study.skill[:10] = 0.6
+    assert regularization.better(study, other) == 0.2
 
 
 def test_the_three_are_found_with_l1_and_not_with_l2():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from helpers import Experiment, catalog
 from helpers.catalog import ACTIVATIONS, FEATURES, INITIALIZERS, OPTIMIZERS, SCALINGS
-from helpers.experiment import LONGEST_TEXT, SETTINGS
+from helpers.experiment import LONGEST_TEXT, MOST_WEIGHTS, SETTINGS
 from helpers.sources import PROBLEMS, most_samples
 
 NAMES = [name for name, setting in SETTINGS.items() if setting.choices is not None]
@@ -287,6 +288,19 @@ def test_equal_experiments_are_equal_keys_and_none_can_be_changed():
         assert first != first.replace(**{name: getattr(first, name) + 1})
 
 
+def test_a_network_that_is_too_large_is_refused_with_one_that_is_not():
+    largest = max(SETTINGS["width"].ladder)
+    assert Experiment(depth=20, width=largest).hidden_weights == 19 * largest**2 <= MOST_WEIGHTS
+    assert Experiment(depth=1, width=1024).hidden_weights == 0
+    for depth in (3, 5, 20):
+        with pytest.raises(ValueError, match=f"depth={depth} with width=1024") as caught:
+            Experiment(depth=depth, width=1024)
+        width = int(re.search(r"a width of at most (\d+)", str(caught.value))[1])
+        Experiment(depth=depth, width=width)
+        with pytest.raises(ValueError, match="or fewer layers"):
+            Experiment(depth=depth, width=width + 1)
+
+
 # --- the text -------------------------------------------------------------------------------------
 
 
@@ -339,6 +353,7 @@ def test_fields_that_a_text_leaves_out_take_their_defaults():
         ('{"epoch": 3}', "'epoch' is not a field"),
         ('{"__init__": 3}', "'__init__' is not a field"),
         ('{"' + "x" * 9_000 + '": 3}', "is not a field"),
+        ('{"depth": 20, "width": 1024}', "has 19,922,944 weights between its hidden layers"),
         ('{"problem": "auto_mpg", "samples": 9999}', "samples=9999 is more than 'auto_mpg' has"),
     ],
     ids=lambda value: value[:24],

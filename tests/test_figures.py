@@ -14,11 +14,13 @@ from helpers.figures import (
     LOWEST_SKILL,
     SERIES,
     Picture,
+    errors,
     fits,
     flip,
     layers,
     loss_curves,
     paths,
+    sizes,
     skills,
     sweep,
     weights_by_epoch,
@@ -205,6 +207,13 @@ def test_labels_stay_apart(study):
     assert min(np.diff(heights)) * points > 10
 
 
+def test_a_label_stands_beside_what_it_names_where_no_other_is_near(study):
+    axes = loss_curves(dict.fromkeys(("a", "b", "c", "d"), study), title="t").axes[0]
+    truth = next(text for text in axes.texts if text.get_text() == "the truth").get_position()[1]
+    low, high = np.log10(axes.get_ylim())
+    assert truth == pytest.approx((np.log10(np.median(study.noise_floor)) - low) / (high - low), abs=0.01)
+
+
 def test_what_cannot_be_drawn_is_refused(study, line):
     with pytest.raises(ValueError, match=r'needs a dictionary such as \{"label": ...\}, not SeedStudy'):
         skills(study, title="t")
@@ -308,3 +317,38 @@ def test_a_flip_needs_pictures_and_a_start_among_them(pages, study):
         flip({1: study}, label="rate")
     with pytest.raises(ValueError, match=r"start=3 is not one of 0.01, 0.02"):
         flip(pages, label="rate", start=3)
+
+
+# --- penalties ---
+
+
+def test_errors_are_those_of_the_studies_and_hold_no_penalty(study):
+    pulled = train_seeds(WAVE.replace(l2=0.5), 6)
+    picture = errors({"L2": {0.0: study, 0.5: pulled}}, label="strength", title="A finding", training=True)
+    (axes,) = picture.axes
+    validation, training = [line for line in axes.lines if colors.same_color(line.get_color(), SERIES[0])]
+    np.testing.assert_allclose(validation.get_ydata(), [np.median(study.error), np.median(pulled.error)], rtol=0.2)
+    kernels = [pulled.weights[:, :4], pulled.weights[:, 8:24], pulled.weights[:, 28:32]]
+    penalty = 0.5 * sum(np.square(kernel).sum(axis=1) for kernel in kernels)
+    assert training.get_ydata()[-1] == pytest.approx(np.median(pulled.loss[:, -1] - penalty), rel=1e-5)
+    assert "validation error by strength" in picture.alt
+
+
+def test_sizes_go_from_the_largest_weight_to_the_smallest(study):
+    none = dataclasses.replace(study, weights=np.zeros_like(study.weights))
+    picture = sizes({"as it is": study, "no weight": none}, title="A finding", weights=slice(0, 4), limit=0.1)
+    drawn = line_of(picture.axes[0], SERIES[0]).get_ydata()
+    assert list(drawn) == sorted(drawn, reverse=True)
+    assert len(drawn) == 4
+    assert "no weight: 100% of the weights are below 0.1" in picture.alt
+    assert "below 0.1: idle" in texts(picture)
+    renderer = FigureCanvasAgg(picture).get_renderer()
+    right = max(text.get_window_extent(renderer).x1 for text in picture.axes[0].texts)
+    assert right < picture.get_size_inches()[0] * picture.dpi
+
+
+@pytest.mark.parametrize("figure", [errors, sizes])
+def test_figures_of_penalties_need_studies(figure):
+    arguments = {"title": "A finding"} | ({"label": "strength"} if figure is errors else {})
+    with pytest.raises(ValueError, match="SeedStudy"):
+        figure({"one": {0.1: 3}} if figure is errors else {"one": 3}, **arguments)

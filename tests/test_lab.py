@@ -2,13 +2,13 @@
 
 import asyncio
 import dataclasses
+import io
 import threading
 
 import numpy as np
 import pytest
 
 from helpers import Experiment, Lab, Run, plots, train
-from helpers.diagnosis import findings
 
 FLAT = Experiment(problem="sine", depth=0)
 LONG = FLAT.replace(depth=1, epochs=5000, batch_size=8)
@@ -181,11 +181,11 @@ def test_a_training_that_breaks_is_told_and_the_next_one_works(monkeypatch):
         lab = shown(FLAT)
         lab._loop.set_exception_handler(lambda loop, context: None)
 
-        def broken():
+        def broken(experiment):
             raise RuntimeError("no memory")
 
         with monkeypatch.context() as patch:
-            patch.setattr(lab, "_show_points", broken)
+            patch.setattr("helpers.lab._show_points", broken)
             lab.show(FLAT.replace(epochs=3))
             await until(lambda: lab.view.state["refused"])
         assert "no memory" in lab.view.state["note"]
@@ -237,7 +237,19 @@ def test_the_page_tells_its_width_and_its_theme():
     ask(lab, "size", width=400, scale=1, dark=False)
     assert dark != lab.view.picture
     ask(lab, "size", width=10**6, scale=100, dark=False)
-    assert lab.painter.look == (1400, 2.0, False)
+    assert lab.painter.look == (1400, 2.0, False, False)
+
+
+def test_a_projector_gets_larger_letters():
+    labs = shown(FLAT, pictures=["fit"]), shown(FLAT, pictures=["fit"], projector=True)
+    assert [lab.view.projector for lab in labs] == [False, True]
+    usual, large = (plots.Image.open(io.BytesIO(lab.view.picture)) for lab in labs)
+    assert usual.width == large.width
+    assert usual.height < large.height
+    ask(labs[0], "size", width=860, scale=1, dark=False, large=True)
+    assert labs[0].view.picture == labs[1].view.picture
+    ask(labs[1], "size", width=860, scale=1, dark=False, large=False)
+    assert plots.Image.open(io.BytesIO(labs[1].view.picture)).size == usual.size
 
 
 def test_a_stop_that_is_not_there_any_more_gets_a_sentence():
@@ -252,28 +264,6 @@ def test_a_lab_needs_an_experiment_and_known_controls():
         Lab("sine")
     with pytest.raises(ValueError, match="Did you mean 'depth'"):
         Lab(FLAT, controls=["dept"])
-
-
-@pytest.mark.parametrize(
-    ("changes", "cause"),
-    [
-        ({"depth": 0}, "capacity_too_low"),
-        ({"activation": "linear"}, "capacity_too_low"),
-        ({"initializer": "zeros"}, "bad_initialization"),
-        ({"optimizer": "sgd", "learning_rate": 100.0}, "learning_rate_too_high"),
-        ({"learning_rate": 1e-6}, "learning_rate_too_low"),
-        ({"initializer": "random_normal"}, "saturated_activation"),
-        ({"l2": 3.0}, "over_regularized"),
-        ({"depth": 10, "activation": "sigmoid"}, "vanishing_gradient"),
-    ],
-)
-def test_the_first_finding_names_what_was_broken(changes, cause):
-    run = train(Experiment(problem="sine", depth=2).replace(**changes))
-    assert findings(run)[0].cause == cause
-
-
-def test_a_network_that_has_learned_has_no_findings():
-    assert findings(train(Experiment(problem="sine", depth=2, epochs=300))) == []
 
 
 # --- the pictures ---

@@ -12,17 +12,21 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from checking import heed_interrupts
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.txt", "requirements-test.txt")
+LOCKS = {
+    "requirements.txt": [],
+    "requirements-hub.txt": ["hub"],
+    "requirements-test.txt": ["hub", "test"],
+}  # with their groups
 
 # --- a project in miniature -----------------------------------------------------------------------
 # One small wheel stands for all packages: its modules have the names of what run.py starts, and
@@ -178,9 +182,7 @@ def test_jupyterlab_knows_every_setting_that_is_overridden():
 
 
 def test_second_start_installs_nothing(project):
-    began = time.perf_counter()
     process = project.start("lab")
-    assert time.perf_counter() - began < 1
     assert [tell["module"] for tell in told(process)] == ["jupyterlab"]
     assert "Installing" not in process.stdout
 
@@ -220,7 +222,7 @@ def test_interrupted_installation_stops_and_is_told_from_a_finished_one(project)
         surroundings = project.surroundings({"PIP_NO_INDEX": "0", "PIP_INDEX_URL": index})
         surroundings.pop("capture_output")
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        launcher = subprocess.Popen(project.command("lab"), **surroundings, **pipes)
+        launcher = subprocess.Popen(project.command("lab"), preexec_fn=heed_interrupts, **surroundings, **pipes)
         silent.accept()  # pip is asking
         launcher.send_signal(signal.SIGINT)
         _, error = launcher.communicate(timeout=20)
@@ -265,13 +267,13 @@ def test_uv_is_used_where_it_is_found(run, monkeypatch):
 
 
 # --- commands -------------------------------------------------------------------------------------
-def test_tests_are_ruff_and_then_pytest(project):
+def test_tests_are_ruff_and_then_pytest_in_several_processes(project, run):
     process = project.start("test", "-k", "nothing")
     calls = [(tell["module"], tell["arguments"]) for tell in told(process)]
     assert calls == [
         ("ruff", ["check"]),
         ("ruff", ["format", "--check"]),
-        ("pytest", ["-k", "nothing"]),
+        ("pytest", [*run.PARALLEL, "-k", "nothing"]),
     ]
     assert process.returncode == 0
 
@@ -308,6 +310,14 @@ def test_scripts_get_their_arguments(run, monkeypatch, command, script):
     assert locks == ["requirements-test.txt"]
 
 
+def test_dashboards_need_no_more_than_the_lab(run, monkeypatch):
+    locks = []
+    monkeypatch.setattr(run, "environment", lambda lock: locks.append(lock) or "python")
+    monkeypatch.setattr(run, "start", lambda *arguments: arguments)
+    assert run.main(["dashboards", "--places=3"]) == ("python", "-m", "dashboards", "--places=3")
+    assert locks == ["requirements.txt"]
+
+
 def test_lock_compiles_both_locks_without_addresses(run, monkeypatch):
     commands = []
     monkeypatch.setattr(run.shutil, "which", lambda name: f"/bin/{name}")
@@ -333,7 +343,7 @@ def test_help_names_every_command(run, capsys, arguments):
 def test_unknown_command_names_the_nearest(run, capsys, given, nearest):
     assert run.main([given]) == 1
     error = capsys.readouterr().err
-    assert f"'{given}' is not one of lab, test, notebooks, bench, lock" in error
+    assert f"'{given}' is not one of {', '.join(run.COMMANDS)}" in error
     assert error.endswith(f"Did you mean {nearest}?\n")
 
 
@@ -598,22 +608,27 @@ def test_lock_fits_pyproject_on_every_machine(lock, machine):
     assert len(versions) == len(applies), "a package is pinned twice"
     assert ("tensorflow" in versions) != ("tensorflow-cpu" in versions)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = project["project"]["dependencies"]
-    if lock == "requirements-test.txt":
-        wanted = wanted + project["dependency-groups"]["test"]
+    groups = project["dependency-groups"]
+    assert groups["test"][0] == {"include-group": "hub"}
+    wanted = (
+        [*project["project"]["dependencies"], *groups["hub"]] if LOCKS[lock] else project["project"]["dependencies"]
+    )
+    if "test" in LOCKS[lock]:
+        wanted = wanted + groups["test"][1:]
     for requirement in map(Requirement, wanted):
         if not requirement.marker or requirement.marker.evaluate(machine):
             assert requirement.specifier.contains(versions[requirement.name])
 
 
 def test_tests_use_the_versions_that_learners_get():
-    learners, testers = ({(r.name, str(r.specifier)) for r, _ in pins(lock)} for lock in LOCKS)
-    assert learners < testers
+    learners, teachers, testers = ({(r.name, str(r.specifier)) for r, _ in pins(lock)} for lock in LOCKS)
+    assert learners < teachers < testers
 
 
 def test_learners_do_not_get_what_only_tests_need():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    only_tests = {Requirement(line).name for line in project["dependency-groups"]["test"]}
+    groups = project["dependency-groups"]
+    only_tests = {Requirement(line).name for line in [*groups["hub"], *groups["test"][1:]]}
     # ipykernel needs psutil itself.
     assert {r.name for r, _ in pins("requirements.txt")} & only_tests <= {"psutil"}
 
@@ -634,7 +649,35 @@ def test_repo2docker_accepts_the_repository():
     assert process.returncode == 0, process.stderr
     plan = process.stdout + process.stderr
     assert 'env update -p ${NB_PYTHON_PREFIX} --file "environment.yml"' in plan
+    assert "RUN ./postBuild" in plan
     assert "requirements-test.txt" not in plan
+
+
+def test_what_binder_does_after_the_build_works(tmp_path):
+    variables = os.environ | {"NB_PYTHON_PREFIX": str(tmp_path), "MPLCONFIGDIR": str(tmp_path / "fonts")}
+    variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), variables["PATH"]])
+    process = subprocess.run(
+        [ROOT / "postBuild"], cwd=ROOT, env=variables, capture_output=True, encoding="utf-8", check=False
+    )
+    assert process.returncode == 0, process.stderr
+    settings = json.loads((tmp_path / "share/jupyter/lab/settings/overrides.json").read_text())
+    assert settings["@jupyterlab/apputils-extension:notification"] == {"checkForUpdates": False, "fetchNews": "false"}
+    assert settings["@jupyterlab/apputils-extension:kernels-settings"] == {"commsOverSubshells": "disabled"}
+    assert list((tmp_path / "fonts").glob("fontlist*.json"))
+
+
+def test_links_to_binder_name_the_repository_of_the_project():
+    """The address stands in pyproject.toml; README.md cannot read it, and nothing else may repeat it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    host, name = project["urls"]["Repository"].removeprefix("https://").split("/", 1)
+    assert (host, name.count("/")) == ("github.com", 1)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    start = f"https://mybinder.org/v2/gh/{name}/HEAD?urlpath=lab/tree/notebooks/00_start_here.ipynb"
+    assert readme.count(start) == 1
+    assert (ROOT / "notebooks/00_start_here.ipynb").exists()
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    texts = {path: (ROOT / path).read_bytes() for path in tracked.stdout.split("\0") if path}
+    assert sorted(path for path, text in texts.items() if name.encode() in text) == ["README.md", "pyproject.toml"]
 
 
 def test_ci_script_installs_a_browser_only_where_there_is_none(tmp_path):

@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from browser import chromium, jupyterlab, run_all
+from browser import chromium, jupyterlab, new_page, run_all
 
 pytestmark = pytest.mark.browser
 
@@ -26,9 +26,7 @@ def page(tmp_path_factory):
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / "map.ipynb")
     with jupyterlab(folder) as address, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page = new_page(browser, height=900)
         page.goto(address("map.ipynb"))
         run_all(page)
         page.wait_for_selector(".wwil-grid td")

@@ -2,14 +2,10 @@
 
 import json
 import re
-import sys
 
+import build
 import nbformat
 import pytest
-from browser import ROOT
-
-sys.path.insert(0, str(ROOT / "lessons"))
-import build
 
 BUILT = [(name, kind) for name in build.names() for kind in build.FOLDERS]
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from helpers import Experiment, train_seeds
-from helpers.plots import PANELS, PICTURES, Painter, Scene, show_points
+from helpers.plots import LARGER, PANELS, PICTURES, Painter, Scene, contrast, palette, show_points
 from helpers.problems import PROBLEMS, make_problem
 from helpers.training import stream
 
@@ -144,6 +144,34 @@ def test_a_picture_has_the_size_that_the_page_asks_for(name, width, scale):
     assert columns == pytest.approx(width * scale, abs=1)
     rows = 4 if width < 500 else 2
     assert 200 * scale < height / rows < 250 * scale
+
+
+@pytest.mark.parametrize("width", [480, 814, 1400])
+@pytest.mark.parametrize("name", ["wave", "penguins", "wave, pinned a deeper run", "no hidden layer, study"])
+def test_for_a_projector_letters_and_lines_are_larger_and_none_is_cut_off(name, width):
+    usual, large = Painter(width=width), Painter(width=width, large=True)
+    for painter in (usual, large):
+        pixels = decoded(painter.frame(SCENES[name]()))
+        assert pixels.shape[1] == width
+        renderer = painter.canvas.get_renderer()
+        for panel, (box, _) in zip(painter.panels, painter.boxes, strict=True):
+            drawn = panel.axes.get_tightbbox(renderer)
+            assert drawn.x0 >= box.x0 - 2, panel
+            assert drawn.y0 >= box.y0 - 2, panel
+            assert drawn.x1 <= box.x1 + 2, panel
+            assert drawn.y1 <= box.y1 + 2, panel
+    for one, other in zip(usual.panels, large.panels, strict=True):
+        size, larger = (panel.axes.xaxis.label.get_size() * panel.axes.figure.dpi for panel in (one, other))
+        assert larger == pytest.approx(LARGER * size)
+        assert other.axes.bbox.height == pytest.approx(one.axes.bbox.height, abs=1), "the axes are as high as else"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_for_a_projector_colours_are_stronger(dark):
+    usual, strong = palette(dark), palette(dark, large=True)
+    assert (strong["paper"], set(strong)) == (usual["paper"], set(usual))
+    for name in set(usual) - {"paper", "grid"}:
+        assert contrast(strong[name], strong["paper"]) >= max(4.5, contrast(usual[name], usual["paper"]) - 1e-9), name
 
 
 @pytest.mark.parametrize("only", PICTURES)

@@ -149,6 +149,15 @@ def test_a_claim_needs_fifty_seeds_of_every_study():
         claim("{rate}", True, over=[], rate=1)
 
 
+def test_a_claim_stands_on_trials_that_are_no_study(capsys):
+    claim("{rate:.0%}.", True, over=range(60), rate=1)
+    assert capsys.readouterr().out == "✓ 100%. (60 seeds)\n"
+    claim("{rate:.0%}.", True, over=[range(60), STUDY], rate=1)
+    assert "(50 seeds)" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="10 seeds"):
+        claim("{rate:.0%}.", True, over=range(10), rate=1)
+
+
 def test_a_condition_is_true_or_false():
     with pytest.raises(ValueError, match="True or False"):
         claim("{rate}", 0.9, over=STUDY, rate=0.9)

@@ -4,8 +4,10 @@ Most runs here are in graph mode (`jit_compile=False`), which the lab uses; XLA 
 """
 
 import dataclasses
+import gc
 import itertools
 import warnings
+import weakref
 from collections import OrderedDict
 from functools import lru_cache
 
@@ -92,6 +94,12 @@ def same_run(one, other):
     return all(np.array_equal(a, b, equal_nan=True) for a, b in arrays)
 
 
+@pytest.fixture(scope="module", params=GRID)
+def combination(request):
+    """One of `GRID`: pytest runs all tests of one before those of the next, which often has the same graphs."""
+    return request.param
+
+
 @pytest.fixture
 def traces(monkeypatch):
     """An empty cache of graphs, and a list that grows by one with each graph that is traced."""
@@ -110,10 +118,9 @@ def traces(monkeypatch):
 # --- one network: the same as model.fit -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("experiment", GRID)
-def test_every_epoch_has_the_losses_of_model_fit(experiment):
-    expected = fit(experiment)
-    run = train(experiment, jit_compile=False)
+def test_every_epoch_has_the_losses_of_model_fit(combination):
+    expected = fit(combination)
+    run = train(combination, jit_compile=False)
     assert run.loss.shape == run.val_loss.shape == (50,)
     assert expected[0, -1] < 0.8 * expected[0, 0]  # there was something to compute
     assert difference(losses(run), expected) < 1e-5
@@ -188,10 +195,10 @@ def test_the_first_weights_are_those_of_the_keras_model():
 # --- one network: XLA -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("experiment", GRID)
-def test_xla_changes_no_more_than_the_last_digits(experiment):
-    run = train(experiment, jit_compile=True)
-    assert difference(losses(run), fit(experiment)) < 1e-5
+def test_xla_changes_no_more_than_the_last_digits(combination):
+    run = train(combination, jit_compile=True)
+    assert len(graph_for(combination)._compiled) == 1
+    assert difference(losses(run), fit(combination)) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -312,9 +319,8 @@ def test_a_run_that_diverges_at_once_stops_early_too():
 # --- many seeds -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("experiment", GRID)
-def test_every_member_trains_as_if_alone(experiment):
-    experiment = experiment.replace(epochs=12)
+def test_every_member_trains_as_if_alone(combination):
+    experiment = combination.replace(epochs=12)
     study = train_seeds(experiment, [3, 0, 41])
     assert study.loss.shape == study.val_loss.shape == (3, 12)
     for row, seed in enumerate((3, 0, 41)):
@@ -476,6 +482,39 @@ def test_without_hidden_layers_what_they_would_be_makes_no_difference(traces):
     ]
     assert all(same_run(run, runs[0]) for run in runs)
     assert len(traces) == 1
+
+
+def test_fewer_graphs_of_deep_networks_are_kept(monkeypatch):
+    monkeypatch.setattr(training, "_graphs", OrderedDict())
+    deep = Experiment(depth=20, samples=4, epochs=1)
+    for width in (1, 2, 3):
+        train(deep.replace(width=width))
+        assert [graph.shapes[0][1] for graph in training._graphs.values()] == [width]
+    for width in range(1, 7):
+        train(deep.replace(depth=5, width=width))
+    assert len(training._graphs) == GRAPHS_KEPT
+    assert training.has_room(deep.replace(depth=7), 3)
+    assert not training.has_room(deep.replace(depth=8), 3)
+
+
+@pytest.mark.parametrize("members", [None, 2])
+@pytest.mark.parametrize(
+    "changes",
+    [*({"activation": a} for a in ACTIVATIONS), *({"optimizer": o} for o in RATES), {"dropout": 0.2}],
+    ids=str,
+)
+def test_a_graph_that_is_dropped_is_gone(changes, members, monkeypatch):
+    for cache in ("_graphs", "_graphs_of_many"):
+        monkeypatch.setattr(training, cache, OrderedDict())
+    experiment = SMALL.replace(epochs=1, **changes)
+    train(experiment, jit_compile=False) if members is None else train_seeds(experiment, members)
+    (graph,) = [*training._graphs.values(), *training._graphs_of_many.values()]
+    traced = weakref.ref(graph._traced.graph)
+    del graph
+    training._graphs.clear()
+    training._graphs_of_many.clear()
+    gc.collect()
+    assert traced() is None
 
 
 def test_the_cache_is_bounded_keeps_the_last_used_and_training_prints_nothing(traces, capfd, caplog):

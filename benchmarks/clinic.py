@@ -1,0 +1,284 @@
+"""What `helpers.diagnose` says of programs whose illness is known, and how long it takes.
+
+`python run.py bench clinic` takes the programs of tests/labelled.py; `--programs DIR` those of a folder instead: its
+`programs.py` has `program(case, "faulty" or "fixed", seed)` -> model, x, y, epochs, batch_size, its `cases.json` describes
+them. `--results DIR` keeps what has been measured, one file for each program, and what is there is not measured again;
+`--workers N` (2), `--seeds N` (3) fresh seeds for each remedy, 0 for none. Names of programs: only these.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+HEALTHY_SKILL = 0.9  # of a program from elsewhere, for it to count as healthy
+FRESH = 100  # the first seed on which a remedy is tried
+A_WORKER = 25  # programs, then a new one takes its place: TensorFlow forgets little
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One program to be diagnosed.
+
+    name: unique. kind: "own", or of the folder's program "faulty" or "fixed". causes: each is a right answer; none if it is
+    healthy.
+    """
+
+    name: str
+    kind: str
+    causes: tuple[str, ...]
+
+
+# --- where programs come from -----------------------------------------------------------------------------
+
+
+@lru_cache
+def labelled():
+    """The module with the project's own programs."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import labelled
+
+    return labelled
+
+
+@lru_cache
+def folder(path):
+    """The module that builds the programs of a folder, and their descriptions by name."""
+    described = importlib.util.spec_from_file_location("programs", Path(path) / "programs.py")
+    module = importlib.util.module_from_spec(described)
+    described.loader.exec_module(module)
+    cases = json.loads((Path(path) / "cases.json").read_text())["cases"]
+    return module, {case["id"]: case for case in cases}
+
+
+def own_subjects():
+    """The project's own programs."""
+    return [Subject(case.name, "own", case.causes) for case in labelled().CASES]
+
+
+def folder_subjects(path):
+    """The programs of a folder: the faulty ones that fail here, too, and the repaired and sound ones that do learn."""
+    subjects = []
+    for case in folder(path)[1].values():
+        skills = {
+            which: statistics.median(-1.0 if run.get("train_skill") is None else run["train_skill"] for run in runs)
+            for which, runs in (case.get("results") or {}).items()
+            if runs
+        }
+        fixed = skills.get("fixed", 0.0)
+        if case["kind"] == "faulty" and case["reproduces_on_keras3"] == "yes":
+            subjects.append(Subject(case["id"], "faulty", tuple(case["faults"])))
+            if fixed >= HEALTHY_SKILL:
+                subjects.append(Subject(f"{case['id']}.fixed", "fixed", ()))
+        elif case["kind"] == "control" and max(skills.values(), default=0.0) >= HEALTHY_SKILL:
+            subjects.append(Subject(case["id"], "faulty", ()))
+    return subjects
+
+
+def program(subject, path, seed):
+    """model, x, y, validation_data, epochs, batch_size; of a subject."""
+    if subject.kind == "own":
+        return next(case for case in labelled().CASES if case.name == subject.name).make(seed)
+    module, cases = folder(path)
+    case = cases[subject.name.removesuffix(".fixed")]
+    model, x, y, epochs, batch_size = module.program(case, subject.kind, seed)
+    return labelled().Program(model, x, y, None, epochs, batch_size)
+
+
+# --- one program, in a worker -----------------------------------------------------------------------------
+
+
+def one_thread():
+    """Let each worker use one processor only."""
+    os.environ.update(CUDA_VISIBLE_DEVICES="-1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def examine(subject, path, seeds):
+    """What `diagnose` says of a subject, how long it took, and what its first remedy does, as a dict for JSON."""
+    from helpers import diagnose
+
+    patient = program(subject, path, 0)
+    began = time.perf_counter()
+    try:
+        found = diagnose(
+            patient.model,
+            patient.x,
+            patient.y,
+            validation_data=patient.validation_data,
+            epochs=patient.epochs,
+            batch_size=patient.batch_size,
+        )
+    except Exception as error:  # counted as a wrong answer, and shown
+        return {"seconds": time.perf_counter() - began, "error": f"{type(error).__name__}: {error}", "found": []}
+    seconds = time.perf_counter() - began
+    result = {
+        "seconds": seconds,
+        "healthy": bool(found.healthy),
+        "found": list(found.causes),
+        "told": [f"{finding.cause}: {finding.evidence} {finding.remedy}" for finding in found.findings],
+        "verified": [bool(finding.verified) for finding in found.findings],
+    }
+    if subject.causes and seeds:
+        result["before"], result["goal"] = found.skill, found.goal
+        cure = found.findings[0].cure if found.findings else None
+        result["after"] = None if cure is None else fresh_skill(cure, len(patient.x), seeds)
+        cure = random_search(patient, min(seconds, 30.0))
+        result["random"] = None if cure is None else fresh_skill(cure, len(patient.x), seeds)
+    return result
+
+
+def fresh_skill(cure, points, seeds):
+    """The median skill of a mended program, trained from seeds that the search has not seen."""
+    from helpers.bench import Bench
+
+    bench = Bench(points, time.perf_counter() + 120)
+    bench.seeds = range(FRESH, FRESH + seeds)
+    return score(bench.run(cure))
+
+
+def score(outcome):
+    """The median skill of an outcome: on points that it has not seen, if there are any."""
+    return float(np.median(np.where(np.isnan(outcome.held[-1]), outcome.train[-1], outcome.held[-1])))
+
+
+def random_search(patient, seconds):
+    """The best of remedies drawn at random, one or two of them together, for the same time: a `Patient`, or None."""
+    from helpers.bench import Bench
+    from helpers.evidence import data_of
+    from helpers.remedies import Patient, filled, mended_contract, remedies_for
+    from helpers.trials import program_of
+
+    rng = np.random.default_rng(len(patient.x))
+    bench = Bench(len(patient.x), time.perf_counter() + seconds)
+    data = data_of(patient.model, patient.x, patient.y, patient.validation_data)
+    start = Patient(program_of(patient.model, patient.epochs, patient.batch_size), data)
+    outcome = bench.run(start, 0.6 * seconds)
+    choices = [remedy.apply for remedy in remedies_for(start, outcome)]
+    choices += [lambda p: mended_contract(p)[1], lambda p: p.having(data=filled(p.data))]
+    best, best_score = None, score(outcome)
+    while bench.left > 0:
+        tried = start
+        for number in rng.permutation(len(choices))[: rng.integers(1, 3)]:
+            tried = choices[number](tried)
+        reached = score(bench.run(tried, 0.15 * seconds))
+        if reached > best_score:
+            best, best_score = tried, reached
+    return best
+
+
+# --- all of them ------------------------------------------------------------------------------------------
+
+
+def measure(subjects, path, results, workers, seeds):
+    """Examine those whose result is not there yet; {name: result} of all."""
+    results.mkdir(parents=True, exist_ok=True)
+    files = {subject: results / f"{subject.name}.json" for subject in subjects}
+    missing = [subject for subject, file in files.items() if not file.exists()]
+    # A forked TensorFlow may hang, and one that has done much is large: new processes, again and again.
+    settings = {"mp_context": get_context("spawn"), "initializer": one_thread}
+    for start in range(0, len(missing), workers * A_WORKER):
+        with ProcessPoolExecutor(workers, **settings) as pool:
+            part = missing[start : start + workers * A_WORKER]
+            running = {pool.submit(examine, subject, path, seeds): subject for subject in part}
+            for number, job in enumerate(as_completed(running), start + 1):
+                subject, result = running[job], job.result()
+                files[subject].write_text(json.dumps(result))
+                said = ", ".join(result["found"]) or result.get("error", "healthy")
+                print(
+                    f"{number} of {len(missing)}: {subject.name} ({' or '.join(subject.causes) or 'healthy'}): {said}, "
+                    f"{result['seconds']:.0f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
+    return {subject.name: json.loads(file.read_text()) for subject, file in files.items()}
+
+
+def recovered(result, which):
+    """Whether a remedy ("after", or that of the "random" search) closed half of what was missing; None if not measured."""
+    if which not in result:
+        return None
+    before = max(0.0, result["before"])
+    return result[which] is not None and result[which] - before >= max(0.1, (result["goal"] - before) / 2)
+
+
+def report(subjects, results):
+    """Print the tables."""
+    ill = [subject for subject in subjects if subject.causes]
+    well = [subject for subject in subjects if not subject.causes]
+    found = {subject: results[subject.name]["found"] for subject in subjects}
+    own = bool(subjects) and subjects[0].kind == "own"
+    rows = []
+    if own:
+        first = [found[s][:1] == [s.causes[0]] for s in ill]
+        rows.append(("the true cause stands first", first))
+    rows += [
+        ("an accepted cause stands first", [bool(set(found[s][:1]) & set(s.causes)) for s in ill]),
+        ("… among the first two", [bool(set(found[s][:2]) & set(s.causes)) for s in ill]),
+        ("broken, but called healthy", [bool(results[s.name].get("healthy")) for s in ill]),
+        ("false alarms among the healthy", [not results[s.name].get("healthy") for s in well]),
+        (
+            "the first remedy was verified",
+            [results[s.name]["verified"][0] for s in ill if results[s.name].get("verified")],
+        ),
+        (
+            "the first remedy recovers, fresh seeds",
+            [r for s in ill if (r := recovered(results[s.name], "after")) is not None],
+        ),
+        (
+            "random search over the same remedies in the same time recovers",
+            [r for s in ill if (r := recovered(results[s.name], "random")) is not None],
+        ),
+        ("errors", ["error" in results[s.name] for s in subjects]),
+    ]
+    print("| of the programs | share | |\n|---|---|---|")
+    for words, hits in rows:
+        share = f"{np.mean(hits):.0%}" if hits else "–"
+        print(f"| {words} | {share} | {sum(hits)} of {len(hits)} |")
+    seconds = [result["seconds"] for result in results.values()]
+    print(f"\nA diagnosis takes {statistics.median(seconds):.1f} s (median), {max(seconds):.1f} s at most.\n")
+    print("| true cause | programs | first | first two | said instead |\n|---|---|---|---|---|")
+    for cause in sorted({subject.causes[0] for subject in ill}):
+        some = [subject for subject in ill if subject.causes[0] == cause]
+        hits = [sum(bool(set(found[s][:n]) & set(s.causes)) for s in some) for n in (1, 2)]
+        instead = Counter((found[s] or ["healthy"])[0] for s in some if not set(found[s][:1]) & set(s.causes))
+        said = ", ".join(f"{other} {count}" for other, count in instead.most_common())
+        print(f"| {cause} | {len(some)} | {hits[0]} | {hits[1]} | {said} |")
+    alarms = [f"{s.name} ({', '.join(found[s])})" for s in well if not results[s.name].get("healthy")]
+    if alarms:
+        print(f"\nFalse alarms: {'; '.join(alarms)}.")
+
+
+def main(arguments=()):
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python run.py bench clinic", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--programs", type=Path)
+    parser.add_argument("--results", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args(arguments)
+    subjects = folder_subjects(options.programs) if options.programs else own_subjects()
+    unknown = set(options.names) - {subject.name for subject in subjects}
+    if unknown:
+        sys.exit(f"{', '.join(sorted(unknown))}: not among the programs.")
+    subjects = [subject for subject in subjects if not options.names or subject.name in options.names]
+    results = options.results or Path(tempfile.mkdtemp(prefix="clinic-"))
+    print(f"Results: {results}", file=sys.stderr)
+    report(subjects, measure(subjects, options.programs, results, options.workers, options.seeds))

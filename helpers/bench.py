@@ -1,0 +1,183 @@
+"""Trying patients: training them from several seeds within a given time, and looking into their layers."""
+
+import json
+import time
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .evidence import from_logits, stages
+from .trials import Loop, Order
+
+SEEDS = 3
+CHECKPOINTS = 10
+LOOPS_KEPT = 6
+DEAD_BELOW = 1e-6
+FLAT_BELOW = 0.04  # the slope of a sigmoid or tanh, as a share of its steepest
+LOOK_AT = 256  # points
+CHUNK_SECONDS = 0.5
+FIRST_STEPS = 50  # of a run, to see how long one takes
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a patient.
+
+    train, held: (checkpoints, seeds) skill on the training points and on the others, over the run. loss: (checkpoints,
+    seeds), the mean since the last checkpoint, as Keras counts it. steps: how many it trained; planned: how many it was to.
+    answers: (seeds, points, …) at the end. state: weights and the rest, to go on from. error: why it could not be trained.
+    """
+
+    patient: object
+    train: np.ndarray = field(default_factory=lambda: np.full((1, 1), -1.0))
+    held: np.ndarray = field(default_factory=lambda: np.full((1, 1), np.nan))
+    loss: np.ndarray = field(default_factory=lambda: np.full((1, 1), np.nan))
+    steps: int = 0
+    planned: int = 0
+    answers: np.ndarray | None = None
+    state: list | None = None
+    error: str = ""
+
+    @property
+    def diverged(self):
+        """Share of the seeds whose loss or answers are no longer numbers."""
+        if self.answers is None:
+            return 0.0
+        flat = self.answers.reshape(len(self.answers), -1)
+        return float(np.mean(~(np.isfinite(flat).all(axis=1) & np.isfinite(self.loss[-1]))))
+
+
+class Bench:
+    """Trains patients, all from the same seeds, until `deadline` (of time.perf_counter).
+
+    points: how many points an epoch of the caller has; it may be more than there are to train on.
+    tell: called before each chunk of work; may raise to stop.
+    """
+
+    def __init__(self, points, deadline, seeds=SEEDS, tell=lambda: None):
+        self.points, self.deadline, self.tell = points, deadline, tell
+        self.seeds = range(seeds)
+        self.loops = {}
+
+    @property
+    def left(self):
+        """Seconds that are left."""
+        return self.deadline - time.perf_counter()
+
+    def loop(self, program):
+        """The training loop of a program: programs that differ in first weights or rates only share one."""
+        key = json.dumps([_without_starts(program.config), program.optimizer, program.batch_size, str(program.loss)])
+        if key not in self.loops:
+            if len(self.loops) >= LOOPS_KEPT:
+                del self.loops[next(iter(self.loops))]
+            self.loops[key] = Loop(program, len(self.seeds))
+        return self.loops[key]
+
+    def steps(self, patient):
+        """How many steps a patient is to be trained."""
+        return max(1, round(patient.longer * patient.program.epochs * patient.program.steps(self.points)))
+
+    def run(self, patient, seconds=np.inf):
+        """The `Outcome` of a patient, after at most about `seconds`."""
+        end = min(self.deadline, time.perf_counter() + seconds)
+        planned, data = self.steps(patient), patient.data
+        try:
+            loop = self.loop(patient.program)
+            state = loop.first_state(patient.program, self.seeds)
+            x, y = tf.constant(data.x), tf.constant(data.y)
+            orders = [Order(data.points, min(patient.program.batch_size, data.points), seed) for seed in self.seeds]
+            logits = is_logits(patient.program)
+            done, per_step, marks = 0, None, []
+            losses, since = [], []
+            while done < planned and (not done or time.perf_counter() < end):
+                self.tell()
+                mark = -(-planned * (len(marks) + 1) // CHECKPOINTS)
+                count = mark - done
+                count = max(1, min(count, int(CHUNK_SECONDS / per_step) if per_step else FIRST_STEPS))
+                rates = patient.program.rates(np.arange(done, done + count)) * patient.rate
+                order = np.stack([each.deal(count) for each in orders], axis=1)
+                began = time.perf_counter()
+                state, loss = loop.train(state, x, y, order, rates.astype("float32"))
+                spent = (time.perf_counter() - began) / count
+                per_step = min(spent, per_step or spent)
+                done += count
+                since.append(loss)
+                if done >= mark or time.perf_counter() >= end:
+                    answers = loop.answers(state, x)
+                    marks.append([data.skill(each, logits) for each in answers])
+                    losses.append(np.concatenate(since).mean(axis=0))
+                    since = []
+        except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+            return Outcome(patient, planned=planned, error=str(error).strip().splitlines()[0])
+        train, held = np.moveaxis(np.array(marks), -1, 0)
+        return Outcome(patient, train, held, np.array(losses), done, planned, answers, state)
+
+
+def is_logits(program):
+    """Whether the answers of a program are logits."""
+    found = stages(program.layers)
+    return bool(found) and from_logits(keras.losses.get(program.loss)) and found[-1].activation == "linear"
+
+
+def _without_starts(config):
+    """A configuration without what does not matter for the loop: first weights and names."""
+    if isinstance(config, dict):
+        return {
+            k: _without_starts(v) for k, v in config.items() if not k.endswith("_initializer") and k != "build_config"
+        }
+    return [_without_starts(v) for v in config] if isinstance(config, (list, tuple)) else config
+
+
+@dataclass(frozen=True)
+class Look:
+    """What goes on in the layers of one copy.
+
+    gradient: L2 norm of dL/dW of each Dense kernel, input side first; nan where it is not a number. size: of each kernel;
+    usual: its size as glorot_uniform makes it.
+    dead, saturated: share of the units of each hidden Dense layer that no point moves.
+    """
+
+    gradient: np.ndarray
+    size: np.ndarray
+    usual: np.ndarray
+    dead: np.ndarray
+    saturated: np.ndarray
+
+
+def look(loop, patient, state, member):
+    """A `Look` into copy `member` of a patient, over some of its training points."""
+    program, data = patient.program, patient.data
+    found = stages(program.layers)
+    if not found:
+        return Look(*[np.zeros(0)] * 5)
+    model = program.build()
+    parts = [p.numpy() for p in loop._parts(state[0][member])]
+    for variable, value in zip(model.trainable_variables, parts, strict=True):
+        variable.assign(value)
+    for variable, value in zip(model.non_trainable_variables, state[2], strict=True):
+        variable.assign(value[member])
+    x, y = data.x[: min(data.points, LOOK_AT)], data.y[: min(data.points, LOOK_AT)]
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    by_name = {layer.name: layer for layer in layers}
+    names = [layer["config"]["name"] for layer in program.layers]
+    ends = [by_name[names[stage.end]].output for stage in found]
+    outputs = keras.Model(model.inputs, ends)
+    values = [v.numpy().reshape(len(x), -1) for v in tf.nest.flatten(outputs([x], training=False))]
+    kernels = [by_name[names[stage.index]].kernel for stage in found]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(loop.loss(y, model(x, training=False)))
+    gradients = tape.gradient(loss, [kernel.value for kernel in kernels])
+    norms = [np.nan if g is None else float(tf.norm(g)) for g in gradients]
+    dead, saturated = [], []
+    for stage, value in zip(found[:-1], values[:-1], strict=True):
+        flat = np.ptp(value, axis=0) <= DEAD_BELOW
+        dead.append(
+            float(np.mean(flat & (np.abs(value).max(axis=0) <= DEAD_BELOW))) if stage.activation == "relu" else 0.0
+        )
+        slopes = {"tanh": lambda v: 1 - v**2, "sigmoid": lambda v: 4 * v * (1 - v)}.get(stage.activation)
+        saturated.append(float(np.mean(slopes(value) < FLAT_BELOW)) if slopes else 0.0)
+    sizes = [float(np.linalg.norm(kernel.numpy())) for kernel in kernels]
+    usual = [np.sqrt(2 * np.prod(kernel.shape) / np.sum(kernel.shape)) for kernel in kernels]
+    return Look(np.array(norms), np.array(sizes), np.array(usual), np.array(dead), np.array(saturated))

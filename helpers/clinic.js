@@ -1,0 +1,167 @@
+// The page of a Clinic: it shows what the kernel says and sends what the person did. It knows nothing of the patient.
+
+let clinics = 0;
+
+function render({ model, el }) {
+  const id = `wwil-clinic-${Date.now().toString(36)}-${clinics++}`;
+
+  function button(name, title, click) {
+    const node = element("button", { type: "button", title }, name);
+    node.addEventListener("click", () => {
+      if (node.getAttribute("aria-disabled") !== "true") click();
+    });
+    return node;
+  }
+
+  // Not `disabled`, which would take the focus away from under a person's fingers.
+  const enable = (node, yes) => node.setAttribute("aria-disabled", String(!yes));
+
+  function part(title, ...children) {
+    const head = element("h3", { class: "wwil-title", id: `${id}-${parts++}` }, title);
+    return element("div", { class: "wwil-part", role: "group", "aria-labelledby": head.id }, head, ...children);
+  }
+  let parts = 0;
+
+  function select(label, rows, none) {
+    const node = element("select", { "aria-label": label }, element("option", { value: "" }, none));
+    let group = null;
+    for (const [value, ...names] of rows) {
+      const name = names.pop();
+      if (names.length && group?.label !== names[0]) node.append((group = element("optgroup", { label: names[0] })));
+      (group ?? node).append(element("option", { value }, name));
+    }
+    return node;
+  }
+
+  // --- what stands there from the start -----------------------------------------------------------------------------
+
+  const state = () => model.get("state");
+  const title = element("h2", { class: "wwil-patient" });
+  const story = element("p", { class: "wwil-story" });
+  const units = element("p", { class: "wwil-units" });
+  const tests = new Map();
+  const testList = element("div", { class: "wwil-tests" });
+  for (const test of state().tests) {
+    const node = button("", test.help, () => model.send({ action: "order", test: test.name }));
+    tests.set(test.name, node);
+    testList.append(node);
+  }
+  const causes = [0, 1].map((i) => select(`cause ${i + 1}`, state().causes, "choose a cause …"));
+  const remedies = [0, 1].map((i) =>
+    select(`remedy ${i + 1}`, state().remedies, i ? "and nothing else" : "choose a remedy …"),
+  );
+  const treat = button("Treat", "name the cause, and retrain the patient over held-out seeds", () =>
+    model.send({ action: "treat", causes: causes.map(valueOf), remedies: remedies.map(valueOf) }),
+  );
+  function valueOf(node) {
+    return node.hidden ? "" : node.value;
+  }
+  const level = element(
+    "select",
+    { "aria-label": "level of the next patient" },
+    ...state().levels.map(([value, words]) => element("option", { value: String(value) }, `level ${value}: ${words}`)),
+  );
+  level.value = String(state().level ?? 1);
+  level.hidden = state().level === null;
+  const next = button("Next patient", "admit another one", () => model.send({ action: "admit", level: Number(level.value) }));
+  const score = element("p", { class: "wwil-score" });
+  const note = element("p", { class: "wwil-note" });
+  const spoken = element("div", { class: "wwil-hidden", role: "status", "aria-live": "polite" });
+  const outcome = element("div", { class: "wwil-outcome", hidden: true });
+  const results = element("div", { class: "wwil-results" });
+
+  const desk = element(
+    "div",
+    { class: "wwil-desk" },
+    part("Tests", units, testList),
+    part("Diagnosis and treatment", ...causes, ...remedies, treat, note),
+    part("Session", score, level, next),
+  );
+  const head = element("div", { class: "wwil-file" }, title, story, outcome, spoken);
+  const root = element("section", { class: "wwil wwil-clinic", "aria-label": "clinic" });
+  root.append(head, element("div", { class: "wwil-body" }, desk, results));
+  el.append(root);
+
+  // --- what changes -------------------------------------------------------------------------------------------------
+
+  let addresses = [];
+  let shown = "";
+  let said = "";
+
+  function card({ title, text, picture }) {
+    const node = element("figure", { class: "wwil-result" }, element("figcaption", {}, element("b", {}, title), " ", text));
+    if (picture.byteLength) {
+      const address = URL.createObjectURL(new Blob([picture], { type: "image/png" }));
+      addresses.push(address);
+      node.prepend(element("img", { class: "wwil-picture", src: address, alt: `${title}: picture of what is said below` }));
+    }
+    return node;
+  }
+
+  function showResults(now) {
+    const key = JSON.stringify([now.title, ...now.results.map((r) => [r.title, r.picture.byteLength])]);
+    if (key === shown) return;
+    shown = key;
+    const old = addresses;
+    addresses = [];
+    results.replaceChildren(...now.results.toReversed().map(card)); // the newest first
+    setTimeout(() => old.forEach((address) => URL.revokeObjectURL(address)), 1000);
+  }
+
+  function showOutcome({ good, words, points, lessons, program }) {
+    outcome.classList.toggle("learned", good);
+    const links = lessons.flatMap((name) => [" ", element("a", { href: `${name}.ipynb` }, name.replaceAll("_", " "))]);
+    const code = element("pre", { tabindex: "0", role: "region", "aria-label": "Keras program of the patient" }, program);
+    outcome.replaceChildren(
+      ...words.map((sentence) => element("p", {}, sentence)),
+      element("p", {}, `${points} points.`, ...(links.length ? [" Lesson:", ...links] : [])),
+      element("details", {}, element("summary", {}, "The patient's program"), code),
+    );
+  }
+
+  let patient = "";
+  let treated = false;
+
+  function show() {
+    const now = state();
+    if (!now.tests) return;
+    title.textContent = now.title;
+    story.textContent = now.story;
+    units.textContent = `${now.left} of ${now.budget} units left`;
+    for (const test of now.tests) {
+      const node = tests.get(test.name);
+      node.textContent = `${test.label} · ${test.done ? "done" : test.cost}`;
+      enable(node, test.open && !now.busy);
+    }
+    if (patient !== now.title) {
+      patient = now.title;
+      for (const node of [...causes, ...remedies]) node.value = "";
+    }
+    causes[1].hidden = now.slots < 2;
+    const over = Boolean(now.outcome);
+    enable(treat, !now.busy && !over);
+    enable(next, !now.busy);
+    note.textContent = now.note;
+    note.classList.toggle("refused", Boolean(now.note) && !now.busy);
+    score.textContent = `${now.score}.`;
+    outcome.hidden = !over;
+    if (over && !treated) showOutcome(now.outcome);
+    treated = over;
+    showResults(now);
+    root.setAttribute("aria-busy", String(now.busy));
+    const last = now.results.at(-1);
+    const words = now.note || (over ? now.outcome.words.join(" ") : `${now.title}. ${last.title}: ${last.text}`);
+    if (words !== said) spoken.textContent = said = words;
+  }
+
+  const endLook = followLook(model, root, results);
+  show();
+  model.on("change:state", show);
+  return () => {
+    endLook();
+    model.off("change:state", show);
+    addresses.forEach((address) => URL.revokeObjectURL(address));
+  };
+}
+
+export default { render };

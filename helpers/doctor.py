@@ -1,0 +1,449 @@
+"""`diagnose`: why a Keras model does not learn, with a repair that has been tried.
+
+Three sources of evidence, the cheapest first: what model and data are (evidence.py), what training does (suspects.py), and
+experiments: short trainings with one thing changed (remedies.py, bench.py). What is suspected most is tried first; a cause
+stands first if its own remedy, alone, lifts the skill over several seeds.
+"""
+
+import time
+import warnings
+from dataclasses import dataclass, field, replace
+
+import keras
+import numpy as np
+
+from . import card
+from .bench import SEEDS, Bench, Outcome, look
+from .causes import CAUSES
+from .diagnosis import Finding
+from .evidence import WORST, breaches, data_of, from_logits, loss_name, other_layers, reach_in_order, stages
+from .models import build_model
+from .remedies import Patient, Remedy, filled, mended_contract, plain_network, remedies_for
+from .run import Run
+from .suspects import suspects
+from .training import _quick_start
+from .trials import WHOLE_KERNELS, program_of, random_state_kept
+
+ENOUGH = 0.85  # of what can be learned: from here on a network is not ill
+PASSABLE = 0.7  # from here on it is ill only if a remedy works whose cause is PLAIN, suspected this much
+PLAIN = 0.8
+LEAST_LIFT = 0.1  # of skill, for a remedy to count
+NOTHING = 0.1  # where nothing learns more than this of held-out points, there is nothing to be learned
+ROUNDS = 4  # of mending one thing after the other
+LEAST_SUSPICION = 0.12
+LEAST_TIME = 0.05  # of the budget, to begin something new
+STAGES_OF_BENDS = ("vanishing_gradient", "dead_relu", "saturated_activation", "capacity_too_low")
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A remedy that was tried on a patient.
+
+    before, after: (seeds,) skill. weight: how strong its cause is suspected. later: whether something else had been mended.
+    """
+
+    remedy: Remedy
+    cause: str
+    weight: float
+    outcome: Outcome
+    before: np.ndarray
+    after: np.ndarray
+    goal: float
+    later: bool = False
+
+    @property
+    def gain(self):
+        """What it brought, as a share of what was missing, 0 to 1."""
+        before, after = (max(0.0, float(np.median(skill))) for skill in (self.before, self.after))
+        return float(np.clip((after - before) / max(self.goal - before, 1e-6), 0, 1))
+
+    @property
+    def works(self):
+        """Whether it lifts the skill beyond doubt: by much, and by more than seeds differ."""
+        before, after = np.sort(np.maximum(self.before, 0)), np.sort(np.maximum(self.after, 0))
+        lift = np.median(after) - np.median(before)
+        enough = max(LEAST_LIFT, 0.3 * (self.goal - np.median(before)))
+        return bool(lift >= enough and after[1 if len(after) > 2 else 0] > before[-2 if len(before) > 2 else -1])
+
+    @property
+    def score(self):
+        """How well the cause is proved: suspicion and gain together."""
+        return self.weight * (0.25 + 0.75 * self.gain)
+
+
+@dataclass(eq=False)
+class Diagnosis:
+    """What `diagnose` found. findings: the most likely cause first; empty if the network is healthy.
+
+    skill: of the network as it is, the median of some seeds, 0 for a constant and 1 for perfect. goal: what can be learned.
+    trials: what was tried. notes: what could not be tried. seeds: how many for each trial. seconds: how long it took.
+    """
+
+    healthy: bool
+    findings: list
+    skill: float
+    goal: float
+    trials: list = field(repr=False)
+    notes: list
+    seeds: int
+    seconds: float
+
+    @property
+    def causes(self):
+        """The causes, the most likely first."""
+        return [finding.cause for finding in self.findings]
+
+    def __str__(self):
+        return card.text(self)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": card.text(self), "text/html": card.page(self)}
+
+
+def diagnose(
+    model, x=None, y=None, *, validation_data=None, epochs=100, batch_size=32, budget=30.0, seeds=SEEDS, tell=None
+):
+    """Find out why a Keras model does not learn, try the repair, and return a `Diagnosis`.
+
+    The model, its weights, its optimizer and the data are left as they are.
+
+    Args:
+        model: a compiled `keras.Model` with one input and one output; or a `Run` of the lab, which brings its own data.
+        x: (points, …) numbers, an array or a DataFrame. y: (points,) or (points, outputs), or one-hot or integer labels.
+        validation_data: (x, y) to judge by; if None, a quarter of the points is kept back, if there are 40 or more.
+        epochs, batch_size: what the model is trained with.
+        budget: seconds. An interrupted or expired search answers from what it has tried.
+        seeds: how many times each trial is trained.
+        tell: called with (share of the budget that is spent, what is being tried); if None, a progress bar in a notebook.
+
+    ValueError if the model is not compiled, or if x and y are empty, not numbers or of different lengths.
+    """
+    if isinstance(model, Run):
+        run, e = model, model.experiment
+        problem, model = run.problem, build_model(e)
+        x, y, validation_data = problem.x, problem.y, (problem.x_val, problem.y_val)
+        epochs, batch_size = e.epochs, e.batch_size or len(problem.x)
+    _check(model, x, y, epochs, batch_size, budget, seeds)
+    with random_state_kept():
+        return _Examination(model, x, y, validation_data, epochs, batch_size, budget, seeds, tell).diagnosis()
+
+
+def _check(model, x, y, epochs, batch_size, budget, seeds):
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"diagnose takes a keras.Model or a Run, not {type(model).__name__}.")
+    if getattr(model, "optimizer", None) is None or model.loss is None:
+        raise ValueError("The model is not compiled: call model.compile(optimizer=…, loss=…) first.")
+    if not model.built:
+        raise ValueError(
+            "The model has no weights yet: start it with keras.Input((inputs,)), or call it on a batch once."
+        )
+    if x is None or y is None:
+        raise ValueError("Give the data that it is trained on: diagnose(model, x, y, epochs=…, batch_size=…).")
+    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("seeds", seeds)):
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name}={value!r} is not a whole number from 1 on.")
+    if not budget > 0:
+        raise ValueError(f"budget={budget!r} is not a number of seconds above 0.")
+
+
+class _Examination:
+    """One call of `diagnose`, from the first look to the findings."""
+
+    def __init__(self, model, x, y, validation_data, epochs, batch_size, budget, seeds, tell):
+        self.began, self.budget, self.tell = time.perf_counter(), budget, tell or card.progress()
+        self.data = data_of(model, x, y, validation_data)
+        self.raw = np.asarray(x), np.asarray(y)
+        self.program = program_of(model, epochs, batch_size)
+        self.what = "the network as it is"
+        self.bench = Bench(len(x), self.began + budget, seeds, self._tell)
+        self.findings, self.trials, self.notes = [], [], []
+        self.skill, self.goal = np.nan, np.nan
+        self.healthy = False
+        kind = self.program.optimizer["class_name"].lower()
+        if kind in WHOLE_KERNELS:
+            rate = float(self.program.rates(np.zeros(1, int))[0])
+            self.program = self.program.with_optimizer("adam", rate)
+            self.notes.append(f"Copies of a network cannot share {kind}: adam with the same rate stands in for it.")
+        held = len(self.data.x) - self.data.points
+        self.margin = 1 / np.sqrt(held) if held else 0.0  # by how much a skill over so few points may be off
+
+    def _tell(self):
+        self.tell(min(1.0, (time.perf_counter() - self.began) / self.budget), self.what)
+
+    def diagnosis(self):
+        try:
+            with _quick_start(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what Keras warns of is told as a finding
+                self._examine()
+        except KeyboardInterrupt:
+            self.notes.append(f"Interrupted while trying {self.what}.")
+        if self.bench.left <= 0:
+            self.notes.append(f"The {self.budget:g} seconds were over while trying {self.what}.")
+        findings, seen = [], set()
+        for finding in self.findings:
+            if finding.cause not in seen:
+                findings.append(finding)
+                seen.add(finding.cause)
+        self.tell(1.0, "done")
+        seconds = time.perf_counter() - self.began
+        return Diagnosis(
+            self.healthy, findings, self.skill, self.goal, self.trials, self.notes, len(self.bench.seeds), seconds
+        )  # fmt: skip
+
+    # --- the order of things -------------------------------------------------------------------------------------------
+
+    def _examine(self):
+        patient = Patient(self.program, self.data)
+        if self.program.model is not None:
+            self.notes.append(
+                "Its layers cannot be taken apart (only Sequential and functional models can), so they were left."
+            )
+        elif others := other_layers(self.program.layers):
+            self.notes.append(
+                f"Layers of the kind {', '.join(others)} were trained, but not looked into and not changed."
+            )
+        if not self._data_can_be_learned():
+            return
+        holes = not np.isfinite(self.data.flat).all()
+        outcome = self._run(patient, 0.6)
+        self.goal = self._goal()
+        self.skill = self._skill(outcome)
+        if not holes and not outcome.error and self._is_well(outcome) and not self._much_more_is_possible(patient):
+            self.healthy = True
+            return
+        if holes:
+            patient, outcome = self._holes(patient, outcome)
+            if self._is_well(outcome):
+                return
+        patient, outcome = self._contract(patient, outcome)
+        if self.goal < NOTHING:
+            self._nothing_to_learn()
+            return
+        self._mend(patient, outcome)
+        if self.skill >= PASSABLE * self.goal and not self._is_beyond_doubt():
+            self.findings, self.healthy = [], True
+        elif not self.findings and self.bench.left > 0:
+            self._unexplained()
+
+    def _is_beyond_doubt(self):
+        """Whether a network that learns most of it has something that is plainly wrong, and not just room to be better."""
+        return any(trial.works and trial.weight >= PLAIN for trial in self.trials)
+
+    def _data_can_be_learned(self):
+        """Look at the targets: whether there is anything in them. Else it is said what is wrong."""
+        data = self.data
+        y = data.table[: data.points]
+        if not np.isfinite(data.table).all():
+            bad = float((~np.isfinite(data.table)).any(axis=1).mean())
+            self._found("missing_values", f"{bad:.1%} of the targets are not numbers.", "Leave these points out.")
+            return False
+        if (y == y[0]).all():
+            self._found(
+                "label_or_data_bug",
+                f"All {len(y)} targets are the same ({y[0, 0]:g}).",
+                "Look where the targets get lost.",
+            )
+            return False
+        x = data.flat[: data.points]
+        if (x == x[0]).all():
+            self._found("label_or_data_bug", "All points have the same inputs.", "Look where the inputs get lost.")
+            return False
+        if data.ceiling < 0.5:
+            self._found(
+                "label_or_data_bug",
+                f"Points with equal inputs have different targets: no answer can reach a skill above {data.ceiling:.2f}.",
+                "Look for inputs that tell these points apart, or for labels that are wrong.",
+            )
+            return False
+        return True
+
+    def _goal(self):
+        """What can be learned, as far as it can be told without the network."""
+        return min(self.data.reach, 1.0) if self.data.has_held_out else self.data.ceiling
+
+    def _much_more_is_possible(self, patient):
+        """Whether a plain network learns far more, where the models of `Data.reach` have learned little."""
+        if self.goal > 0.8 or not self.data.has_held_out:
+            return False
+        self.what = "a plain network"
+        outcome = self._run(plain_network(patient), 0.2)
+        if self._skill(outcome) > self.skill + 0.25:
+            self.goal = self._skill(outcome)
+            return True
+        return False
+
+    def _holes(self, patient, before):
+        share = float((~np.isfinite(self.data.flat)).any(axis=1).mean())
+        self.what = "missing values filled in"
+        mended = patient.having(data=filled(self.data))
+        after = self._run(mended, 0.25)
+        self._found(
+            "missing_values",
+            f"{share:.1%} of the points have inputs that are not numbers. One of them makes every weight NaN in the first step.",
+            "Fill them in (SimpleImputer), or leave these points out.",
+            before, after, mended,
+        )  # fmt: skip
+        self.data = mended.data
+        self.goal = self._goal()
+        return mended, after
+
+    def _nothing_to_learn(self):
+        shift, reach = reach_in_order(*self.raw, self.data.task)
+        if shift:
+            self._found(
+                "label_or_data_bug",
+                f"The inputs tell nothing of their own targets, but with the targets moved by {shift} rows they do "
+                f"(a skill of {reach:.2f}).",
+                "Join inputs and targets anew, row by row.", verified=True,
+            )  # fmt: skip
+            return
+        told = f"A line, a smooth curve and a crowd of trees learn next to nothing of it (a skill of {max(self.goal, 0):.2f})."
+        causes = [
+            ("label_or_data_bug", told, "Check that each target belongs to its row: print ten of them, look at them."),
+            ("nothing_to_learn", told, "Look for other inputs; no network will find it in these."),
+        ]
+        for cause in causes if not self._looks_like_noise() else causes[::-1]:
+            self._found(*cause)
+
+    def _looks_like_noise(self):
+        """Whether the targets look like noise about 0, as returns do, and the inputs not like something that was measured."""
+        if self.data.task != "regression":
+            return False
+        x, y = self.data.flat[: self.data.points], self.data.table[: self.data.points, 0]
+        z = (y - y.mean()) / max(y.std(), 1e-12)
+        noise = abs(y.mean()) < 0.3 * y.std() and abs(np.mean(z**3)) < 0.7 and len(np.unique(y)) > len(y) / 2
+        x = x[:, x.std(axis=0) > 0]
+        related = np.abs(np.corrcoef(x, rowvar=False) - np.eye(x.shape[1])).max() if x.shape[1] > 1 else 0.0
+        steps = min(len(np.unique(column)) for column in x.T)
+        return bool(noise and related < 0.7 and steps > 12)
+
+    def _contract(self, patient, outcome):
+        """Where output, loss and targets cannot work together, mend that first."""
+        found = stages(self.program.layers)
+        if not found:
+            return patient, outcome
+        loss, logits = loss_name(self.program.loss), from_logits(keras.losses.get(self.program.loss))
+        broken = [b for b in breaches(found[-1], loss, logits, self.data) if b.strong or outcome.error]
+        if outcome.error and not broken:
+            self._found("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")
+            return patient, outcome
+        if not broken:
+            return patient, outcome
+        words, mended = mended_contract(patient)
+        self.what = "output and loss that fit the targets"
+        after = self._run(mended, 0.3)
+        for breach in broken:
+            self._found(breach.cause, breach.evidence, words, outcome, after, mended)
+        return mended, after
+
+    def _mend(self, patient, outcome):
+        """Change one thing after the other, the best first, until the patient is well."""
+        rivals, tried = [], set()
+        for _ in range(ROUNDS):
+            if self._is_well(outcome) or self.bench.left <= 0 or outcome.error:
+                break
+            trials = self._round(patient, outcome, tried)
+            works = sorted((t for t in trials if t.works), key=lambda t: -t.score)
+            best = works[0] if works else max(trials, key=lambda t: t.weight, default=None)
+            if best is None:
+                break
+            self._trial_found(best)
+            rivals += works[1:] if works else [t for t in trials if t is not best and t.weight > 0.6]
+            tried.add(best.remedy.name)
+            patient, outcome = best.remedy.apply(patient), best.outcome
+        for trial in sorted(rivals, key=lambda t: -t.score):
+            self._trial_found(trial)
+        self._cures(patient, outcome)
+
+    def _round(self, patient, outcome, tried):
+        """Try remedies on a patient, the strongest suspicion first, until no other could come out better."""
+        loop = self.bench.loop(patient.program)
+        before = self._scores(outcome)
+        first = look(loop, patient, loop.first_state(patient.program, self.bench.seeds), 0)
+        last = look(loop, patient, outcome.state, int(np.argsort(before)[len(before) // 2]))
+        suspected = suspects(patient, outcome, first, last, self.goal)
+        queue = []
+        for remedy in remedies_for(patient, outcome):
+            suspect = self._suspect(remedy, suspected)
+            if remedy.name not in tried and suspect is not None and suspect.weight >= LEAST_SUSPICION:
+                queue.append((suspect, remedy))
+        queue.sort(key=lambda pair: (-pair[0].weight, pair[1].size))
+        trials, best = [], 0.0
+        for suspect, remedy in queue:
+            if self.bench.left < LEAST_TIME * self.budget or suspect.weight < best:
+                break
+            self.what = remedy.words
+            after = self._run(remedy.apply(patient), 0.15)
+            trial = Trial(
+                replace(remedy, evidence=suspect.evidence), suspect.cause, suspect.weight, after, before,
+                self._scores(after), self.goal, bool(self.findings),
+            )  # fmt: skip
+            trials.append(trial)
+            self.trials.append(trial)
+            if trial.works:
+                best = max(best, trial.score)
+        return trials
+
+    def _suspect(self, remedy, suspected):
+        """The suspect that a remedy would prove."""
+        if remedy.cause != "activation":
+            return suspected.get(remedy.cause)
+        bends = [suspected[cause] for cause in STAGES_OF_BENDS if cause in suspected]
+        return max(bends, key=lambda suspect: suspect.weight, default=None)
+
+    # --- running and judging -------------------------------------------------------------------------------------------
+
+    def _run(self, patient, share):
+        return self.bench.run(patient, share * self.budget)
+
+    def _scores(self, outcome):
+        """The skill of each seed: on points that it has not seen, where there are any, as far as these can be trusted."""
+        train, held = outcome.train[-1], outcome.held[-1]
+        return np.where(np.isnan(held), train, np.minimum(train, held + self.margin))
+
+    def _skill(self, outcome):
+        return float(np.median(self._scores(outcome)))
+
+    def _is_well(self, outcome):
+        """Whether nothing is to be mended. What falls short on new points only has to fall short by much."""
+        if self.goal < NOTHING:
+            return False
+        # The mean, not the median: a network that fails from every third seed is ill.
+        skill = float(np.mean(np.maximum(self._scores(outcome), 0)))
+        fits = np.mean(np.maximum(outcome.train[-1], 0)) >= ENOUGH * self.goal
+        missing = self.goal - skill
+        return bool(missing < (0.25 if fits else LEAST_LIFT) or skill >= (0.6 if fits else ENOUGH) * self.goal)
+
+    # --- findings ------------------------------------------------------------------------------------------------------
+
+    def _found(self, cause, evidence, remedy, before=None, after=None, patient=None, verified=False):
+        if after is not None:
+            words = Remedy("", cause, remedy, None)
+            trial = Trial(words, cause, 1.0, after, self._scores(before), self._scores(after), self.goal)
+            verified = trial.works
+            if all(known.outcome is not after for known in self.trials):
+                self.trials.append(trial)
+        explanation, lesson = CAUSES[cause]
+        before, after = (None if o is None else self._skill(o) for o in (before, after))
+        self.findings.append(Finding(cause, evidence, remedy, lesson, explanation, verified, before, after, patient))
+
+    def _trial_found(self, trial):
+        explanation, lesson = CAUSES[trial.cause]
+        before, after = float(np.median(trial.before)), float(np.median(trial.after))
+        self.findings.append(
+            Finding(
+                trial.cause, trial.remedy.evidence, trial.remedy.words, lesson, explanation, trial.works, before, after,
+                trial.outcome.patient,
+            )
+        )  # fmt: skip
+
+    def _cures(self, patient, outcome):
+        """Where the first remedy alone is not enough, its cure is everything that was mended together."""
+        if self.findings and not (self.findings[0].after or WORST) >= ENOUGH * self.goal and self._is_well(outcome):
+            self.findings[0] = replace(self.findings[0], cure=patient, verified=True)
+
+    def _unexplained(self):
+        told = (
+            f"Nothing that was tried lifts its skill of {max(self.skill, WORST):.2f}; {self.goal:.2f} can be learned."
+        )
+        self._found("capacity_too_low", told, "Try more units and layers, then other inputs.")

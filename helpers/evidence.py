@@ -1,0 +1,498 @@
+"""What a Keras model and its data are, before anything is trained: the first source of evidence of `diagnose`."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import keras
+import numpy as np
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+HELD_OUT = 0.25  # share of the points that is kept to judge by, where the caller gives none
+FEWEST_TO_SPLIT = 40
+MOST_POINTS = 2000  # more are thinned out: enough to see why a network does not learn
+MOST_CLASSES = 30
+CLASS_LOSSES = {
+    "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
+    "sparse_categorical_crossentropy", "hinge", "squared_hinge", "categorical_hinge",
+}  # fmt: skip
+WORST = -1.0  # the lowest skill that is told apart from others
+
+
+# --- the data ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The points, made ready to be judged.
+
+    x: (points, …) float32, the training points first; y: (points, outputs) or (points,) float32, as the loss wants them.
+    points: how many are for training. task: "regression", "binary", "multiclass", "multilabel" or "shares" (rows of parts
+    that add up to 1). classes: how many, or 0. signs: whether the two classes are -1 and 1.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    points: int
+    task: str
+    classes: int = 0
+    signs: bool = False
+
+    @property
+    def has_held_out(self):
+        """Whether there are points that the network does not train on."""
+        return len(self.x) > self.points
+
+    @cached_property
+    def flat(self):
+        """Inputs as (points, inputs)."""
+        return self.x.reshape(len(self.x), -1)
+
+    @cached_property
+    def table(self):
+        """Targets as (points, outputs)."""
+        return self.y.reshape(len(self.y), -1)
+
+    @cached_property
+    def truth(self):
+        """What the answers are held against: (points, outputs) numbers, or 0 and 1 for each class or label."""
+        if self.task in ("regression", "shares"):
+            return self.table.astype(float)
+        if self.task == "multiclass" and self.table.shape[1] == 1:
+            return np.eye(self.classes)[self.table[:, 0].astype(int)]
+        return (self.table > (0 if self.signs else 0.5)).astype(float)
+
+    def skill(self, answers, logits=False):
+        """How much better than the best constant some answers (points, …) are: (of the training points, of the others).
+
+        1 is perfect, 0 as good as a constant, -1 the least; nan where there are no points. In regression the share of the
+        variance that is explained; in classification the share of the constant's wrong answers that are avoided, or of its
+        squared error, where that says more.
+        """
+        answers = np.asarray(answers, float).reshape(len(self.x), -1)
+        if self.task not in ("regression", "shares"):
+            answers = self._shares(answers, logits)
+        parts = slice(0, self.points), slice(self.points, None)
+        return tuple(self._skill(answers[part], self.truth[part]) for part in parts)
+
+    def _shares(self, answers, logits):
+        """Answers as shares of the classes: as many columns as `truth` has, if that can be told."""
+        with np.errstate(over="ignore"):
+            if logits and (answers.shape[1] == 1 or self.task == "multilabel"):
+                answers = 1 / (1 + np.exp(-answers))
+            elif logits:
+                powers = np.exp(answers - answers.max(axis=1, keepdims=True))
+                answers = powers / powers.sum(axis=1, keepdims=True)
+        if self.signs:
+            answers = (answers + 1) / 2
+        wanted = self.truth.shape[1]
+        if wanted == 1 and answers.shape[1] == 2:
+            return answers[:, 1:]
+        if wanted == 2 and answers.shape[1] == 1 and self.task == "binary":
+            return np.c_[1 - answers, answers]
+        if wanted > 2 and answers.shape[1] == 1 and self.task == "multiclass":
+            known = np.isfinite(answers[:, 0])
+            number = np.clip(np.round(np.where(known, answers[:, 0], 0)), 0, wanted - 1).astype(int)
+            return np.where(known[:, None], np.eye(wanted)[number], np.nan)
+        return answers
+
+    def _skill(self, answers, truth):
+        if not len(answers):
+            return np.nan
+        if not np.isfinite(answers).all():
+            return WORST
+        if self.task in ("regression", "shares"):
+            if answers.shape[1] != truth.shape[1] and 1 not in (answers.shape[1], truth.shape[1]):
+                return WORST
+            error = ((answers - truth) ** 2).mean(axis=0)
+            return _gain(error if truth.shape[1] > 1 else error.mean(keepdims=True), truth.var(axis=0))
+        answers = np.broadcast_to(answers, truth.shape) if answers.shape[1] == 1 else answers[:, : truth.shape[1]]
+        if answers.shape != truth.shape:
+            return WORST
+        if self.task == "multiclass":
+            wrong = answers.argmax(1) != truth.argmax(1)
+            constant = truth.argmax(1) != truth.mean(axis=0).argmax()
+            avoided = _gain(np.array([wrong.mean()]), np.array([constant.mean()]))
+        else:
+            constant = (truth != (truth.mean(axis=0) > 0.5)).mean(axis=0)
+            avoided = _gain(((answers > 0.5) != truth).mean(axis=0), constant)
+        squared = _gain(((answers - truth) ** 2).mean(axis=0), truth.var(axis=0))
+        return max(avoided, squared)
+
+    @cached_property
+    def reach(self):
+        """What can be learned: the best skill, on held-out points, of some models that need no tuning; nan without any.
+
+        A straight line, a smooth curve (support vectors, kernel ridge regression) and a crowd of trees.
+        """
+        if self._with_classes:
+            models = [make_pipeline(StandardScaler(), SVC()), ExtraTreesClassifier(100, random_state=0)]
+        else:
+            curves = KernelRidge(kernel="rbf", alpha=0.1), KernelRidge(kernel="rbf", alpha=0.1, gamma=1.0)
+            models = [make_pipeline(StandardScaler(), model) for model in curves]
+            models.append(ExtraTreesRegressor(100, random_state=0))
+        return max(self.line_reach, *map(self._reached, models))
+
+    @cached_property
+    def line_reach(self):
+        """The skill of a straight line on held-out points; nan without any."""
+        line = LogisticRegression(max_iter=300) if self._with_classes else Ridge(1e-3)
+        return self._reached(make_pipeline(StandardScaler(), line))
+
+    @property
+    def _with_classes(self):
+        return self.task in ("binary", "multiclass")
+
+    def _reached(self, model):
+        """The skill of a scikit-learn model on held-out points, trained on the others."""
+        if not self.has_held_out or not np.isfinite(self.truth).all():
+            return np.nan
+        x = np.nan_to_num(self.flat, nan=0.0, posinf=0.0, neginf=0.0)
+        if self._with_classes:
+            labels = self.truth.argmax(1) if self.truth.shape[1] > 1 else self.truth[:, 0].astype(int)
+            if len(np.unique(labels[: self.points])) < 2:
+                return 0.0
+            answers = model.fit(x[: self.points], labels[: self.points]).predict(x)
+            answers = np.eye(self.truth.shape[1])[answers] if self.truth.shape[1] > 1 else answers[:, None]
+        else:
+            middle, spread = self.truth[: self.points].mean(axis=0), self.truth[: self.points].std(axis=0) + 1e-12
+            scaled = (self.truth - middle) / spread
+            answers = model.fit(x[: self.points], np.squeeze(scaled[: self.points])).predict(x)
+            answers = answers.reshape(len(x), -1) * spread + middle
+        return self._skill(answers[self.points :], self.truth[self.points :])
+
+    @cached_property
+    def ceiling(self):
+        """The best skill that the training points allow: equal inputs with different targets cannot all be right."""
+        _, group = np.unique(self.flat[: self.points], axis=0, return_inverse=True)
+        group = np.ravel(group)
+        if group.max() + 1 == self.points or not np.isfinite(self.truth).all():
+            return 1.0
+        truth = self.truth[: self.points]
+        sums = np.zeros((group.max() + 1, truth.shape[1]))
+        np.add.at(sums, group, truth)
+        return self._skill((sums / np.bincount(group)[:, None])[group], truth)
+
+    def with_x(self, x):
+        """The same with other inputs."""
+        return replace(self, x=np.asarray(x, "float32"))
+
+    def with_y(self, y):
+        """The same with the targets written in another way."""
+        return replace(self, y=np.asarray(y, "float32"))
+
+    def x_scaled(self):
+        """Inputs with mean 0 and standard deviation 1 over the training points."""
+        scaler = StandardScaler().fit(self.flat[: self.points])
+        return self.with_x(scaler.transform(self.flat).reshape(self.x.shape))
+
+    def y_scaled(self):
+        """Targets with mean 0 and standard deviation 1 over the training points."""
+        return self.with_y(StandardScaler().fit(self.table[: self.points]).transform(self.table).reshape(self.y.shape))
+
+
+def _gain(error, constant):
+    """Share of a constant's error that is avoided, the mean over the outputs that vary."""
+    varies = constant > 1e-12
+    if not varies.any():
+        return 0.0
+    with np.errstate(over="ignore"):
+        return float(max(WORST, np.mean(1 - error[varies] / constant[varies])))
+
+
+def data_of(model, x, y, validation_data=None):
+    """The `Data` of what is given to `model.fit`, checked.
+
+    ValueError if it is not numbers, empty, or of lengths that do not fit.
+    """
+    x, y = _numbers("x", x), _numbers("y", y)
+    if len(x) != len(y):
+        raise ValueError(f"x has {len(x)} points and y has {len(y)}: give one target for each point.")
+    if not len(x):
+        raise ValueError("x is empty: give at least two points.")
+    if x.ndim == 1:
+        x = x[:, None]
+    expected = getattr(model, "input_shape", None)
+    if isinstance(expected, list):
+        raise ValueError(
+            f"The model has {len(expected)} inputs; diagnose can follow one. Join them, or try a part of it."
+        )
+    if expected is not None and len(expected) == x.ndim and expected[-1] not in (None, x.shape[-1]):
+        raise ValueError(f"x has {x.shape[-1]} columns and the model takes {expected[-1]}: give it {expected[-1]}.")
+    rng = np.random.default_rng(0)
+    if validation_data is not None:
+        held = [_numbers(f"validation_data[{i}]", part) for i, part in enumerate(validation_data[:2])]
+        held_x, held_y = held[0].reshape(len(held[0]), *x.shape[1:]), held[1].reshape(len(held[1]), *y.shape[1:])
+        if len(held_x) != len(held_y):
+            raise ValueError(f"validation_data has {len(held_x)} points and {len(held_y)} targets.")
+        keep, held_keep = _some(rng, len(x), MOST_POINTS), _some(rng, len(held_x), MOST_POINTS // 2)
+        points, x, y = (
+            len(keep),
+            np.concatenate([x[keep], held_x[held_keep]]),
+            np.concatenate([y[keep], held_y[held_keep]]),
+        )
+    else:
+        keep = _some(rng, len(x), MOST_POINTS)
+        x, y, points = x[keep], y[keep], len(keep)
+        if points >= FEWEST_TO_SPLIT and not _is_whole_table(x):
+            rows = np.concatenate(train_test_split(np.arange(points), test_size=HELD_OUT, random_state=0))
+            points = points - int(np.ceil(HELD_OUT * points))
+            x, y = x[rows], y[rows]
+    answers = model(x[:1])
+    if isinstance(answers, (list, tuple, dict)):
+        raise ValueError(
+            f"The model has {len(answers)} outputs; diagnose can follow one. Make a model of a single one."
+        )
+    units = answers.shape[-1]
+    if y.ndim == 1 and units == 1:
+        y = y[:, None]
+    task, classes, signs = _task(y, loss_name(model.loss), units)
+    return Data(x, y, points, task, classes, signs)
+
+
+def reach_in_order(x, y, task, most=800):
+    """By how many rows the targets have to be moved to belong to the inputs, and the skill then; (0, 0.0) if none helps.
+
+    x, y: the points in the order in which they were given.
+    """
+    x, y = _numbers("x", x)[:most], _numbers("y", y)[:most]
+    table = y.reshape(len(y), -1)
+    for shift in (1, -1, 2, -2, len(y)):
+        moved = table[::-1] if shift == len(y) else np.roll(table, shift, axis=0)
+        rows = np.concatenate(train_test_split(np.arange(len(x)), test_size=HELD_OUT, random_state=0))
+        classes = int(table.max()) + 1 if task == "multiclass" and table.shape[1] == 1 else 2
+        points = len(x) - int(np.ceil(HELD_OUT * len(x)))
+        reach = Data(x[rows], moved[rows], points, task, classes).reach
+        if reach > 0.3:
+            return shift, reach
+    return 0, 0.0
+
+
+def _some(rng, count, most):
+    return np.sort(rng.permutation(count)[:most])
+
+
+def _is_whole_table(x):
+    """Whether the points are all combinations of a few values, as in a truth table: then there are no others to judge by."""
+    x = x.reshape(len(x), -1)
+    values = [len(np.unique(column)) for column in x.T]
+    return max(values) <= 4 and np.prod(values, dtype=float) == len(np.unique(x, axis=0))
+
+
+def _numbers(name, values):
+    values = getattr(values, "to_numpy", lambda: values)()
+    if isinstance(values, (list, tuple)) or not hasattr(values, "dtype"):
+        values = np.asarray(values)
+    try:
+        return np.asarray(values, "float32")
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} holds {getattr(values, 'dtype', type(values).__name__)} values, which a network cannot take: give numbers. "
+            "Turn text into columns of 0 and 1 first, as sklearn.preprocessing.OneHotEncoder does."
+        ) from None
+
+
+def _task(y, loss, units):
+    """What kind of answers the targets ask for: (task, classes, signs)."""
+    table = y.reshape(len(y), -1)
+    finite = table[np.isfinite(table).all(axis=1)]
+    if not len(finite):
+        return "regression", 0, False
+    zeros_and_ones = np.isin(finite, (0, 1)).all()
+    if table.shape[1] > 1:
+        if zeros_and_ones and (finite.sum(axis=1) == 1).all():
+            return "multiclass", table.shape[1], False
+        if zeros_and_ones:
+            return "multilabel", table.shape[1], False
+        if (finite >= 0).all() and np.allclose(finite.sum(axis=1), 1, atol=1e-3):
+            return "shares", 0, False
+        return "regression", 0, False
+    values = np.unique(finite)
+    if zeros_and_ones and units <= 2:
+        return "binary", 2, False
+    if len(values) == 2 and set(values) == {-1, 1}:
+        return "binary", 2, True
+    whole = (values == np.round(values)).all() and values.min() >= 0
+    for_classes = "sparse" in loss or (
+        loss in CLASS_LOSSES and len(values) <= MOST_CLASSES and values.max() < 2 * len(values)
+    )
+    if whole and for_classes and len(values) > 1:
+        return "multiclass", max(int(values.max()) + 1, units if "sparse" in loss else 0), False
+    return "regression", 0, False
+
+
+# --- the network -------------------------------------------------------------------------------------------------------
+
+
+def loss_name(loss):
+    """The name of a Keras loss, its object or a function: "mean_squared_error", say."""
+    if isinstance(loss, (list, tuple, dict)):
+        loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
+    loss = keras.losses.get(loss)
+    return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+
+
+def from_logits(loss):
+    """Whether a loss takes logits."""
+    return bool(getattr(loss, "_fn_kwargs", {}).get("from_logits", getattr(loss, "from_logits", False)))
+
+
+BENDS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A Dense layer and the activation that follows it. index: of the layer, end: of the layer that bends."""
+
+    index: int
+    end: int
+    units: int
+    activation: str
+    initializer: dict
+    bias: float
+
+
+def stages(layers):
+    """The Dense layers in some layer configurations, each with its activation, wherever that stands."""
+    found = []
+    for index, layer in enumerate(layers):
+        config, kind = layer["config"], layer["class_name"]
+        if kind == "Dense":
+            bias = config["bias_initializer"] if config["use_bias"] else None
+            found.append(
+                Stage(
+                    index, index, config["units"], _activation(config["activation"]),
+                    config["kernel_initializer"], float(bias["config"].get("value", 0.0)) if bias else 0.0,
+                )
+            )  # fmt: skip
+        elif found and found[-1].activation == "linear" and (kind == "Activation" or kind in BENDS):
+            name = BENDS.get(kind) or _activation(config["activation"])
+            found[-1] = replace(found[-1], activation=name, end=index)
+    return found
+
+
+KNOWN_LAYERS = {
+    "InputLayer", "Dense", "Activation", "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "Reshape",
+    "BatchNormalization", "LayerNormalization", "Normalization", "Rescaling", "ActivityRegularization", *BENDS,
+}  # fmt: skip
+
+
+def other_layers(layers):
+    """The kinds of layers that are not looked into and not changed."""
+    return sorted({layer["class_name"] for layer in layers} - KNOWN_LAYERS)
+
+
+def _activation(value):
+    if isinstance(value, dict):
+        value = (
+            value.get("config", value).get("name", value.get("class_name"))
+            if isinstance(value.get("config"), dict)
+            else value["config"]
+        )
+    return str(value)
+
+
+OUTPUT_RANGES = {
+    "relu": (0, np.inf), "sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1), "softplus": (0, np.inf), "softsign": (-1, 1),
+    "hard_sigmoid": (0, 1), "exponential": (0, np.inf), "relu6": (0, 6), "elu": (-1, np.inf), "selu": (-1.76, np.inf),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A contract that output, loss and targets break: the cause, the numbers, and whether no training can make up for it."""
+
+    cause: str
+    evidence: str
+    strong: bool
+
+
+def breaches(output, loss, logits, data):
+    """Where the output layer, the loss and the targets do not fit each other, the worst first.
+
+    output: the last `Stage`. loss: its name. logits: whether it takes logits.
+    """
+    found = [*_output_breaches(output, loss, logits, data), *_loss_breaches(output, loss, data)]
+    return sorted(found, key=lambda breach: not breach.strong)
+
+
+def _output_breaches(output, loss, logits, data):
+    cause, activation, units = "output_activation_mismatch", output.activation, output.units
+    y, columns = data.table[: data.points], data.table.shape[1]
+    if activation == "softmax" and units == 1:
+        yield Breach(cause, "Softmax over a single unit answers 1, whatever comes in.", True)
+        return
+    if data.task == "multiclass":
+        if units == 1:
+            yield Breach(cause, f"One output unit cannot tell {data.classes} classes apart.", True)
+        elif activation == "relu" or (activation == "tanh" and "crossentropy" in loss):
+            yield Breach(cause, f"{activation} does not give shares of {data.classes} classes; softmax does.", True)
+        elif activation == "sigmoid" and loss == "categorical_crossentropy":
+            yield Breach(
+                cause, "Each sigmoid answers for itself, while the loss holds the classes against each other.", False
+            )
+        elif activation == "linear" and "crossentropy" in loss and not logits:
+            yield Breach(cause, "The loss takes shares of classes, and the output is linear.", True)
+        elif logits and activation in ("softmax", "sigmoid"):
+            yield Breach(cause, f"The loss expects logits, and the output is already a {activation}.", False)
+        return
+    if data.task in ("binary", "multilabel"):
+        if activation == "softmax" and data.task == "multilabel":
+            yield Breach(cause, "Softmax shares 1 out among the labels, but several can be true at once.", True)
+        elif loss in ("binary_crossentropy", "binary_focal_crossentropy") and not logits and activation in (
+            "linear", "relu", "tanh", "leaky_relu", "elu", "selu", "softplus",
+        ):  # fmt: skip
+            yield Breach(cause, f"The loss takes a share between 0 and 1, and the output is {activation}.", True)
+        elif logits and activation in ("sigmoid", "softmax"):
+            yield Breach(cause, f"The loss expects logits, and the output is already a {activation}.", False)
+        elif activation == "relu":
+            yield Breach(cause, "A relu in the output answers 0 for ever once it is dead.", False)
+        return
+    if columns not in (1, units) or (columns == 1 and units > 1 and data.y.ndim > 1):
+        yield Breach(cause, f"The network gives {units} numbers for each point, and there are {columns} targets.", True)
+        return
+    low, high = OUTPUT_RANGES.get(activation, (-np.inf, np.inf))
+    outside = float(((y < low - 1e-6) | (y > high + 1e-6)).mean())
+    if activation == "softmax" and data.task != "shares":
+        yield Breach(cause, "The outputs of a softmax add up to 1, and the targets do not.", True)
+    elif outside:
+        bounds = f"below {low:g}" if high == np.inf else f"outside {low:g} and {high:g}"
+        yield Breach(
+            cause, f"{activation} cannot answer {bounds}, where {outside:.0%} of the targets lie.", outside > 0.02
+        )
+    elif data.task == "shares" and activation != "softmax":
+        yield Breach(cause, "The targets of a point add up to 1, which softmax would see to.", False)
+    elif activation in ("relu", "sigmoid", "tanh"):
+        yield Breach(cause, f"{activation} is flat at the ends of its range, and the targets reach there.", False)
+
+
+def _loss_breaches(output, loss, data):
+    cause, y = "loss_mismatch", data.table[: data.points]
+    if data.task == "regression":
+        if loss in CLASS_LOSSES or loss == "kl_divergence":
+            yield Breach(cause, f"{loss} is a loss for classes, and the targets are numbers.", True)
+        elif loss in ("poisson", "mean_squared_logarithmic_error") and (y < 0).mean() > 0.02:
+            yield Breach(cause, f"{loss} is made for targets from 0 on; {(y < 0).mean():.0%} are below.", True)
+        elif loss == "mean_absolute_percentage_error" and (np.abs(y) < 1e-3 * np.abs(y).max()).mean() > 0.02:
+            yield Breach(cause, f"{loss} divides by the target, which is about 0 for some points.", True)
+        elif loss == "cosine_similarity":
+            yield Breach(cause, "Cosine similarity looks at directions only, not at sizes.", True)
+        return
+    if loss in ("categorical_crossentropy", "categorical_hinge") and (output.units == 1 or data.task == "multilabel"):
+        what = (
+            "holds several outputs against each other, and there is one"
+            if output.units == 1
+            else "allows one true label"
+        )
+        yield Breach(cause, f"{loss} {what}.", True)
+    elif data.task == "multiclass" and loss == "binary_crossentropy" and data.table.shape[1] == 1:
+        yield Breach(cause, f"binary_crossentropy judges yes or no, and there are {data.classes} classes.", True)
+    elif data.task == "multiclass" and data.table.shape[1] == 1 and loss not in CLASS_LOSSES and output.units > 1:
+        yield Breach(cause, f"{loss} would have each of {output.units} outputs equal the number of the class.", True)
+    elif loss not in CLASS_LOSSES and data.task != "shares":
+        yield Breach(cause, f"{loss} hardly punishes a sure wrong answer; cross-entropy does.", False)

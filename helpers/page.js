@@ -1,0 +1,71 @@
+// What the pages of a Lab, a Clinic and a map share. It stands before the code of each.
+
+const KEYED = ["input", "select", "button", "textarea", "pre"];
+
+function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name in node && typeof value !== "string") node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  // In JupyterLab, keys go to the control that has the focus: arrows move the slider, not the selection of cells.
+  if (KEYED.includes(tag)) node.setAttribute("data-lm-suppress-shortcuts", "true");
+  node.append(...children);
+  return node;
+}
+
+// Whether the page behind an element is dark: told by its colour, because every host of widgets marks its theme in its own way.
+function onDark(node) {
+  for (let behind = node.parentElement; behind; behind = behind.parentElement) {
+    const [red, green, blue, alpha = 1] = getComputedStyle(behind).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (red !== undefined && alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
+  }
+  return false;
+}
+
+// Marks the theme of the page on `root` and calls `look`, now and soon after `node` changes its size, the page its theme or `root`
+// its type.
+// Returns what ends it.
+function follow(root, node, look) {
+  let timer = null;
+  function mark() {
+    root.dataset.theme = onDark(root) ? "dark" : "light";
+  }
+  function soon() {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      mark();
+      look();
+    }, 150);
+  }
+  const resized = new ResizeObserver(soon);
+  resized.observe(node);
+  const themed = new MutationObserver(soon);
+  for (const node of [document.documentElement, document.body]) {
+    themed.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light"] });
+  }
+  themed.observe(root, { attributes: true, attributeFilter: ["data-large"] });
+  const preference = matchMedia("(prefers-color-scheme: dark)");
+  preference.addEventListener("change", soon);
+  mark();
+  return () => {
+    clearTimeout(timer);
+    resized.disconnect();
+    themed.disconnect();
+    preference.removeEventListener("change", soon);
+  };
+}
+
+// Tells the kernel how wide `stage` is, how dense the screen, how dark the page and how large the type, so that
+// pictures are drawn for it.
+function followLook(model, root, stage) {
+  let asked = "";
+  return follow(root, stage, () => {
+    const width = stage.clientWidth;
+    const dark = root.dataset.theme === "dark";
+    const wanted = { width, scale: window.devicePixelRatio, dark, large: root.hasAttribute("data-large") };
+    if (width < 200 || asked === JSON.stringify(wanted)) return;
+    asked = JSON.stringify(wanted);
+    model.send({ action: "size", ...wanted });
+  });
+}

@@ -1,0 +1,260 @@
+"""The smallest rescue: from a setting that fails, the smallest change of one control that makes it learn.
+
+`smallest_rescue(experiment)` tries changes of one field at a time, the small ones first, each over the same seeds. It never
+touches the data: another problem, fewer points or less noise would be another task.
+
+A change is small if it leaves the network, the optimizer and the work as they are; such changes are quick, too. Among them,
+and among the others, those are smaller that move fewer stops of the control.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+from .catalog import OPTIMIZERS
+from .experiment import SETTINGS, Experiment
+from .models import all_steps, output_activation
+from .problems import make_problem
+from .run import SeedStudy, nothing_to_learn
+from .sources import PROBLEMS
+from .training import Graph, seed_list, stream, stream_seeds
+
+SEEDS = 20
+ENOUGH = 0.8  # success rate with which the search ends, after the other changes of the same size
+RESCUED = 0.5  # success rate from which on the best change counts as a rescue, and no large ones are tried
+FARTHEST = 5  # stops of a ladder that a number may move
+SWITCH = 2  # the size of another name, or of switching something off: as far as two stops
+FIELDS = tuple(name for name, setting in SETTINGS.items() if setting.group != "Data")
+# Where a regularizer is off, switching it on with a usual strength; where it is on, off is a switch, too.
+USUAL = {"l1": (1e-4, 1e-3), "l2": (1e-3, 1e-2), "dropout": (0.1, 0.3), "early_stopping": (30,)}
+NO_CURE = {"zeros", "random_normal"}  # initializers that stand in the catalog to do harm
+
+
+def shown(value):
+    """A value of a field as a person would say it."""
+    if value is None:
+        return "all"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One change that was tried: `field` from `old` to `new`, its size, and what the seeds made of it.
+
+    size: (whether it needs another network, optimizer or more than twice the steps, stops of the control).
+    """
+
+    field: str
+    old: object
+    new: object
+    size: tuple
+    study: SeedStudy
+
+    @property
+    def words(self):
+        """The change in words: "learning rate 0.001 → 0.01"."""
+        return f"{SETTINGS[self.field].label} {shown(self.old)} → {shown(self.new)}"
+
+    @property
+    def experiment(self):
+        """The experiment with the change made."""
+        return self.study.experiment
+
+    @property
+    def rate(self):
+        """Success rate over the seeds, 0 to 1."""
+        return self.study.success_rate
+
+
+class Change(NamedTuple):
+    """One change that can be tried; its size as in `Trial`."""
+
+    size: tuple
+    field: str
+    value: object
+
+
+@dataclass(frozen=True, eq=False)
+class Rescue:
+    """What the search found, so far or at its end.
+
+    experiment: the failing setting. study: its `SeedStudy`; None before it is there.
+    trials: every `Trial` so far. now: the change that is being tried, in words. done: share of the work, 0 to 1.
+    finished: whether the search has come to its end.
+    before, after: the failing and the rescued `Run`, from one seed; None until the end, and where nothing rescues.
+    """
+
+    experiment: Experiment
+    study: SeedStudy | None = None
+    trials: tuple = ()
+    now: str = ""
+    done: float = 0.0
+    finished: bool = False
+    before: object = None
+    after: object = None
+
+    @property
+    def ranked(self):
+        """The changes that lift the success rate for sure, best first; of those that the seeds cannot tell apart, the smallest."""
+        lifted = [t for t in self.trials if self.study and t.study.interval[0] > self.study.interval[1]]
+        if not lifted:
+            return []
+        best = max(t.study.interval[0] for t in lifted)
+        return sorted(lifted, key=lambda t: (t.study.interval[1] < best, t.size, -t.rate))
+
+    @property
+    def best(self):
+        """The first of `ranked`, or the trial with the highest success rate; None if there is none."""
+        return next(iter(self.ranked), max(self.trials, key=lambda t: t.rate, default=None))
+
+    @property
+    def rescued(self):
+        """The `Trial` that rescues: at least half of the seeds learn, and more of them than before for sure; or None."""
+        best = next(iter(self.ranked), None)
+        return best if best and best.rate >= RESCUED else None
+
+    @property
+    def same_weights(self):
+        """Whether both runs start from the same weights, not only from the same seed: the networks have equal shapes."""
+        shapes = [[w.shape for w in run.weights] for run in (self.before, self.after)]
+        return shapes[0] == shapes[1] and self.before.experiment.initializer == self.after.experiment.initializer
+
+    @property
+    def text(self):
+        """What was found, in words."""
+        if not self.finished:
+            return f"Trying {self.now or 'the setting as it is'}."
+        if self.study is None:
+            return "There is nothing to learn from these inputs: no setting can be rescued."
+        seeds = len(self.study.seeds)
+        was = f"{self.study.learned.sum()} of {seeds}"
+        if not self.trials:
+            return f"Nothing to rescue: as it is, {was} seeds learn. Try another seed."
+        best, tried = self.best, f"{len(self.trials)} changes tried"
+        told = f"{best.words}: {best.study.learned.sum()} of {seeds} seeds learn, where {was} did"
+        if self.rescued is None:
+            return f"No single change rescues this setting ({tried}). The best: {told}. It needs two changes or more."
+        weights = "the same first weights, of seed" if self.same_weights else "the same seed"
+        seed = self.before.experiment.seed
+        return f"Rescued by {told} ({tried}). Beside it: the failing run, from {weights} {seed}."
+
+
+def changes(experiment):
+    """All the single changes that are tried, each a `Change`, by size."""
+    found = []
+    for field in FIELDS:
+        for stops, value in _values(experiment, field):
+            try:
+                changed = experiment.replace(**{field: value})
+                make_problem(changed)
+            except ValueError:  # cannot be combined with the rest of the setting
+                continue
+            found.append(Change((_large(experiment, changed), stops), field, value))
+    return sorted(found, key=lambda change: change.size)
+
+
+def _large(experiment, changed):
+    """Whether a change needs another graph, or more than twice the steps."""
+    keys = [Graph.key(e, SEEDS, False) for e in (experiment, changed)]
+    return keys[0] != keys[1] or all_steps(changed) > 2 * all_steps(experiment)
+
+
+def _values(experiment, field):
+    """The values that are tried in a field, with their sizes."""
+    here = getattr(experiment, field)
+    if not _matters(experiment, field):
+        return []
+    if SETTINGS[field].choices:
+        own = output_activation(experiment.replace(output_activation="own"))
+        useless = NO_CURE | ({own} if here == "own" else set())
+        return [(SWITCH, value) for value in experiment.choices(field) if value != here and value not in useless]
+    stops = experiment.stops(field)
+    place = stops.index(here)
+    values = {stop: abs(i - place) for i, stop in enumerate(stops) if 0 < abs(i - place) <= FARTHEST}
+    if field in USUAL and not here:
+        values = dict.fromkeys(USUAL[field], SWITCH)
+    elif field in USUAL:
+        values[0] = min(SWITCH, values.get(0, SWITCH))
+    return [(size, value) for value, size in values.items()]
+
+
+def _matters(experiment, field):
+    """Whether a change of the field can make any difference."""
+    e = experiment
+    if field in ("width", "activation", "dropout", "bias_initializer"):
+        return e.depth > 0
+    if field in ("momentum", "weight_decay"):
+        return field in OPTIMIZERS[e.optimizer].uses
+    if field == "imputation":
+        return e.missing > 0
+    return field != "target_scaling" or PROBLEMS[e.problem].task == "regression"
+
+
+def search(experiment, seeds=None, *, seconds=0.1):
+    """Look for the smallest rescue; yields the `Rescue` so far about every `seconds`, the last one is finished.
+
+    To drop the search, stop asking. Arguments as for `smallest_rescue`.
+    """
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"A rescue needs an Experiment, not {type(experiment).__name__}.")
+    seeds = SEEDS if seeds is None else seeds
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds > 0:
+        seeds = [experiment.seed, *(seed for seed in range(seeds) if seed != experiment.seed)][:seeds]
+    seeds = seed_list(seeds)
+    found = Rescue(experiment)
+    if nothing_to_learn(make_problem(experiment)):
+        yield dataclasses.replace(found, done=1.0, finished=True)
+        return
+    study = yield from _last(stream_seeds(experiment, seeds, seconds=seconds, probes=False), found)
+    found = dataclasses.replace(found, study=study)
+    todo = changes(experiment) if study.success_rate < ENOUGH else []
+    for (large, _), tier in groupby(todo, key=lambda change: change.size):
+        if found.rescued and (large or found.rescued.rate >= ENOUGH):
+            break
+        for size, field, value in tier:
+            number = len(found.trials)
+            words = f"{SETTINGS[field].label} {shown(value)}, change {number + 1} of at most {len(todo)}"
+            found = dataclasses.replace(found, done=number / len(todo), now=words)
+            changed = experiment.replace(**{field: value})
+            study = yield from _last(stream_seeds(changed, seeds, seconds=seconds, probes=False), found)
+            trial = Trial(field, getattr(experiment, field), value, size, study)
+            found = dataclasses.replace(found, trials=(*found.trials, trial))
+    found = dataclasses.replace(found, done=1.0)
+    if best := found.rescued:
+        # From the seed of the setting, if it fails and is rescued there.
+        seed = int(best.study.seeds[best.study.learned & ~found.study.learned][0])
+        before = yield from _last(stream(experiment.replace(seed=seed), seconds=seconds), found)
+        after = yield from _last(stream(best.experiment.replace(seed=seed), seconds=seconds), found)
+        found = dataclasses.replace(found, before=before, after=after)
+    yield dataclasses.replace(found, finished=True)
+
+
+def _last(stream, found):
+    """Yields `found` for as long as a stream goes on; returns the last that came from it."""
+    last = None
+    for item in stream:
+        last = item
+        yield found
+    return last
+
+
+def smallest_rescue(experiment, seeds=None, *, progress=None):
+    """The smallest change of one field that makes a failing setting learn: a finished `Rescue`.
+
+    Changes are tried by size: a number moves along the stops of its control, a name or a switch counts as two stops. The
+    search ends with the size at which a change brings at least 80 % of the seeds to learn. Another network, optimizer or
+    more than twice the steps are tried only where no smaller change brings half of them to. Problem, points and noise stay.
+
+    Args:
+        experiment: the failing setting.
+        seeds: how many, the setting's own among them, 20 if None; or a sequence of whole numbers.
+        progress: called with the share that is done, 0 to 1.
+
+    >>> found = smallest_rescue(Experiment(learning_rate=0.00001))
+    >>> found.text, found.rescued.experiment, found.before.skill, found.after.skill
+    """
+    for found in search(experiment, seeds, seconds=None):
+        if progress:
+            progress(found.done)
+    return found
