@@ -1,0 +1,245 @@
+"""The labs as pages of their own: each opens on a telephone, shows no code and answers; a page that is left gives its kernel back."""
+
+import re
+import urllib.error
+import urllib.request
+
+import build
+import psutil
+import pytest
+from browser import chromium, server
+
+from dashboards.pages import pages, pages_of
+
+PAGES = pages()
+CLINICS = [page.name for page in PAGES if "Clinic(" in page.cells[0].source]
+SIZES = {"telephone": (390, 844), "screen": (1280, 720)}
+IDLE = "() => [...document.querySelectorAll('.wwil')].every(node => node.getAttribute('aria-busy') !== 'true')"
+# What stands out of the window at the side, unless it can be scrolled into it, and what looks like code.
+WIDE = """() => [...document.querySelectorAll('body *')].filter(node => node.checkVisibility()
+    && !node.closest('.wwil-hidden, .wwil-scroll, option, optgroup')
+    && node.getBoundingClientRect().right > innerWidth + 0.5).map(node => node.outerHTML.slice(0, 200))"""
+CODE = "document.querySelectorAll('.jp-CodeCell .jp-InputArea, .cm-editor, .highlight').length"
+BEHIND = "getComputedStyle(document.body).backgroundColor"
+
+
+# --- what is cut out of a lesson ------------------------------------------------------------------------------------------
+
+
+def cells(*sources):
+    """Cells of a notebook: those that begin with # and a space are Markdown."""
+    kinds = [("markdown" if source.startswith(("# ", "## ", "*")) else "code", source) for source in sources]
+    return [type("Cell", (), {"cell_type": kind, "source": source}) for kind, source in kinds]
+
+
+def test_every_lab_and_clinic_outside_the_exercises_has_a_page():
+    for lesson in build.names():
+        source = (build.LESSONS / f"{lesson}.py").read_text("utf-8")
+        made = re.findall(r"^(?:\w+ = )?(?:Lab|Clinic)\(", source.split("\n# ## Exercises")[0], re.M)
+        assert len(made) == len([page for page in PAGES if page.name.startswith(lesson)]), lesson
+    assert len({page.name for page in PAGES}) == len(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_says_what_to_try_and_nothing_about_what_is_not_there(page):
+    assert page.title
+    assert len(page.text) > 50
+    assert not re.search(r"lab above|at the top|[Gg]o back to the lab|[Tt]he map|^#", page.text, re.M)
+    code = "\n".join(cell.source for cell in page.cells if cell.cell_type == "code")
+    assert not re.search(r"\b(train|train_seeds|claim|predict|check)\(", code), "only what the lab needs"
+
+
+def test_a_page_holds_what_its_lab_needs_and_no_more():
+    lesson = cells(
+        "# 1 · Waves: tall or short",
+        "from helpers import Experiment, Lab\nwave = Experiment()\nlab = Lab(wave)\nlab",
+        "*The failure.*\n## Observe\nGo back to the lab above. Move it.",
+        "from helpers import train_seeds\nmany = train_seeds(wave)\nwave = wave.replace(depth=2)\nunused = 3",
+        "## Explain: deep waves\nThe first lab was short. The map shows more. Deepen it.",
+        "def deep(n):\n    return wave.replace(depth=n)\nLab(deep(9))",
+        "## Exercises",
+        "Lab(wave)",
+    )
+    first, second = pages_of("07_waves", lesson)
+    assert (first.name, first.title) == ("07_waves", "Waves: tall or short")
+    assert first.text == "*The failure.*\n\nMove it."
+    assert first.cells[0].source.endswith("wave = Experiment()\nlab = Lab(wave)\nlab")
+    assert (second.title, second.text) == ("Deep waves", "The first lab was short. Deepen it.")
+    assert second.cells[0].source.splitlines()[1:] == [
+        "wave = Experiment()",
+        "wave = wave.replace(depth=2)",
+        "def deep(n):",
+        "    return wave.replace(depth=n)",
+        "Lab(deep(9))",
+    ]
+
+
+def test_a_map_to_be_filled_stands_below_its_lab():
+    filled = [page for page in PAGES if len(page.cells) > 1]
+    assert [page.name for page in filled] == [
+        "02_activations", "03_optimizers-3", "04_preprocessing", "05_regularization",
+    ]  # fmt: skip
+    for page in filled:
+        lab, words, finds = page.cells
+        assert "Register" in words.source or "register" in words.source
+        assert "finds=True" in finds.source
+        assert f"lab={lab.source.splitlines()[-1]}" in finds.source
+
+
+# --- in the browser -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    command = ["dashboards", "--no-browser", "--port={port}", "--Voila.port_retries=0", "--places=2"]
+    with server(command, tmp_path_factory.mktemp("dashboards"), "/") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(browser, address):
+    """A function that opens a page and waits for its lab; what is left at the end gives its kernel back."""
+    tabs = []
+
+    def opened(name, size="telephone", **look):
+        width, height = SIZES[size]
+        tab = browser.new_page(viewport={"width": width, "height": height}, has_touch=size == "telephone", **look)
+        tabs.append(tab)
+        tab.errors, tab.asked = [], []
+        tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+        tab.on("console", lambda said: tab.errors.append(said.text) if said.type == "error" else None)
+        tab.on("request", lambda request: tab.asked.append(request.url))
+        tab.goto(f"{address}/voila/render/{name}.ipynb", wait_until="commit", timeout=60_000)
+        tab.locator(".wwil img[src]").first.wait_for(timeout=120_000)
+        settled(tab)
+        return tab
+
+    yield opened
+    for tab in tabs:
+        tab.goto(address)
+        tab.close()
+
+
+def settled(tab):
+    tab.wait_for_timeout(400)
+    tab.wait_for_function(IDLE, timeout=120_000)
+
+
+def kernels():
+    processes = psutil.Process().children(recursive=True)
+    return [process for process in processes if "ipykernel_launcher" in " ".join(process.cmdline())]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_fits_a_telephone_and_answers(page, opened):
+    tab = opened(page.name)
+    assert tab.get_by_role("heading", level=1).inner_text() == page.title
+    assert tab.evaluate(CODE) == 0
+    assert "import" not in tab.inner_text("body")
+    assert tab.evaluate(WIDE) == []
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if page.name in CLINICS:
+        return
+    lab = tab.locator(".wwil:has(.wwil-controls)")
+    sliders = lab.get_by_role("slider").all()
+    boxes = [node.bounding_box() for node in sliders]
+    assert all(box["width"] >= 120 and box["height"] >= 30 for box in boxes), "wide and high enough for a finger"
+    top = lab.locator(".wwil-picture").bounding_box()
+    assert top["y"] > max(box["y"] for box in boxes), "the controls stand above the pictures"
+    assert top["width"] > 300
+    usable = next(node for node in sliders if int(node.get_attribute("max")) > 0)
+    before = lab.get_attribute("data-generation"), usable.get_attribute("aria-valuetext")
+    usable.press("ArrowRight")
+    if usable.get_attribute("aria-valuetext") == before[1]:
+        usable.press("ArrowLeft")
+    settled(tab)
+    assert lab.get_attribute("data-generation") != before[0]
+    assert re.fullmatch(r"epoch (\d+) of .*", lab.locator(".wwil-progress").inner_text())
+    assert tab.errors == []
+    assert [url for url in tab.asked if not re.match(r"http://127\.0\.0\.1|data:|blob:", url)] == [], "no other host"
+
+
+@pytest.mark.browser
+def test_a_patient_is_treated_on_a_telephone(opened):
+    tab = opened(CLINICS[0])
+    clinic = tab.get_by_role("region", name="clinic")
+    clinic.get_by_role("button", name="Gradient by layer").click()
+    tab.wait_for_function("() => document.querySelectorAll('.wwil-result').length === 2", timeout=60_000)
+    clinic.get_by_label("cause 1").select_option("overfitting")
+    clinic.get_by_label("remedy 1").select_option("adam")
+    clinic.get_by_role("button", name="Treat").click()
+    tab.wait_for_selector(".wwil-outcome:not([hidden])", timeout=120_000)
+    clinic.get_by_text("The patient's program").click()
+    assert tab.evaluate(WIDE) == []
+    for link in clinic.locator(".wwil-outcome a").all():
+        assert link.get_attribute("href").removesuffix(".ipynb") in [page.name for page in PAGES]
+    assert tab.errors == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_is_as_light_or_dark_as_the_machine_until_somebody_chooses(opened, scheme):
+    tab = opened("04_preprocessing", "screen", color_scheme=scheme)
+    shown = "[document.documentElement, ...document.querySelectorAll('.wwil')].map(node => node.dataset.theme)"
+    assert set(tab.evaluate(shown)) == {scheme}
+    other = {"light": "dark", "dark": "light"}[scheme]
+    background = tab.evaluate(BEHIND)
+    tab.get_by_role("button", name="Light / dark").click()
+    tab.wait_for_function(f"other => {shown}.every(theme => theme === other)", arg=other)
+    assert tab.evaluate(BEHIND) != background
+    tab.get_by_role("link", name="All labs").click()
+    tab.get_by_role("navigation", name="labs").wait_for()
+    assert tab.evaluate("document.documentElement.dataset.theme") == other, "it is kept"
+
+
+@pytest.mark.browser
+def test_a_projector_shows_a_lab_in_large_type_on_one_screen(opened):
+    tab = opened("00_start_here", "screen")
+    picture = tab.locator(".wwil-picture")
+    before = picture.bounding_box()["height"]
+    tab.get_by_role("button", name="Large type").click()
+    tab.wait_for_function("before => document.querySelector('.wwil-picture').clientHeight > 1.1 * before", arg=before)
+    assert tab.locator(".wwil").bounding_box()["height"] < SIZES["screen"][1]
+    assert tab.evaluate(WIDE) == []
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.wait_for_timeout(600)
+    assert tab.evaluate(WIDE) == []
+    tab.get_by_role("button", name="Large type").click()
+    tab.get_by_role("button", name="Large type").wait_for(state="hidden")
+
+
+@pytest.mark.browser
+def test_the_list_leads_to_every_page_and_each_page_to_the_next(browser, address):
+    tab = browser.new_page(viewport={"width": 390, "height": 844})
+    tab.goto(address)
+    names = [page.name for page in PAGES]
+    links = tab.get_by_role("navigation", name="labs").get_by_role("link").all()
+    assert [re.search(r"render/(.*)\.ipynb", link.get_attribute("href"))[1] for link in links] == names
+    assert tab.evaluate(WIDE) == []
+    tab.close()
+    for before, page, after in zip([None, *PAGES], PAGES, [*PAGES[1:], None], strict=False):
+        ways = page.notebook(before, after).metadata["page"]
+        assert [ways[way]["name"] for way in ("before", "after") if way in ways] == [
+            p.name for p in (before, after) if p
+        ]
+
+
+@pytest.mark.browser
+def test_places_are_limited_and_a_page_that_is_left_gives_its_own_back(opened, address):
+    first, _ = opened("01_capacity"), opened("01_capacity-2")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{address}/voila/render/01_capacity-3.ipynb")
+    assert refused.value.code == 503
+    assert "All 2 places are taken. Close a page" in refused.value.read().decode()
+    assert len(kernels()) == 2
+    first.get_by_role("link", name="Next: Too big").click()
+    first.locator(".wwil img[src]").wait_for(timeout=120_000)
+    assert first.get_by_role("heading", level=1).inner_text() == "Too big"
+    assert len(kernels()) == 2
