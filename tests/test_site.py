@@ -1,0 +1,514 @@
+"""The pages that need no kernel: what they show is what the engine gives, they ask nobody for anything, and trust no text."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import psutil
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import chromium
+from checking import heed_interrupts
+
+from helpers import Experiment, train, train_seeds
+from website import build, chunks, grid, labs, pack, pages
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).resolve().parent.parent
+LESSONS = ["00_start_here", "02_activations"]  # a curve; a surface with gradients
+SEEDS, STOPS = 3, 2
+SHOWN = """() => ({
+    frame: document.querySelector('.still').dataset.frame,
+    titles: [...document.querySelectorAll('.still-title')].map((node) => node.textContent),
+    curve: document.querySelector('.still-network').getAttribute('d'),
+    text: document.querySelector('.still .wwil-text').textContent,
+    study: document.querySelector('.still-study').textContent,
+    note: document.querySelector('#still-note').textContent,
+    share: document.querySelector('#still-text').value,
+})"""
+FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A site of two lessons on a small grid."""
+    folder = tmp_path_factory.mktemp("pages") / "in" / "a folder"
+    build.build(folder, folder.parent / "cache", LESSONS, SEEDS, STOPS, processes=2, say=lambda _: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def visit(site, browser):
+    """Opens a page from the file system, without a network; keeps what it asks for, and what goes wrong, in `page.asked` and `.wrong`."""
+    contexts = []
+
+    def go(name, dark=False, width=1280):
+        look = {"viewport": {"width": width, "height": 900}, "color_scheme": "dark" if dark else "light"}
+        contexts.append(browser.new_context(offline=True, **look))
+        page = contexts[-1].new_page()
+        page.asked, page.wrong = [], []
+        page.route("**", lambda route: route.continue_() if route.request.url.startswith("file://") else route.abort())
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda said: page.wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: page.wrong.append(str(error)))
+        page.goto(f"file://{quote(str(site))}/{name}")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+
+
+def shown(page):
+    page.evaluate(FRAME)
+    return page.evaluate(SHOWN)
+
+
+# --- the grid ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", labs.names())
+def test_the_grid_of_each_lesson_is_its_labs(name):
+    still = labs.main_lab(name)
+    settings = still.settings()
+    assert len(set(settings)) == len(settings) >= 500
+    assert still.first in settings
+    assert still.experiment_at(still.first) == labs.used(still.experiment)
+    for control, stops in still.stops.items():
+        assert set(stops) <= set(still.experiment.stops(control))
+    kind = pack.plots.kind_of_fit(pack.make_problem(still.experiment))
+    assert kind in grid.FIT_POINTS
+
+
+def test_experiment_and_controls_come_from_the_lesson():
+    still = labs.main_lab("00_start_here")
+    assert still.experiment == Experiment(problem="sine", depth=0)
+    assert set(still.stops) == {"depth", "width", "learning_rate", "epochs"}
+    assert still.pictures == ("fit", "loss")
+    assert [len(stops) for stops in labs.main_lab("00_start_here", few=2).stops.values()] == [2, 2, 2, 2]
+
+
+def test_a_lesson_without_a_lab_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(labs, "LESSONS", tmp_path)
+    (tmp_path / "07_new.py").write_text("# %% [markdown]\n# # New\n\n# %%\nx = 1\n")
+    with pytest.raises(ValueError, match=r"07_new has no Lab\(\.\.\.\)"):
+        labs.main_lab("07_new")
+    (tmp_path / "07_new.py").write_text("# %%\nfrom helpers import Experiment, Lab\nLab(Experiment())\n")
+    with pytest.raises(ValueError, match="names no controls"):
+        labs.main_lab("07_new")
+
+
+def test_a_fit_that_no_page_can_draw_is_refused():
+    with pytest.raises(ValueError, match=r"cannot draw the fit of 'auto_mpg' \(scatter\)"):
+        grid.points_shown(pack.make_problem(Experiment(problem="auto_mpg")))
+
+
+@pytest.mark.parametrize(
+    ("experiment", "ends"),
+    [
+        (Experiment(problem="sine", depth=2, width=8), (20, 50)),
+        (Experiment(problem="moons", depth=1, width=4, dropout=0.3, optimizer="momentum"), (30,)),
+        (Experiment(problem="half_wave", samples=20, batch_size=None, noise=0.3, early_stopping=3), (150,)),
+        (Experiment(problem="line", depth=0, optimizer="sgd", learning_rate=1.0), (50,)),
+    ],
+    ids=["on the way", "dropout", "early stopping", "diverges"],
+)
+def test_what_is_kept_is_what_the_engine_gives(experiment, ends):
+    wanted = [experiment.replace(epochs=end, seed=seed) for end in ends for seed in (0, 7)]
+    (training,) = grid.trainings(wanted, seeds=5)
+    assert training.wanted() == wanted
+    assert training.members == [0, 1, 2, 3, 4, 7]
+    for e, kept in zip(wanted, grid.results([training]), strict=True):
+        study, run = train_seeds(e, 5), train(e, jit_compile=False)
+        numbers = dict(zip(grid.NUMBERS, kept["numbers"], strict=True))
+        np.testing.assert_allclose(kept["skills"], study.skill, rtol=1e-3, atol=1e-4)
+        assert numbers["learned"] == study.learned.sum()
+        assert numbers["ran"] == len(run.loss)
+        np.testing.assert_allclose(numbers["val_loss"], run.val_loss[-1], rtol=1e-3)
+        np.testing.assert_allclose(numbers["median"], np.median(study.skill), rtol=1e-3, atol=1e-4)
+        at = grid.sampled(len(run.loss))
+        np.testing.assert_allclose(kept["curves"][1, : len(at)], run.val_loss[at], rtol=2e-3)
+        np.testing.assert_allclose(kept["layers"][0], run.gradient_norm[-1], rtol=2e-2, atol=1e-5)
+        assert kept["text"].startswith(run.verdict)
+
+
+def test_compiled_and_not_is_the_same_training(monkeypatch):
+    wanted = [Experiment(problem="sine", depth=1, width=4, epochs=end) for end in (10, 30)]
+    training = grid.trainings(wanted, seeds=3)
+    plain = grid.results(training)
+    monkeypatch.setattr(grid, "WORTH_COMPILING", 1)
+    assert grid.compiles(training)
+    for one, other in zip(plain, grid.results(training), strict=True):
+        np.testing.assert_allclose(one["numbers"], other["numbers"], rtol=1e-2)
+    assert not grid.compiles(grid.trainings([Experiment(dropout=0.1)], seeds=3))
+
+
+def test_a_schedule_is_trained_to_its_own_end():
+    wanted = [Experiment(epochs=end, schedule="cosine") for end in (10, 20)]
+    assert [t.ends for t in grid.trainings(wanted, seeds=2)] == [(10,), (20,)]
+
+
+def test_quantised_numbers_come_back():
+    low, high = pack.DECADES
+    values = np.array([1e-9, 0.0123, 7.0, 3e8])
+    back = 10 ** (low + (pack.logarithms(values) - 1.0) / (pack.TOP - 1) * (high - low))
+    np.testing.assert_allclose(back, values, rtol=2e-3)
+    assert pack.logarithms([np.nan, np.inf, 0.0]).tolist() == [0, 0, 1]
+    assert pack.levels([np.nan, -5.0, 0.0, 5.0], -1, 1).tolist() == [0, 1, 1 + round((pack.TOP - 1) / 2), pack.TOP]
+
+
+# --- building ----------------------------------------------------------------------------------------------------------------
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "website.build", *map(str, arguments)]
+
+
+def surroundings():
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def interrupt(arguments, cache, way):
+    """Start a build, stop it when it has trained one more chunk, and see that nothing of it goes on."""
+    before = len(list(cache.glob("*.npz")))
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=ROOT,
+        env=surroundings(),
+        preexec_fn=heed_interrupts,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 300
+    while len(list(cache.glob("*.npz"))) == before:
+        assert process.poll() is None, "the build ended before it had trained a chunk"
+        assert time.monotonic() < deadline, "no chunk was trained"
+        time.sleep(0.02)
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(way)
+    _, said = process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(below, timeout=20)
+    assert not alive, "a process outlives the build"
+    return {path: path.stat().st_mtime_ns for path in cache.glob("*.npz")}, said
+
+
+def test_an_interrupted_build_goes_on_where_it_was(tmp_path):
+    cache = tmp_path / "cache"
+    small = ["00_start_here", "--to", tmp_path / "site", "--cache", cache, "--seeds", 2, "--stops", 2, "--processes", 1]
+    killed, _ = interrupt(small, cache, signal.SIGKILL)
+    stopped, said = interrupt(small, cache, signal.SIGINT)
+    assert "What is trained is kept" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "site").exists()
+    last = subprocess.run(command(*small), cwd=ROOT, env=surroundings(), capture_output=True, text=True)
+    assert last.returncode == 0, last.stderr
+    assert f"{len(stopped)} of 3 chunks are there from before" in last.stdout
+    assert len(killed) < len(stopped)
+    assert {path: path.stat().st_mtime_ns for path in stopped} == killed | stopped
+    assert (len(stopped) == 3) or "hours with model.fit" in last.stdout
+    assert (tmp_path / "site" / "00_start_here.html").exists()
+
+
+def test_another_engine_trains_anew(tmp_path):
+    (chunk,) = grid.chunks(grid.trainings([Experiment()], seeds=2))
+    (other,) = grid.chunks(grid.trainings([Experiment()], seeds=3))
+    places = {
+        chunks.place(tmp_path, chunk, "a"),
+        chunks.place(tmp_path, chunk, "b"),
+        chunks.place(tmp_path, other, "a"),
+    }
+    assert len(places) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["07_nothing"], "'07_nothing' is not one of 00_start_here"),
+        (["--seeds", "0"], "--seeds 0 is not a number from 1 to 100"),
+        (["--stops", "1000"], "--stops 1000 is not a number from 1 to 100"),
+        (["--to", str(ROOT / "helpers")], "holds something that is no site"),
+    ],
+)
+def test_nonsense_is_refused(arguments, sentence, capsys):
+    with pytest.raises(SystemExit):
+        build.main(arguments)
+    assert sentence in capsys.readouterr().err
+    assert (ROOT / "helpers" / "lab.py").exists()
+
+
+def test_too_large_a_site_does_not_take_the_place_of_the_last(site, monkeypatch):
+    monkeypatch.setattr(build, "MOST_BYTES", 1000)
+    before = (site / "index.html").read_bytes()
+    with pytest.raises(ValueError, match="take fewer stops"):
+        build.build(site, site.parent / "cache", LESSONS, SEEDS, STOPS, say=lambda _: None)
+    assert (site / "index.html").read_bytes() == before
+
+
+def test_the_whole_site_stays_small(site):
+    """What a setting takes here, times the settings of the whole grid, and the pictures of all notebooks."""
+    data = sum(path.stat().st_size for path in (site / "data").iterdir())
+    here = sum(len(labs.main_lab(name, STOPS).settings()) for name in LESSONS)
+    everywhere = sum(len(labs.main_lab(name).settings()) for name in labs.names())
+    notebooks = sum(path.stat().st_size for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert data / here * everywhere + notebooks < build.MOST_BYTES
+
+
+# --- what the pages are made of ----------------------------------------------------------------------------------------------
+
+
+class Tags(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def test_pages_have_a_policy_and_no_code_of_their_own(site):
+    assert (site / ".nojekyll").exists()
+    for path in site.glob("*.html"):
+        text = path.read_text("utf-8")
+        tags = Tags(text).found
+        (policy,) = [a["content"] for tag, a in tags if a.get("http-equiv") == "Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        for tag, attributes in tags:
+            assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
+            for name in ("src", "href"):
+                address = attributes.get(name, "")
+                if tag != "a":
+                    assert not address.startswith(("http", "//", "/")), (tag, address)
+                assert not address.lower().strip().startswith("javascript"), (tag, address)
+                if "://" not in address and not address.startswith(("#", "data:")) and address:
+                    assert (site / address.partition("#")[0]).exists() or address.endswith(".html"), address
+        assert "<script>" not in text
+
+
+HOSTILE = """<p onclick="alert(1)" style="color:red">a</p><script>alert(1)</script><a href="javascript:alert(1)">b</a>
+<a href="data:text/html,<script>alert(1)</script>">c</a><img src="https://example.com/x.png" onerror="alert(1)">
+<iframe src="https://example.com"></iframe><svg onload="alert(1)"><circle/></svg><style>@import 'x';</style>"""
+
+
+@pytest.mark.parametrize("way", [pages.clean, lambda text: pages.markdown(text, ())])
+def test_nothing_of_a_notebook_is_trusted(way):
+    html = str(way(HOSTILE)).lower()
+    for danger in (
+        "onclick",
+        "onerror",
+        "onload",
+        "<script",
+        "javascript:",
+        "data:text",
+        "example.com/x",
+        "<iframe",
+        "<svg",
+        "style",
+    ):
+        assert danger not in html, danger
+    assert "a</p>" in html
+
+
+def test_text_outputs_are_escaped():
+    class Saved:
+        output_type, data, metadata = "execute_result", {"text/plain": "<script>alert(1)</script>"}, {}
+
+    assert "<script" not in pages.output(Saved, 0, "00", None)
+
+
+def test_links_between_lessons_lead_to_pages():
+    html = str(pages.markdown("[a](01_capacity.ipynb#too-small) [b](solutions/x.ipynb)", {"01_capacity"}))
+    assert 'href="01_capacity.html#too-small"' in html
+    assert f'href="{pages.repository()}/blob/HEAD/notebooks/solutions/x.ipynb"' in html
+
+
+def test_binder_is_named_after_the_repository():
+    owner, name = pages.repository().split("/")[-2:]
+    address = pages.binder("notebooks/00_start_here.ipynb")
+    assert address == f"https://mybinder.org/v2/gh/{owner}/{name}/HEAD?urlpath=lab/tree/notebooks/00_start_here.ipynb"
+
+
+# --- in the browser ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["index", *LESSONS])
+def test_a_page_asks_nobody_and_nothing_goes_wrong(visit, site, name):
+    page = visit(f"{name}.html")
+    page.evaluate("async () => { for (const image of document.images) image.loading = 'eager'; }")
+    page.wait_for_function("() => [...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    assert page.wrong == []
+    assert all(url.startswith((f"file://{quote(str(site))}/", "data:")) for url in page.asked), page.asked
+
+
+def test_keys_move_the_picture_and_its_numbers_are_the_engines(visit):
+    page = visit("00_start_here.html")
+    before = shown(page)
+    page.get_by_role("slider", name="depth").focus()
+    page.keyboard.press("ArrowRight")
+    after = shown(page)
+    still = labs.main_lab(LESSONS[0], STOPS)
+    setting = {**dict(zip(still.stops, still.first, strict=True)), "depth": still.stops["depth"][1]}
+    e = still.experiment.replace(**setting)
+    run, study = train(e, jit_compile=False), train_seeds(e, SEEDS)
+    assert after["curve"] != before["curve"]
+    assert after["titles"][0] == f"Fit: skill {run.skill:.2f}" + (", learned" if run.learned else "")
+    assert after["titles"][1] == f"Validation loss {pack.plots.number(run.val_loss[-1])}"
+    assert f"Learned in {study.learned.sum()} of {SEEDS} seeds" in after["titles"]
+    low, high = study.interval
+    assert f"confidence {100 * low:.0f} to {100 * high:.0f} %" in after["study"]
+    assert f"Median skill {np.median(study.skill):.2f}," in after["study"]
+    assert after["text"].startswith(run.verdict)
+    assert page.get_by_role("slider", name="depth").get_attribute("aria-valuetext") == f"{e.depth} layers"
+    assert Experiment.from_json(after["share"]) == e
+
+
+def test_every_setting_of_the_grid_is_drawn(visit):
+    page = visit("02_activations.html")
+    drawn = page.evaluate(
+        """async () => {
+            const inputs = [...document.querySelectorAll('.still select, .still input[type=range]')];
+            const count = (input) => input.options?.length ?? Number(input.max) + 1;
+            const total = inputs.reduce((product, input) => product * count(input), 1);
+            const seen = new Set();
+            for (let n = 0; n < total; n++) {
+                let rest = n;
+                for (const input of inputs) {
+                    const index = rest % count(input);
+                    rest = Math.floor(rest / count(input));
+                    if (input.options) input.selectedIndex = index; else input.value = index;
+                    input.dispatchEvent(new Event(input.options ? 'change' : 'input'));
+                }
+                await new Promise((done) => requestAnimationFrame(done));
+                seen.add(document.querySelector('#still-text').value);
+                const paths = [...document.querySelectorAll('.still path')];
+                if (paths.some((path) => /NaN|undefined|Infinity/.test(path.getAttribute('d')))) throw new Error(`setting ${n}`);
+            }
+            return [total, seen.size];
+        }"""
+    )
+    assert drawn[0] == drawn[1] == len(labs.main_lab(LESSONS[1], STOPS).settings())
+    assert page.wrong == []
+
+
+def load(page, text):
+    page.locator(".still-share summary").click()
+    page.get_by_label("The setting as text").fill(text)
+    page.get_by_role("button", name="Load").click()
+    return shown(page)
+
+
+def test_a_setting_outside_the_grid_is_said_to_be_so(visit):
+    page = visit("00_start_here.html")
+    told = load(page, Experiment(problem="sine", depth=7, noise=0.5).to_json())
+    still = labs.main_lab(LESSONS[0], STOPS)
+    depths = ", ".join(map(str, still.stops["depth"]))
+    assert f"depth 7 is not among the trained settings here: {depths}" in told["note"]
+    assert "noise 0.5 has no control here, all is trained with 0.1" in told["note"]
+    assert "open the live version" in told["note"]
+    assert (
+        page.get_by_role("slider", name="depth")
+        .get_attribute("aria-valuetext")
+        .startswith(str(still.stops["depth"][-1]))
+    )
+
+
+def test_a_link_leads_to_a_setting(visit):
+    still = labs.main_lab(LESSONS[0], STOPS)
+    e = still.experiment.replace(depth=still.stops["depth"][1], epochs=still.stops["epochs"][0])
+    page = visit(f"00_start_here.html#{quote(e.to_json())}")
+    told = shown(page)
+    assert Experiment.from_json(told["share"]) == e
+    assert told["note"] == ""
+    page.get_by_role("slider", name="depth").focus()
+    page.keyboard.press("ArrowLeft")
+    page.evaluate(FRAME)
+    page.reload()
+    assert Experiment.from_json(shown(page)["share"]) == e.replace(depth=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "This is not a shared setting"),
+        ("<img src=x onerror=alert(1)>", "This is not a shared setting"),
+        ("[1, 2]", "This is not a shared setting"),
+        ("null", "This is not a shared setting"),
+        ('{"depth": "<b>3</b>"}', "is not a number"),
+        ('{"depth": {"a": 1}}', "is not a number"),
+        ('{"depth": null}', "is not a number"),
+        ('{"__proto__": {"depth": 3}}', '"__proto__" is not a field of a setting'),
+        ('{"constructor": 1}', '"constructor" is not a field of a setting'),
+        ('{"<script>": 1}', "is not a field of a setting"),
+        ('{"depth": 1e999}', "is not among the trained settings"),
+        ("[" * 9000, "This is not a shared setting"),
+        ("{" + " " * 20_000 + "}", "at most 10000 characters; this text has 20002"),
+    ],
+)
+def test_a_hostile_text_gets_a_sentence(visit, text, sentence):
+    page = visit("00_start_here.html")
+    before = page.evaluate("document.querySelectorAll('*').length")
+    by_hand = load(page, text)
+    page.evaluate(
+        "(text) => { document.querySelector('#still-note').textContent = ''; location.hash = encodeURIComponent(text); }",
+        text,
+    )
+    page.wait_for_timeout(100)
+    for told in [by_hand, shown(page)] if text else [by_hand]:
+        assert sentence in told["note"]
+        assert len(told["note"]) < 600
+    assert page.wrong == []
+    assert page.locator("img[src=x], .still script, .still b").count() == 0
+    assert page.evaluate("document.querySelectorAll('*').length") < before + 60
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", ["index", *LESSONS])
+def test_axe_finds_nothing_serious(visit, name, dark):
+    page = visit(f"{name}.html", dark=dark)
+    page.evaluate("() => document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    # axe itself is put into the page by the test, which the page's own policy does not concern.
+    report = Axe().run(page).response
+    serious = [
+        (v["id"], v["nodes"][0]["html"][:150]) for v in report["violations"] if v["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    assert "color-contrast" in [rule["id"] for rule in report["passes"]]
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_page_is_as_wide_as_its_window(visit, width):
+    for name in ("index", *LESSONS):
+        page = visit(f"{name}.html", width=width)
+        page.evaluate("() => document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_without_scripts_the_saved_picture_is_there(site, browser):
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    page = context.new_page()
+    page.goto(f"file://{quote(str(site))}/00_start_here.html")
+    assert page.locator("#lab img").get_attribute("alt").startswith("It learned nothing")
+    context.close()
+
+
+def test_the_data_script_is_data(site):
+    for path in (site / "data").iterdir():
+        head, _, rest = path.read_text("utf-8").partition("globalThis.wwilGrid = ")
+        assert head == '"use strict";\n'
+        known = json.loads(rest.strip().rstrip(";"))
+        assert known["seeds"] == SEEDS

@@ -1,0 +1,154 @@
+"""`python run.py site`: the lessons as pages that need no kernel, in site/.
+
+What has been trained is kept in .grid, so that the next build trains only what has changed.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from helpers import lab as lab_module
+
+from . import chunks, grid, labs, pack, pages
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+MOST_BYTES = 12_000_000
+
+
+def build(folder, cache, names, seeds=grid.SEEDS, few=None, processes=None, say=print, compare=False):
+    """Build the pages of some lessons into `folder`, which is made anew."""
+    began = time.monotonic()
+    stills = {name: labs.main_lab(name, few) for name in names}
+    kept = train(stills, cache, seeds, processes or os.cpu_count() or 1, say, compare)
+    half = folder.with_name(folder.name + ".half")
+    shutil.rmtree(half, ignore_errors=True)
+    (half / "data").mkdir(parents=True)
+    write(half, stills, kept, seeds)
+    size = sum(path.stat().st_size for path in half.rglob("*") if path.is_file())
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"The pages take {size / 1e6:.1f} MB, and {MOST_BYTES / 1e6:.0f} are allowed: take fewer stops."
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    half.rename(folder)
+    say(
+        f"{folder}: {len(names)} lessons, {size / 1e6:.1f} MB, {time.monotonic() - began:.0f} s. Open {folder / 'index.html'}"
+    )
+
+
+def train(stills, cache, seeds, processes, say, compare=False):
+    """Train the grids of some labs, or read what is kept of them: lesson -> experiment -> what its page shows.
+
+    compare: tell at the end how long `model.fit` would have taken.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    engine = chunks.engine_digest()
+    jobs = {}
+    for name, still in stills.items():
+        experiments = dict.fromkeys(map(still.experiment_at, still.settings()))
+        jobs[name] = [(c, chunks.place(cache, c, engine)) for c in grid.chunks(grid.trainings(experiments, seeds))]
+    everything = [job for of_lesson in jobs.values() for job in of_lesson]
+    trained = [training for chunk, _ in everything for training in chunk]
+    say(f"{sum(len(s.settings()) for s in stills.values()):,} settings × {seeds} seeds on {processes} processes.")
+    if chunks.train_missing(everything, processes, say) and compare:
+        steps, networks = sum(t.steps() for t in trained), sum(len(t.members) for t in trained)
+        seconds, fitted = grid.seconds_of_one_fit(next(iter(stills.values())).experiment)
+        say(
+            f"One model.fit takes {seconds:.1f} s for {fitted:,} steps. The {networks:,} networks took {steps:,} steps: "
+            f"{seconds / fitted * steps / 3600:,.1f} hours with model.fit, one after the other."
+        )
+    kept = {}
+    for name, of_lesson in jobs.items():
+        kept[name] = {}
+        for chunk, path in of_lesson:
+            columns = chunks.read_chunk(path)
+            wanted = [e for training in chunk for e in training.wanted()]
+            for number, e in enumerate(wanted):
+                kept[name][e] = {column: values[number] for column, values in columns.items()}
+    return kept
+
+
+def write(folder, stills, kept, seeds):
+    """Write all files of the site."""
+    read = {name: pages.read(name) for name in stills}
+    lessons = [lesson for _, lesson in read.values()]
+    shared = {"lessons": lessons, "repository": pages.repository(), "seeds": seeds}
+    for number, (name, (book, lesson)) in enumerate(read.items()):
+        still = stills[name]
+        (folder / "data" / f"{name}.js").write_text(pack.script(still, kept[name], seeds), "utf-8")
+        html = pages.template("lesson.html").render(
+            title=f"{lesson.title} – Why won't it learn?",
+            description=lesson.summary,
+            page=lesson.page,
+            lesson=lesson,
+            parts=pages.parts(book, still, lesson, set(stills), folder),
+            settings=f"{len(still.settings()):,}",
+            before=lessons[number - 1] if number else None,
+            after=lessons[number + 1] if number + 1 < len(lessons) else None,
+            **shared,
+        )
+        (folder / lesson.page).write_text(html, "utf-8")
+    picture = Image.open(ROOT / "docs" / "lab.png")
+    (folder / "pictures").mkdir(exist_ok=True)
+    shutil.copyfile(ROOT / "docs" / "lab.png", folder / "pictures" / "lab.png")
+    html = pages.template("index.html").render(
+        title="Why won't it learn?",
+        description="Why a small neural network does not learn: cause it, see it, measure it and mend it, with sliders.",
+        page="index.html",
+        settings=sum(len(still.settings()) for still in stills.values()),
+        binder=pages.binder("notebooks/00_start_here.ipynb"),
+        picture_size=picture.size,
+        **shared,
+    )
+    (folder / "index.html").write_text(html, "utf-8")
+    (folder / ".nojekyll").write_text("")  # GitHub Pages then serves the files as they are
+    helpers = lab_module.HERE
+    for name, parts in {
+        "page.js": (helpers / "page.js", HERE / "page.js"),
+        "page.css": (helpers / "lab.css", HERE / "page.css"),
+    }.items():
+        (folder / name).write_text("".join(part.read_text("utf-8") for part in parts), "utf-8")
+
+
+def main(arguments):
+    """Read the command line and build."""
+    parser = argparse.ArgumentParser(
+        prog="python run.py site", description="Build the lessons as pages without a kernel."
+    )
+    parser.add_argument("lessons", nargs="*", help="only these, such as 00_start_here; all if none is named")
+    parser.add_argument("--to", type=Path, default=ROOT / "site", help="the folder that is made anew (site)")
+    parser.add_argument("--cache", type=Path, default=ROOT / ".grid", help="where the trained grid is kept")
+    parser.add_argument("--seeds", type=int, default=grid.SEEDS, help=f"seeds of each setting ({grid.SEEDS})")
+    parser.add_argument("--stops", type=int, help="train so many stops of each control at most")
+    parser.add_argument("--processes", type=int, help="as many as there are cores, if it is left out")
+    given = parser.parse_args(arguments)
+    names = labs.names()
+    for name in given.lessons:
+        if name not in names:
+            parser.error(f"{name!r} is not one of {', '.join(names)}.")
+    for option in ("seeds", "stops", "processes"):
+        value = getattr(given, option)
+        if value is not None and not 1 <= value <= 100:
+            parser.error(f"--{option} {value} is not a number from 1 to 100.")
+    if given.to.exists() and any(given.to.iterdir()) and not (given.to / ".nojekyll").exists():
+        parser.error(f"{given.to} holds something that is no site; it would be lost. Name another folder.")
+
+    def say(text):
+        print(text, flush=True)
+
+    build(given.to, given.cache, given.lessons or names, given.seeds, given.stops, given.processes, say, compare=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except ValueError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. What is trained is kept: start again to go on.")

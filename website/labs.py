@@ -1,0 +1,160 @@
+"""The main lab of each lesson, and the grid of settings over which its sliders move on a page without a kernel.
+
+Experiment, controls and pictures are taken from the lesson's own code; only which stops of each control are trained stands here.
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import helpers
+from helpers.catalog import OPTIMIZERS
+from helpers.experiment import Experiment
+
+LESSONS = Path(__file__).resolve().parent.parent / "lessons"
+
+# The stops that are trained: for every lesson, and for one lesson (its first two digits) in their place. The lab's first value
+# is always added. Where nothing stands here, some of the lab's own stops are taken.
+STOPS = {
+    "": {
+        "depth": [0, 1, 2, 3, 5],
+        "width": [1, 2, 4, 8, 16, 32],
+        "activation": ["linear", "sigmoid", "tanh", "relu", "leaky_relu"],
+        "initializer": ["glorot_uniform", "he_normal", "zeros", "random_normal"],
+        "optimizer": ["sgd", "momentum", "rmsprop", "adam"],
+        "learning_rate": [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0],
+        "epochs": [20, 50, 100, 300],
+        "scaling": ["none", "standard", "minmax", "robust"],
+        "l1": [0.0, 0.001, 0.01],
+        "l2": [0.0, 0.001, 0.01, 0.1],
+        "dropout": [0.0, 0.1, 0.3],
+    },
+    "01": {"width": [1, 2, 3, 4, 8, 16]},
+    "02": {
+        "depth": [1, 2, 3, 5, 10],
+        "activation": ["sigmoid", "tanh", "relu", "elu"],
+        "optimizer": ["sgd", "momentum", "adam"],
+        "initializer": ["glorot_uniform", "he_normal", "zeros"],
+        "learning_rate": [0.01, 0.1, 1.0],
+    },
+    "03": {
+        "optimizer": list(OPTIMIZERS),
+        "learning_rate": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0],
+        "epochs": [10, 20, 50, 100, 200, 500, 1000],
+    },
+    "04": {
+        "width": [2, 8, 32],
+        "activation": ["tanh", "relu", "sigmoid"],
+        "learning_rate": [0.001, 0.01, 0.1],
+        "epochs": [50, 100, 400],
+        "outliers": [0, 2, 10],
+    },
+    "05": {
+        "l1": [0.0, 0.003, 0.03],
+        "l2": [0.0, 0.003, 0.01, 0.1],
+        "dropout": [0.0, 0.1],
+        "early_stopping": [0, 30, 100],
+        "samples": [20, 200],
+        "seed": [0, 1, 2],
+    },
+    "06": {
+        "depth": [0, 1, 2],
+        "width": [4, 16],
+        "activation": ["relu", "tanh"],
+        "initializer": ["glorot_uniform", "he_normal"],
+        "optimizer": ["sgd", "adam"],
+        "learning_rate": [0.001, 0.003, 0.01],
+        "epochs": [100, 300],
+        "scaling": ["none", "standard"],
+        "l2": [0.0, 0.01],
+    },
+}  # fmt: skip
+FEW = 4  # stops of a control that STOPS does not know
+
+
+@dataclass(frozen=True)
+class StillLab:
+    """What becomes a lab without a kernel: the first Lab of a lesson.
+
+    cell: number of its code cell among the lesson's code cells. stops: for each control, what it can be set to.
+    """
+
+    lesson: str
+    cell: int
+    experiment: Experiment
+    pictures: tuple
+    stops: dict
+
+    def settings(self):
+        """Every setting of the grid: a list of tuples of stops, in the order of the controls; the last one moves fastest."""
+        return list(product(*self.stops.values()))
+
+    def experiment_at(self, setting):
+        """What is trained for a setting."""
+        return used(self.experiment.replace(**dict(zip(self.stops, setting, strict=True))))
+
+    @property
+    def first(self):
+        """The setting that the lab opens with."""
+        return tuple(getattr(self.experiment, name) for name in self.stops)
+
+
+def used(experiment):
+    """The same experiment with what it does not use at its default, so that equal networks are trained once."""
+    default = Experiment()
+    idle = [] if experiment.depth else ["width", "activation", "dropout"]
+    idle += [n for n in ("momentum", "weight_decay") if n not in OPTIMIZERS[experiment.optimizer].uses]
+    return experiment.replace(**{name: getattr(default, name) for name in idle})
+
+
+def names():
+    """The lessons in their order."""
+    return sorted(path.stem for path in LESSONS.glob("[0-9]*.py"))
+
+
+def main_lab(lesson, few=None):
+    """The first lab of a lesson as a `StillLab`; few: keep so many stops of each control at most.
+
+    Runs the lesson's code up to there, with a Lab that only notes what it was asked for.
+    """
+    noted = []
+
+    def note(experiment, controls=None, pictures=helpers.lab.plots.PICTURES, **_):
+        noted.append((experiment, controls, tuple(pictures)))
+
+    real, helpers.Lab = helpers.Lab, note
+    try:
+        sources = iter(code_cells((LESSONS / f"{lesson}.py").read_text("utf-8")))
+        scope, number = {}, -1
+        while not noted and (source := next(sources, None)) is not None:
+            exec(compile(source, f"{lesson}.py", "exec"), scope)  # our own lesson, as a notebook runs it
+            number += 1
+    finally:
+        helpers.Lab = real
+    if not noted:
+        raise ValueError(f"{lesson} has no Lab(...): a page needs one to make its sliders from.")
+    experiment, controls, pictures = noted[0]
+    if not controls:
+        raise ValueError(f"The first Lab of {lesson} names no controls: a page cannot train all of them. Name some.")
+    stops = {name: _stops(lesson, experiment, name, few) for name in helpers.experiment.SETTINGS if name in controls}
+    return StillLab(lesson, number, experiment, pictures, stops)
+
+
+def code_cells(text):
+    """The code cells of a lesson, which is written in the percent format of jupytext."""
+    parts = re.split(r"^(# %%.*)\n", text, flags=re.M)
+    heads, bodies = parts[1::2], parts[2::2]
+    return [body for head, body in zip(heads, bodies, strict=True) if "[markdown]" not in head]
+
+
+def _stops(lesson, experiment, name, few):
+    own = experiment.stops(name)
+    wanted = STOPS.get(lesson[:2], {}).get(name) or STOPS[""].get(name) or own[:: -(-len(own) // FEW)]
+    first = getattr(experiment, name)
+    wanted = wanted if few is None else [stop for stop in wanted if stop != first][: few - 1]
+    # In the lab's own order; a stop that the lab does not have would be one that its slider cannot reach.
+    unknown = [stop for stop in wanted if stop not in own]
+    if unknown:
+        raise ValueError(f"{name}={unknown[0]!r} is no stop of the lab of {lesson}: {', '.join(map(str, own))}.")
+    return [stop for stop in own if stop in wanted or stop == first]
