@@ -4,6 +4,7 @@ let clinics = 0;
 
 function render({ model, el }) {
   const id = `wwil-clinic-${Date.now().toString(36)}-${clinics++}`;
+  const kernel = requests(model);
 
   function button(name, title, click) {
     const node = element("button", { type: "button", title }, name);
@@ -42,7 +43,7 @@ function render({ model, el }) {
   const tests = new Map();
   const testList = element("div", { class: "wwil-tests" });
   for (const test of state().tests) {
-    const node = button("", test.help, () => model.send({ action: "order", test: test.name }));
+    const node = button("", test.help, () => kernel.send({ action: "order", test: test.name }));
     tests.set(test.name, node);
     testList.append(node);
   }
@@ -51,7 +52,7 @@ function render({ model, el }) {
     select(`remedy ${i + 1}`, state().remedies, i ? "and nothing else" : "choose a remedy …"),
   );
   const treat = button("Treat", "name the cause, and retrain the patient over held-out seeds", () =>
-    model.send({ action: "treat", causes: causes.map(valueOf), remedies: remedies.map(valueOf) }),
+    kernel.send({ action: "treat", causes: causes.map(valueOf), remedies: remedies.map(valueOf) }),
   );
   function valueOf(node) {
     return node.hidden ? "" : node.value;
@@ -63,7 +64,7 @@ function render({ model, el }) {
   );
   level.value = String(state().level ?? 1);
   level.hidden = state().level === null;
-  const next = button("Next patient", "admit another one", () => model.send({ action: "admit", level: Number(level.value) }));
+  const next = button("Next patient", "admit another one", () => kernel.send({ action: "admit", level: Number(level.value) }));
   const score = element("p", { class: "wwil-score" });
   const note = element("p", { class: "wwil-note" });
   const spoken = element("div", { class: "wwil-hidden", role: "status", "aria-live": "polite" });
@@ -74,7 +75,7 @@ function render({ model, el }) {
     "div",
     { class: "wwil-desk" },
     part("Tests", units, testList),
-    part("Diagnosis and treatment", ...causes, ...remedies, treat, note),
+    part("Diagnosis and treatment", ...causes, ...remedies, treat, note, kernel.silence),
     part("Session", score, level, next),
   );
   const head = element("div", { class: "wwil-file" }, title, story, outcome, spoken);
@@ -159,6 +160,7 @@ function render({ model, el }) {
   model.on("change:state", show);
   return () => {
     endLook();
+    kernel.end();
     model.off("change:state", show);
     addresses.forEach((address) => URL.revokeObjectURL(address));
   };

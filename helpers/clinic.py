@@ -5,17 +5,17 @@ kernel before the treatment.
 """
 
 import asyncio
-import threading
 from pathlib import Path
 
 import anywidget
 import traitlets
 
 from . import plots
+from .page import Page
 from .patients import LEVELS, REMEDIES, SIGNS, TESTS, admitted, patient
 
 HERE = Path(__file__).parent
-POINTS = 3  # for all the causes of a patient, and again for the cure; then each unit that is left counts one
+POINTS = 3  # for all the causes of a patient, and again for the cure; then units that are left count one each
 
 
 class ClinicView(anywidget.AnyWidget):
@@ -27,12 +27,13 @@ class ClinicView(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
 
 
-class Clinic:
+class Clinic(Page):
     """Patients, one after the other, as many as you like.
 
     It displays itself as the last expression of a cell. You see how a patient presents itself, and its learning curve. Tests
     cost units of its budget. Then name the cause and prescribe: the clinic retrains the patient over twenty held-out
-    seeds and tells the cause. Points: 3 for the causes, 3 for the cure, and 1 for each unit left if both are right.
+    seeds and tells the cause. Points: 3 for the causes, 3 for the cure, and if both are right 1 for each unit left, up to half of
+    the budget: whoever guesses without a test gains nothing by it.
 
     The answers are in no widget, output or repr. They are in the memory of the kernel, and who knows Python can dig there.
 
@@ -48,6 +49,7 @@ class Clinic:
     """
 
     def __init__(self, level=1, seed=0, cases=None):
+        super().__init__()
         if level not in LEVELS:
             raise ValueError(f"level={level!r} is not one of {', '.join(map(str, LEVELS))}.")
         self.level, self.seed = level, seed
@@ -57,11 +59,9 @@ class Clinic:
         self.outcome = None
         self.treated = self.named = self.causes = self.cured = self.points = 0
         self.look = 620, 1.0, False
-        self.view = None
         self._ordered = set()
         self._busy, self._note = False, ""
-        self._loop, self._thread, self._task = None, None, None
-        self._turn = threading.Lock()
+        self._task = None
 
     def __repr__(self):
         return f"<Clinic: {self.score}>"
@@ -121,8 +121,8 @@ class Clinic:
         return " ".join(outcome.words)
 
     def _earned(self):
-        named = self.outcome.named == self.patient.slots
-        return POINTS * named + POINTS * self.outcome.cured + self.left * (named and self.outcome.cured)
+        named, cured = self.outcome.named == self.patient.slots, self.outcome.cured
+        return POINTS * (named + cured) + min(self.left, self.patient.budget // 2) * (named and cured)
 
     def _present(self):
         if self.patient is None:
@@ -164,11 +164,7 @@ class Clinic:
     def _repr_mimebundle_(self, **kwargs):
         self._present()
         if self.view is None:
-            try:
-                self._loop = asyncio.get_running_loop()
-            except RuntimeError:
-                self._loop = None  # no event loop: requests are answered one by one
-            self._thread = threading.get_ident()
+            self._find_loop()
             self.view = ClinicView()
             self.view.on_msg(self._receive)
             self._tell()
@@ -179,12 +175,6 @@ class Clinic:
             "image/png": self._picture(self.results[-1][1], (620, 1.0, False)),
             "text/plain": self.text,
         }, metadata
-
-    def _receive(self, widget, message, buffers):
-        if self._loop is None or threading.get_ident() == self._thread:
-            self._request(message)
-        else:
-            self._loop.call_soon_threadsafe(self._request, message)
 
     def _request(self, message):
         """Do what the page asks for; while something is under way, nothing else."""
@@ -224,8 +214,7 @@ class Clinic:
 
     def _tell(self):
         """The page should show what is there now; on the thread of the kernel only."""
-        on_page = self.view is not None and self.patient is not None
-        if on_page and (self._loop is None or threading.get_ident() == self._thread):
+        if self.view is not None and self.patient is not None and self._at_home():
             self.view.state = self._state()
 
     def _state(self):

@@ -8,9 +8,10 @@ function render({ model, el }) {
   let generation = model.get("state").generation ?? 0;
   let waiting = null;
 
+  const kernel = requests(model);
   function send(message) {
     generation += 1;
-    model.send({ ...message, generation });
+    kernel.send({ ...message, generation });
   }
 
   // --- controls -----------------------------------------------------------------------------------------------------
@@ -237,7 +238,7 @@ function render({ model, el }) {
 
   const buttons = element("div", { class: "wwil-row", role: "group", "aria-label": "training" });
   buttons.append(progress, stop, seeds, rescue, pin, code, share, reset, large);
-  const stage = element("div", { class: "wwil-stage" }, picture, bar, buttons, text, note, spoken, codePanel, sharePanel);
+  const stage = element("div", { class: "wwil-stage" }, picture, bar, buttons, kernel.silence, text, note, spoken, codePanel, sharePanel);
   const root = element("section", { class: "wwil", "aria-label": "lab" });
   root.append(element("div", { class: "wwil-body" }, controls, stage));
   el.append(root);
@@ -252,6 +253,7 @@ function render({ model, el }) {
 
   return () => {
     endLook();
+    kernel.end();
     model.off("change:controls", showControls);
     model.off("change:state", showFrame);
     model.off("change:projector", showLarge);

@@ -7,7 +7,6 @@ higher than the last; the kernel answers the newest only, and the page shows no 
 import asyncio
 import dataclasses
 import os
-import threading
 import weakref
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from . import plots, rescue
 from .catalog import OPTIMIZERS
 from .diagnosis import findings
 from .experiment import SETTINGS, Experiment, unknown
+from .page import Page
 from .problems import make_problem
 from .training import has_graph, has_room, stream, stream_seeds
 
@@ -40,7 +40,7 @@ class LabView(anywidget.AnyWidget):
     projector = traitlets.Bool().tag(sync=True)
 
 
-class Lab:
+class Lab(Page):
     """A laboratory for one experiment: controls, pictures of the training, and the same in words.
 
     It displays itself as the last expression of a cell, as often as you like: all displays show the same. Moving a control
@@ -72,6 +72,7 @@ class Lab:
     """
 
     def __init__(self, experiment, controls=None, pictures=plots.PICTURES, seeds=SEEDS, projector=False):
+        super().__init__()
         _check(experiment, "Lab")
         unknown(controls or ())
         self.names = [name for name in SETTINGS if controls is None or name in controls]
@@ -82,7 +83,6 @@ class Lab:
         self.pictures = tuple(pictures)
         self.projector = projector
         self.painter = plots.Painter(self.pictures, large=projector)
-        self.view = None
         self.generation = 0
         self.running = False
         self.note = ""
@@ -94,7 +94,6 @@ class Lab:
         self._finished = None  # the last Run or SeedStudy that came to its end
         self._task = None
         self._found = None  # the `Rescue` so far, while it is looked for
-        self._turn = threading.RLock()  # where there is no event loop, one thread at a time
         self._find_loop()
 
     def show(self, experiment):
@@ -107,24 +106,6 @@ class Lab:
         self._on_loop(self._show_experiment, experiment)
 
     # --- where the work is done --------------------------------------------------------------------------------------
-
-    def _find_loop(self):
-        """Remember the event loop of this thread, on which all training is done. A plain program has none."""
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
-        self._thread = threading.get_ident()
-
-    def _on_loop(self, function, *arguments):
-        """Call a function on the thread of the event loop; requests may arrive on any thread."""
-        if self._loop is None:
-            with self._turn:
-                function(*arguments)
-        elif threading.get_ident() == self._thread:
-            function(*arguments)
-        else:
-            self._loop.call_soon_threadsafe(function, *arguments)
 
     def _start(self, work):
         """Drop what is under way and do this instead."""
@@ -173,9 +154,6 @@ class Lab:
         painter = plots.Painter(self.pictures) if self.painter.look[2] else self.painter  # on paper it is light
         kind, picture = painter.frame(self._scene)
         return {**data, f"image/{kind}": picture, "text/plain": self.text}, metadata
-
-    def _receive(self, widget, message, buffers):
-        self._on_loop(self._request, message)
 
     def _request(self, message):
         action = message.get("action")

@@ -16,6 +16,7 @@ let maps = 0;
 
 function render({ model, el }) {
   const id = `wwil-map-${Date.now().toString(36)}-${maps++}`;
+  const kernel = requests(model);
   const axes = model.get("axes");
   const computed = axes.kind === "computed";
   let show = model.get("state").show ?? "rate";
@@ -71,7 +72,7 @@ function render({ model, el }) {
   }
 
   function open(row, column) {
-    if (axes.lab) model.send({ action: "open", row, column });
+    if (axes.lab) kernel.send({ action: "open", row, column });
   }
 
   const last = [axes.row_names.length - 1, axes.column_names.length - 1];
@@ -101,7 +102,7 @@ function render({ model, el }) {
   const spoken = element("div", { class: "wwil-hidden", role: "status", "aria-live": "polite" });
   const note = element("p", { class: "wwil-note", role: "alert" });
   const row = element("div", { class: "wwil-row" });
-  const send = (action) => () => model.send({ action });
+  const send = (action) => () => kernel.send({ action });
 
   const choice = keyed(element("select", { "aria-label": "what the map shows" }));
   for (const [value, name] of Object.entries(axes.shows)) choice.append(element("option", { value }, name));
@@ -111,7 +112,7 @@ function render({ model, el }) {
     update();
   });
   const stop = button("Stop", "stop training; what is complete stays", () =>
-    model.send({ action: model.get("state").running ? "stop" : "continue" }),
+    kernel.send({ action: model.get("state").running ? "stop" : "continue" }),
   );
   const restart = button("Restart", "forget everything and train anew", send("restart"));
   const register = button("Register the lab's setting", "put it on the map, if it learned", send("register"));
@@ -119,7 +120,7 @@ function render({ model, el }) {
   const shared = keyed(
     element("textarea", { "aria-label": "the finds of this map as text; paste others to load them", spellcheck: "false" }),
   );
-  const load = button("Load", "add the finds in the text", () => model.send({ action: "load", text: shared.value }));
+  const load = button("Load", "add the finds in the text", () => kernel.send({ action: "load", text: shared.value }));
   const copy = button("Copy", "copy to the clipboard", async () => {
     try {
       await navigator.clipboard.writeText(shared.value);
@@ -182,6 +183,7 @@ function render({ model, el }) {
     row,
     text,
     note,
+    kernel.silence,
     spoken,
     panel,
   );
@@ -192,6 +194,7 @@ function render({ model, el }) {
   const endTheme = follow(root, root, () => {});
   return () => {
     endTheme();
+    kernel.end();
     model.off("change:state", update);
   };
 }

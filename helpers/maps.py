@@ -7,7 +7,6 @@ On a page a map shows itself at once and trains in a thread of its own, so that 
 buttons meanwhile. Whoever reads a number (`m.rate`, `m.figure()`, …) waits until the map is complete.
 """
 
-import asyncio
 import atexit
 import dataclasses
 import json
@@ -31,6 +30,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_he
 from . import plots
 from .experiment import SETTINGS, Experiment, unknown
 from .figures import Picture
+from .page import Page
 from .training import Graph, seed_list, stream_seeds
 
 HERE = Path(__file__).parent
@@ -174,19 +174,17 @@ class MapView(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
 
 
-class _Map:
+class _Map(Page):
     """What both kinds of map share: two axes, the page, and the lab beside it."""
 
     kind = ""
 
     def __init__(self, experiment, axes, lab):
+        super().__init__()
         self.experiment = experiment
         self.rows, self.columns = axes
         self.lab = lab
         self.note = ""
-        self.view = None
-        self._loop = None
-        self._thread = None
         self._told = 0.0  # when the page was last told
         self._asked = False  # whether the loop has been asked to tell it
         self._experiments = {
@@ -212,22 +210,7 @@ class _Map:
             "lab": self.lab is not None,
             "shows": SHOWS,
         }
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None  # no event loop: requests are answered one by one
-        self._thread = threading.get_ident()
-
-    def _receive(self, widget, message, buffers):
-        """A request of the page; it may arrive on any thread."""
-        if self._loop is None or threading.get_ident() == self._thread:
-            self._request(message)
-        else:
-            self._loop.call_soon_threadsafe(self._request, message)
-
-    def _request(self, message):
-        """Do what the page asks for; every answer is a state."""
-        raise NotImplementedError
+        self._find_loop()
 
     def _state(self):
         """What the page shows."""

@@ -56,6 +56,33 @@ function follow(root, node, look) {
   };
 }
 
+const PATIENCE = 15; // seconds
+const SILENT = `The kernel has not answered for ${PATIENCE} seconds. It may be busy with another cell. If it has ended, restart it and run \
+the cells from the top; on a page without cells, load the page anew.`;
+
+// Sends what a person asks for. Where the kernel does not say that it has heard it, `silence` says so, until it is heard again.
+function requests(model) {
+  const silence = element("p", { class: "wwil-silence", role: "alert" });
+  let timer = null;
+  function heard() {
+    clearTimeout(timer);
+    timer = null;
+    silence.textContent = "";
+  }
+  model.on("msg:custom", heard);
+  return {
+    silence,
+    send(message) {
+      timer ??= setTimeout(() => (silence.textContent = SILENT), 1000 * PATIENCE);
+      model.send(message);
+    },
+    end() {
+      heard();
+      model.off("msg:custom", heard);
+    },
+  };
+}
+
 // Tells the kernel how wide `stage` is, how dense the screen, how dark the page and how large the type, so that
 // pictures are drawn for it.
 function followLook(model, root, stage) {

@@ -46,7 +46,7 @@ from helpers.teaching import predict
 predict(
     "factor",
     "On the way back to the input, each further sigmoid layer multiplies the gradient by about …",
-    ["0.9", "0.5", "0.25"],
+    ["0.25", "0.5", "0.9"],
 )
 
 # %%
@@ -502,6 +502,8 @@ claim(
 )
 
 # %% [markdown]
+# ### XOR, trained long enough
+#
 # Each step of `adam` is about one rate long. A hundred steps of 0.001 are about 0.1, and the weights start up to 1.4 from zero. So the
 # example shows neither a sigmoid that fails nor a relu that works. It shows 100 short steps. Now long enough: 500 steps of 0.05.
 

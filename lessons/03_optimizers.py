@@ -274,7 +274,7 @@ claim(
 # ## Explain: who does not care about units
 #
 # Another test of the same idea. We stretch x, from hundredths to hundreds, and leave x = 0 where it is. The map shows how many
-# of 50 seeds learn the line within 300 steps. First `sgd`.
+# of 50 seeds learn the line within 300 steps, first with `sgd`.
 
 # %%
 from helpers import success_map

@@ -49,7 +49,7 @@ from helpers.teaching import predict
 predict(
     "rescue",
     "Which single change makes most seeds learn?",
-    ["twice as many units", "a tenth of the learning rate", "inputs with mean 0 and standard deviation 1"],
+    ["twice as many units", "inputs with mean 0 and standard deviation 1", "a tenth of the learning rate"],
 )
 
 # %% [markdown]
@@ -210,7 +210,7 @@ print("StandardScaler: ", StandardScaler().fit_transform(constant)[:, 0])
 predict(
     "outliers",
     "Two values of 200 are spoiled. With `standard` scaling the network learns in …",
-    ["nearly all seeds (over 80 %)", "some seeds (20 to 80 %)", "hardly any (under 20 %)"],
+    ["hardly any (under 20 %)", "some seeds (20 to 80 %)", "nearly all seeds (over 80 %)"],
 )
 
 # %%
@@ -320,7 +320,7 @@ claim("After one epoch {share:.0%} of the weights are NaN.", share == 1, over=po
 # by chance. Or rich people may not tell their income: then the largest are missing.
 
 # %%
-predict("missing", "A fifth is missing: the largest. Which is best?", ["drop", "mean", "indicator"])
+predict("missing", "A fifth is missing: the largest. Which is best?", ["drop", "indicator", "mean"])
 
 # %% [markdown]
 # In the lab, change which values are lost, and what is done about it. Watch the gap between the loss and the truth. The map

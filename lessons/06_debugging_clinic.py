@@ -50,7 +50,7 @@ predict(
 predict(
     "ten",
     "Trained on ten of the points, for five times as many epochs, the network learns them by heart …",
-    ["in most seeds", "in about half of the seeds", "in few seeds"],
+    ["in few seeds", "in about half of the seeds", "in most seeds"],
 )
 
 # %%
@@ -251,8 +251,9 @@ claim(
 #
 # A patient is a network that was broken in one or two ways. You see its learning curve. Each test costs units of a budget. Then
 # name the cause and prescribe: the clinic retrains it over twenty seeds that nobody has looked at, tells you the cause, and opens the
-# file. Begin with level 1; *Next patient* goes on for ever. The answers stand in no output and in no widget. They are in the memory
-# of the kernel, and whoever knows Python can dig there.
+# file. The causes and the cure earn three points each. If both are right, each unit left earns one more, up to half of the budget:
+# the other half is there to be spent, so look before you name. Begin with level 1; *Next patient* goes on for ever. The answers stand
+# in no output and in no widget. They are in the memory of the kernel, and whoever knows Python can dig there.
 
 # %%
 from helpers.clinic import Clinic

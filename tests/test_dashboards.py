@@ -19,6 +19,7 @@ IDLE = "() => [...document.querySelectorAll('.wwil')].every(node => node.getAttr
 WIDE = """() => [...document.querySelectorAll('body *')].filter(node => node.checkVisibility()
     && !node.closest('.wwil-hidden, .wwil-scroll, option, optgroup')
     && node.getBoundingClientRect().right > innerWidth + 0.5).map(node => node.outerHTML.slice(0, 200))"""
+DRAWN_FOR_IT = "() => [document.querySelector('.wwil-picture')].every(node => node.naturalWidth === node.clientWidth)"
 CODE = "document.querySelectorAll('.jp-CodeCell .jp-InputArea, .cm-editor, .highlight').length"
 BEHIND = "getComputedStyle(document.body).backgroundColor"
 
@@ -167,6 +168,29 @@ def test_a_page_fits_a_telephone_and_answers(page, opened):
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize(
+    ("name", "role", "asked"), [("00_start_here", "slider", "depth"), (CLINICS[0], "button", "Gradient by layer")]
+)
+def test_a_kernel_that_does_not_answer_is_said_to_be_silent(opened, name, role, asked):
+    tab = opened(name)
+    silence = tab.locator(".wwil-silence")
+    assert silence.inner_text() == ""
+    processes = kernels()
+    for process in processes:
+        process.suspend()
+    try:
+        node = tab.get_by_role(role, name=asked)
+        node.press("ArrowRight" if role == "slider" else "Enter")
+        silence.get_by_text("The kernel has not answered for 15 seconds").wait_for(timeout=40_000)
+        assert tab.evaluate(WIDE) == []
+    finally:
+        for process in processes:
+            process.resume()
+    silence.wait_for(state="hidden", timeout=60_000)
+    settled(tab)
+
+
+@pytest.mark.browser
 def test_a_patient_is_treated_on_a_telephone(opened):
     tab = opened(CLINICS[0])
     clinic = tab.get_by_role("region", name="clinic")
@@ -202,10 +226,11 @@ def test_a_page_is_as_light_or_dark_as_the_machine_until_somebody_chooses(opened
 @pytest.mark.browser
 def test_a_projector_shows_a_lab_in_large_type_on_one_screen(opened):
     tab = opened("00_start_here", "screen")
-    picture = tab.locator(".wwil-picture")
-    before = picture.bounding_box()["height"]
+    tab.wait_for_function(DRAWN_FOR_IT, timeout=60_000)
+    before = tab.locator(".wwil-picture").bounding_box()["height"]
     tab.get_by_role("button", name="Large type").click()
-    tab.wait_for_function("before => document.querySelector('.wwil-picture').clientHeight > 1.1 * before", arg=before)
+    higher = "before => document.querySelector('.wwil-picture').clientHeight > 1.1 * before"
+    tab.wait_for_function(higher, arg=before, timeout=60_000)
     assert tab.locator(".wwil").bounding_box()["height"] < SIZES["screen"][1]
     assert tab.evaluate(WIDE) == []
     tab.set_viewport_size({"width": 390, "height": 844})

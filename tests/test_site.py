@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -324,6 +325,11 @@ def test_nothing_of_a_notebook_is_trusted(way):
     assert "a</p>" in html
 
 
+def test_a_note_keeps_its_colour_and_has_one_border():
+    html = "<div style='border-left:3px solid var(--jp-success-color1)'><b style='color:var(--jp-success-color1)'>✓</b> so</div>"
+    assert str(pages.clean(html)) == '<div class="note good"><b>✓</b> so</div>'
+
+
 def test_text_outputs_are_escaped():
     class Saved:
         output_type, data, metadata = "execute_result", {"text/plain": "<script>alert(1)</script>"}, {}
@@ -403,6 +409,40 @@ def test_every_setting_of_the_grid_is_drawn(visit):
     )
     assert drawn[0] == drawn[1] == len(labs.main_lab(LESSONS[1], STOPS).settings())
     assert page.wrong == []
+
+
+def test_a_prediction_is_taken_once_and_scored_where_it_was_measured(visit):
+    page = visit("02_activations.html")
+    for name, chosen, words in [
+        ("xor", "sigmoid", "You predicted it. The measurement says: sigmoid."),
+        ("factor", "0.9", "You predicted: 0.9. The measurement says: 0.25."),
+    ]:
+        form, told = (page.locator(f"{kind}[data-name={name}]") for kind in (".predict", ".reveal"))
+        assert "You kept no answer" in told.inner_text()
+        assert form.get_by_role("button").is_disabled()
+        form.get_by_role("radio", name=chosen, exact=True).check()
+        form.get_by_role("button", name="Commit").click()
+        assert form.get_by_role("status").inner_text() == "Kept. The measurement will score it."
+        assert form.get_by_role("radio", disabled=True).count() == 3
+        assert form.get_by_role("button").is_disabled()
+        assert told.inner_text().strip() == words
+    assert "You kept no answer" in page.locator(".reveal[data-name=adam]").inner_text()
+    assert page.wrong == []
+
+
+@pytest.mark.parametrize("name", labs.names())
+def test_every_prediction_of_a_lesson_has_its_place_on_the_page(name, tmp_path):
+    book, lesson = pages.read(name)
+    parts = pages.parts(book, labs.main_lab(name), lesson, labs.names(), tmp_path)
+    flat = [inner for part in parts for inner in part.get("parts", [part])]
+    outputs = [output for part in flat for output in part.get("outputs", [])]
+    asked = {one["name"]: one["options"] for one in outputs if one["kind"] == "predict"}
+    scored = {one["name"]: one["answer"] for one in outputs if one["kind"] == "reveal"}
+    calls = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
+    assert len(asked) == len(re.findall(r"\bpredict\(\s*\"", calls))
+    assert scored.keys() == asked.keys()
+    for question, answer in scored.items():
+        assert len(asked[question]) > answer
 
 
 def load(page, text):

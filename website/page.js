@@ -623,6 +623,34 @@ function lab(grid, place) {
   addEventListener("hashchange", fromAddress);
 }
 
+// --- predictions -------------------------------------------------------------------------------------------------------
+
+// The first answer that is committed to counts; where the lesson tells what was measured, it is then scored.
+function prediction(form) {
+  const [commit, note] = form.querySelectorAll("button, [role=status]");
+  const options = [...form.querySelectorAll("label")];
+  const chosen = () => options.findIndex((label) => label.control.checked);
+  form.addEventListener("change", () => (commit.disabled = chosen() < 0));
+  commit.addEventListener("click", () => {
+    const kept = chosen();
+    for (const input of form.querySelectorAll("input, button")) input.disabled = true;
+    note.textContent = "Kept. The measurement will score it.";
+    for (const told of document.querySelectorAll(".reveal")) {
+      if (told.dataset.name === form.dataset.name) score(told, options, kept);
+    }
+  });
+}
+
+function score(told, options, kept) {
+  const words = (option) => option.querySelector("span").cloneNode(true).childNodes;
+  const measured = Number(told.dataset.answer);
+  const before = kept === measured ? ["You predicted it."] : ["You predicted: ", ...words(options[kept]), "."];
+  const box = element("div", { class: "note" });
+  box.append(...before, " The measurement says: ", ...words(options[measured]), ".");
+  told.replaceChildren(box);
+}
+
+document.querySelectorAll(".predict").forEach(prediction);
 const grid = new Grid(globalThis.wwilGrid);
 grid.depthAt = grid.controls.findIndex((control) => control.name === "depth");
 lab(grid, document.getElementById("lab"));

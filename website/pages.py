@@ -1,5 +1,6 @@
 """Notebooks as saved → pages: Markdown, code, pictures and texts. Nothing of a notebook is run, and nothing of it is trusted."""
 
+import ast
 import base64
 import re
 import tomllib
@@ -76,11 +77,8 @@ def clean(html):
     soup = BeautifulSoup(html, "html.parser")
     for node in soup.find_all(["script", "style"]):
         node.decompose()
-    for node in soup.find_all(style=True):
-        if kind := next((NOTES[key] for key in NOTES if f"--jp-{key}" in node["style"]), None):
-            node["class"] = kind
-        elif "border-left" in node["style"]:
-            node["class"] = "note"
+    for node in soup.find_all(style=lambda style: style and "border-left" in style):
+        node["class"] = next((NOTES[key] for key in NOTES if f"--jp-{key}" in node["style"]), "note")
     for node in soup.find_all("img"):
         node["alt"] = node.get("alt", "")
     kept = bleach.clean(str(soup), tags=TAGS, attributes=_attribute, protocols={"http", "https", "data"}, strip=True)
@@ -145,12 +143,52 @@ def output(saved, number, prefix, folder):
     return Markup("<pre>{}</pre>").format(data.get("text/plain", ""))
 
 
+# --- predictions -------------------------------------------------------------------------------------------------------------
+
+
+def named(source, function):
+    """The names of the predictions that a cell asks for ("predict") or scores ("reveal"), in their order."""
+    calls = [
+        node for node in ast.walk(ast.parse(source)) if getattr(getattr(node, "func", None), "id", None) == function
+    ]
+    return [call.args[0].value for call in sorted(calls, key=lambda call: call.lineno)]
+
+
+def with_predictions(cell, outputs, asked):
+    """The outputs of a cell, of which those of `predict` and `reveal` become parts of the page that take an answer and score it.
+
+    asked: name -> options of the predictions so far. Those of this cell are added.
+    """
+    begins = {"predict": "Predict: ", "reveal": "You kept no answer. The measurement says: "}
+    names = {function: iter(named(cell.source, function)) for function in begins}
+    made = []
+    for saved, html in zip(cell.outputs, outputs, strict=True):
+        text = saved.get("data", {}).get("text/plain", "")
+        function = next((function for function, begin in begins.items() if text.startswith(begin)), None)
+        if function is None:
+            made.append({"kind": "output", "html": html})
+            continue
+        name = next(names[function])
+        if function == "predict":
+            asked[name] = [line.partition(") ")[2] for line in text.splitlines()[1:]]
+            soup = BeautifulSoup(html, "html.parser")
+            options = [Markup(item.decode_contents()) for item in soup.find_all("li")]
+            soup.ol.decompose()
+            made.append(
+                {"kind": "predict", "name": name, "question": Markup(soup.div.decode_contents()), "options": options}
+            )
+        else:
+            answer = text.removeprefix(begins[function]).removesuffix(".")
+            made.append({"kind": "reveal", "name": name, "answer": asked[name].index(answer), "html": html})
+    return made
+
+
 # --- pages -------------------------------------------------------------------------------------------------------------------
 
 
 def parts(book, lab, lesson, known, folder):
     """The cells of a notebook as parts of a page, in which a part that JupyterLab shows folded is closed."""
-    made, fold, code_number = [], None, -1
+    made, fold, code_number, asked = [], None, -1, {}
     for number, cell in enumerate(book.cells):
         level = len(re.match(r"(#*)", cell.source)[1]) if cell.cell_type == "markdown" else 0
         if fold is not None and level and level <= fold["level"]:
@@ -169,7 +207,8 @@ def parts(book, lab, lesson, known, folder):
                 output(saved, f"{number}-{at}", lesson.name[:2], folder) for at, saved in enumerate(cell.outputs)
             ]
             kind = "lab" if code_number == lab.cell else "code"
-            part = {"kind": kind, "html": code(cell.source), "outputs": [o for o in outputs if o]}
+            shown = [one for one in with_predictions(cell, outputs, asked) if one["kind"] == "predict" or one["html"]]
+            part = {"kind": kind, "html": code(cell.source), "outputs": shown}
         else:
             continue
         (made if fold is None else fold["parts"]).append(part)

@@ -1,0 +1,46 @@
+"""What a `Lab`, a `Clinic` and a map share: requests of their page are answered one after the other, on one thread."""
+
+import asyncio
+import threading
+
+
+class Page:
+    """Something that displays itself as a widget, `view`. What the page asks for comes to `_request`, as a dict."""
+
+    view = None
+    _loop = None
+    _thread = None
+
+    def __init__(self):
+        self._turn = threading.RLock()  # where there is no event loop, one thread at a time
+
+    def _find_loop(self):
+        """Remember the event loop of this thread, on which requests are answered. A plain program has none."""
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        self._thread = threading.get_ident()
+
+    def _at_home(self):
+        """Whether this is the thread of the event loop, or there is none."""
+        return self._loop is None or threading.get_ident() == self._thread
+
+    def _on_loop(self, function, *arguments):
+        """Call a function on the thread of the event loop; it may be asked for on any thread."""
+        if self._loop is None:
+            with self._turn:
+                function(*arguments)
+        elif self._at_home():
+            function(*arguments)
+        else:
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _receive(self, widget, message, buffers):
+        """A request has arrived, on any thread. The page learns at once that somebody is there."""
+        if self.view is not None:
+            self.view.send("heard")
+        self._on_loop(self._request, message)
+
+    def _request(self, message):
+        raise NotImplementedError
