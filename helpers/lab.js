@@ -191,13 +191,11 @@ function render({ model, el }) {
     const next = new Image();
     next.src = mine;
     // The new picture replaces the old one when it can be painted, so that nothing flickers.
-    next.decode().then(
-      () => {
-        if (mine === address) picture.src = mine;
-        if (old) setTimeout(() => URL.revokeObjectURL(old), 1000);
-      },
-      () => {},
-    );
+    function put() {
+      if (mine === address) picture.src = mine;
+      if (old) setTimeout(() => URL.revokeObjectURL(old), 1000);
+    }
+    next.decode().then(put, put); // what cannot be decoded beforehand is shown all the same
     picture.alt = state.text;
   }
 

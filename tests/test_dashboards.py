@@ -3,11 +3,13 @@
 import re
 import urllib.error
 import urllib.request
+import warnings
 
 import build
 import psutil
 import pytest
 from browser import chromium, server
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from dashboards.pages import pages, pages_of
 
@@ -116,8 +118,19 @@ def opened(browser, address):
         tab.on("pageerror", lambda error: tab.errors.append(str(error)))
         tab.on("console", lambda said: tab.errors.append(said.text) if said.type == "error" else None)
         tab.on("request", lambda request: tab.asked.append(request.url))
-        tab.goto(f"{address}/voila/render/{name}.ipynb", wait_until="commit", timeout=60_000)
-        tab.locator(".wwil img[src]").first.wait_for(timeout=120_000)
+        for last in (False, True):
+            tab.goto(f"{address}/voila/render/{name}.ipynb", wait_until="commit", timeout=60_000)
+            try:
+                tab.locator(".wwil img[src]").first.wait_for(timeout=90_000)
+                break
+            except (
+                PlaywrightTimeoutError
+            ):  # one page in some hundreds stays empty under Voilà; a person loads it anew, once
+                told = f"No lab on {name}: {tab.errors}\n{tab.inner_text('body')[:1000]}"
+                assert not last, told
+                warnings.warn(told, stacklevel=1)
+            tab.goto(address)
+            tab.errors.clear()
         settled(tab)
         return tab
 
