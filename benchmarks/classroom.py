@@ -97,7 +97,6 @@ class Person:
         while True:
             try:
                 await self.learner.listen()
-                self.learner.said.clear()
                 await self._run("import os; print(os.getpid())")
                 break
             except (TimeoutError, OSError, aiohttp.ClientError):

@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 import uuid
+from collections import defaultdict
 from pathlib import Path
 
 import aiohttp
@@ -115,7 +116,9 @@ class Learner:
         self.controls = {}
         self.frames = {}  # the newest frame of each generation, when it came
         self.replies = {}
-        self.said = []  # streams and errors
+        self.told = defaultdict(list)  # streams and errors of each request
+        self.idle = set()  # requests after which nothing more comes
+        self.said = []  # those of the last cell
         self._changed = asyncio.Event()
         self._reader = None
 
@@ -210,11 +213,14 @@ class Learner:
 
     def _take(self, message):
         kind, content = message["header"]["msg_type"], message["content"]
+        asked = message["parent_header"].get("msg_id")
         data = content.get("data", {})
         if kind == "execute_reply":
-            self.replies[message["parent_header"]["msg_id"]] = content
+            self.replies[asked] = content
+        elif kind == "status" and content["execution_state"] == "idle":
+            self.idle.add(asked)
         elif kind in ("stream", "error"):
-            self.said.append(content.get("text") or "\n".join(content["traceback"]))
+            self.told[asked].append(content.get("text") or "\n".join(content["traceback"]))
         elif kind == "comm_open" and data["state"].get("_anywidget_id") == LAB:
             self.lab = content["comm_id"]
             self._state(data["state"])
@@ -260,7 +266,8 @@ class Learner:
         """Run a cell and return its reply."""
         content = {"code": source, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
         sent = await self._send("execute_request", content)
-        await self._until(lambda: sent in self.replies, seconds)
+        await self._until(lambda: sent in self.replies and sent in self.idle, seconds)
+        self.said = self.told.pop(sent, [])
         return self.replies.pop(sent)
 
     # --- the lab -----------------------------------------------------------------------------------------------------

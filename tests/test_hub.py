@@ -70,7 +70,6 @@ def first_cell(loop, learner):
 
 def said(loop, learner, source):
     """What a cell prints, or its error."""
-    learner.said.clear()
     reply = loop(learner.run(source))
     return "".join(learner.said) if reply["status"] == "ok" else f"{reply['ename']}: {reply['evalue']}"
 

@@ -70,7 +70,8 @@ def test_two_hundred_moves_leave_the_memory_as_it_is():
     opened, early, late = megabytes(MOVES)
     assert late < 1.05 * early, f"{early:.0f} MB after 20 moves, {late:.0f} MB after 200"
     # The server of JupyterLab takes 160 MB and what is IPython 40 MB beside it, and Binder gives 1000.
-    assert late < 800, f"{opened:.0f} MB when the lab opened, {late:.0f} MB after 200 moves"
+    # Of this a third is TensorFlow's program, which the kernel of the system can drop; how much of it is there varies by 50 MB.
+    assert late < 850, f"{opened:.0f} MB when the lab opened, {late:.0f} MB after 200 moves"
 
 
 def test_many_wide_networks_give_their_memory_back():
