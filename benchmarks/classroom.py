@@ -108,7 +108,7 @@ class Person:
             await self._run_to_lab()
 
     def digest(self):
-        path = self.hub.data / "work" / self.name / "files" / LESSON
+        path = self.hub.data / "learners" / self.name / "files" / LESSON
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     async def guarded(self, work):

@@ -84,7 +84,7 @@ def class_password(path, kept):
 def prepare(asked):
     """Folders and secrets that only this user can read. Returns the class password."""
     secret = asked.data / "secret"
-    for folder in (asked.data, *(asked.data / name for name in ("secret", "accounts", "work", "given", "log"))):
+    for folder in (asked.data, *(asked.data / name for name in ("secret", "accounts", "learners", "given", "log"))):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
     password = class_password(asked.password_file, secret / "class_password")
@@ -200,7 +200,7 @@ def announce(asked, password):
     shown = socket.gethostname() if asked.ip in ("0.0.0.0", "::") else asked.ip
     print(f"Learners open    {scheme}://{shown}:{asked.port}")
     print(f"Class password   {password}")
-    print(f"Their work       {asked.data / 'work'}")
+    print(f"Their work       {asked.data / 'learners'}")
     if is_loopback(asked.ip):
         print("Only this machine reaches it. For the room: --ip 0.0.0.0")
     elif not asked.ssl_cert:

@@ -21,7 +21,7 @@ secret = data / "secret"
 
 
 class Desk(SimpleLocalProcessSpawner):
-    """A learner's server: a process of this machine, in a folder of its own below data/work/."""
+    """A learner's server: a process of this machine, in a folder of its own below data/learners/."""
 
     async def start(self):
         # Threads, because the hub answers others meanwhile.
@@ -67,7 +67,7 @@ c.Authenticator.delete_invalid_users = False
 c.Authenticator.admin_users = set()
 
 c.JupyterHub.spawner_class = Desk
-c.Desk.home_dir_template = str(data / "work" / "{username}")
+c.Desk.home_dir_template = str(data / "learners" / "{username}")
 c.Spawner.notebook_dir = "~/files"
 c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
 c.Spawner.ip = "127.0.0.1"

@@ -133,7 +133,12 @@ def test_root_is_refused_unless_asked_for(tmp_path, monkeypatch):
 
 
 def test_secrets_and_work_stay_out_of_git():
-    for name in ("data/secret/class_password", "data/accounts/ada", "data/work/ada/files/x.ipynb", "node_modules/x.js"):
+    for name in (
+        "data/secret/class_password",
+        "data/accounts/ada",
+        "data/learners/ada/files/x.ipynb",
+        "node_modules/x.js",
+    ):
         assert subprocess.call(["git", "check-ignore", "-q", f"classroom/{name}"], cwd=ROOT) == 0, name
 
 
@@ -309,7 +314,7 @@ def test_without_a_parent_the_stand_in_becomes_the_program(tmp_path):
 )
 def test_the_door_stays_shut(hub, loop, name, password, own, sentence):
     assert sentence in refused(loop, hub.learner(name, own, password))
-    assert list((hub.data / "work").glob("*eve*")) == []
+    assert list((hub.data / "learners").glob("*eve*")) == []
 
 
 def test_the_first_own_password_keeps_the_name(hub, loop, ada):
@@ -367,7 +372,7 @@ def test_only_this_user_can_read_what_the_class_keeps(hub, ada):
 
 
 def test_a_learner_gets_the_lessons_without_answers(hub, ada):
-    files = hub.data / "work/ada/files"
+    files = hub.data / "learners/ada/files"
     got = sorted(str(path.relative_to(files)) for path in files.rglob("*.ipynb"))
     assert got == sorted(f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb"))
 
@@ -428,7 +433,7 @@ def test_nobody_sees_what_another_does(hub, loop, ada):
     async def peep():
         async with hub.learner("bob", "own password of bob") as bob:
             await bob.log_in()
-            own = (hub.data / "work/bob/files").exists()
+            own = (hub.data / "learners/bob/files").exists()
             async with bob.browser.get(f"{ada.base}/api/contents/{LESSON}") as answer:
                 status = answer.status
             async with bob.browser.post(f"{bob.base}/api/terminals", headers=bob.xsrf()) as terminal:
@@ -448,7 +453,7 @@ def test_no_saved_work_is_lost_when_a_kernel_and_the_hub_are_killed(hub, loop, a
     book = loop(ada.read(LESSON))
     book["cells"][0]["source"] = "Ada was here."
     loop(ada.save(LESSON, book))
-    path = hub.data / "work/ada/files" / LESSON
+    path = hub.data / "learners/ada/files" / LESSON
     saved = digest(path)
 
     # A kernel: Jupyter starts it anew, under the same name.
