@@ -25,6 +25,25 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Texts whose contrast to what is behind them is below 4.5, with the contrast.
+PALE = """selector => {
+    const parts = color => color.match(/[\\d.]+/g).map(Number);
+    const luminance = color => parts(color).slice(0, 3).map(c => c / 255)
+        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = node => {
+        const color = getComputedStyle(node).backgroundColor;
+        return (parts(color)[3] ?? 1) === 1 ? color : behind(node.parentElement);
+    };
+    return [...document.querySelectorAll(selector)]
+        .filter(node => [...node.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || node.value)
+        .map(node => {
+            const [low, high] = [luminance(getComputedStyle(node).color), luminance(behind(node))].sort((a, b) => a - b);
+            return [(high + 0.05) / (low + 0.05), node.className || node.textContent];
+        })
+        .filter(([contrast]) => contrast < 4.5);
+}"""
+TEXTS = ":is(label, output, select, button, p, span, textarea, pre, div, h2, h3, figcaption, a, summary)"
 
 
 def find_browser():
@@ -102,6 +121,11 @@ def new_page(browser, width=1280, height=1000):
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
     return page
+
+
+def pale(page, root=".wwil"):
+    """The texts of a lab or clinic that are hard to read on what is behind them."""
+    return page.evaluate(PALE, f"{root} {TEXTS}")
 
 
 def run_all(page, timeout=180):

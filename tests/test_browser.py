@@ -5,7 +5,7 @@ import shutil
 
 import nbformat
 import pytest
-from browser import ROOT, chromium, jupyterlab, new_page, run_all, voila
+from browser import ROOT, chromium, jupyterlab, new_page, pale, run_all, voila
 
 pytestmark = pytest.mark.browser
 
@@ -32,24 +32,6 @@ PAPER = """async () => {
     const pen = canvas.getContext('2d');
     pen.drawImage(picture, picture.naturalWidth - 2, picture.naturalHeight / 2, 1, 1, 0, 0, 1, 1);
     return Math.max(...pen.getImageData(0, 0, 1, 1).data.slice(0, 3));
-}"""
-# Texts of the lab whose contrast to what is behind them is below 4.5, with the contrast.
-PALE = """() => {
-    const parts = color => color.match(/[\\d.]+/g).map(Number);
-    const luminance = color => parts(color).slice(0, 3).map(c => c / 255)
-        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = node => {
-        const color = getComputedStyle(node).backgroundColor;
-        return (parts(color)[3] ?? 1) === 1 ? color : behind(node.parentElement);
-    };
-    return [...document.querySelectorAll('.wwil :is(label, output, select, button, p, span, textarea, pre, div)')]
-        .filter(node => [...node.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || node.value)
-        .map(node => {
-            const [low, high] = [luminance(getComputedStyle(node).color), luminance(behind(node))].sort((a, b) => a - b);
-            return [(high + 0.05) / (low + 0.05), node.className || node.textContent];
-        })
-        .filter(([contrast]) => contrast < 4.5);
 }"""
 TWO = [
     "from helpers import Experiment, Lab\nlab = Lab(Experiment(depth=0, epochs=20), controls=['depth'], pictures=['loss'])\nlab",
@@ -199,13 +181,13 @@ def test_a_setting_without_controls_is_loaded_and_told(page):
 
 def test_dark_theme_is_drawn_dark_and_both_can_be_read(page):
     assert page.evaluate(PAPER) > 240
-    assert page.evaluate(PALE) == []
+    assert pale(page) == []
     theme(page, "JupyterLab Dark")
     page.wait_for_selector(".wwil[data-theme=dark]")
     settled(page)
     page.wait_for_timeout(700)
     assert page.evaluate(PAPER) < 40
-    assert page.evaluate(PALE) == []
+    assert pale(page) == []
     theme(page, "JupyterLab Light")
     page.wait_for_selector(".wwil[data-theme=light]")
 
@@ -224,7 +206,7 @@ def test_for_a_projector_everything_is_larger_and_can_be_read(page, name):
     assert button.get_attribute("aria-pressed") == "true"
     settled(page)
     assert labels.first.evaluate(size) > 1.4 * before
-    assert page.evaluate(PALE) == []
+    assert pale(page) == []
     button.click()
     page.wait_for_selector(".wwil:not([data-large])")
     assert labels.first.evaluate(size) == before

@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from browser import chromium, jupyterlab, run_all
+from browser import chromium, jupyterlab, new_page, pale, run_all
 
 pytestmark = pytest.mark.browser
 
@@ -13,23 +13,6 @@ Lab(slow, controls=["width"], pictures=["fit", "loss"])""",
     """from helpers.clinic import Clinic
 Clinic(level=1, seed=2)""",
 ]
-PALE = """() => {
-    const parts = color => color.match(/[\\d.]+/g).map(Number);
-    const luminance = color => parts(color).slice(0, 3).map(c => c / 255)
-        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = node => {
-        const color = getComputedStyle(node).backgroundColor;
-        return (parts(color)[3] ?? 1) === 1 ? color : behind(node.parentElement);
-    };
-    return [...document.querySelectorAll('.wwil-clinic :is(h2, h3, p, select, button, figcaption, a, summary)')]
-        .filter(node => node.textContent.trim() && node.checkVisibility())
-        .map(node => {
-            const [low, high] = [luminance(getComputedStyle(node).color), luminance(behind(node))].sort((a, b) => a - b);
-            return [(high + 0.05) / (low + 0.05), node.className || node.textContent];
-        })
-        .filter(([contrast]) => contrast < 4.5);
-}"""
 IDLE = "selector => document.querySelector(selector).getAttribute('aria-busy') === 'false'"
 
 
@@ -40,9 +23,7 @@ def page(tmp_path_factory):
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / "clinic.ipynb")
     with jupyterlab(folder) as address, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page = new_page(browser)
         page.goto(address("clinic.ipynb"))
         run_all(page)
         page.wait_for_selector(".wwil-clinic .wwil-result img")
@@ -139,7 +120,7 @@ def test_every_word_can_be_read_in_both_themes(page, name):
     page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
     dark = "dark" if "Dark" in name else "light"
     page.wait_for_function("theme => document.querySelector('.wwil-clinic').dataset.theme === theme", arg=dark)
-    assert page.evaluate(PALE) == []
+    assert pale(page, ".wwil-clinic") == []
 
 
 def test_nothing_is_wider_than_a_telephone(page):
