@@ -32,8 +32,8 @@ LOCKS = {
     "requirements-test.txt": (0.7, 2.8, ["requirements.txt", "requirements-hub.txt", "requirements-test.txt"]),
 }
 
-# How all tests are run: file by file in as many processes as there are cores, each of which takes up to 2 GB.
-PARALLEL = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+# How all tests are run: group by group (tests/conftest.py) in as many processes as there are cores, each of which takes up to 2 GB.
+PARALLEL = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadgroup", "--no-loadscope-reorder"]
 
 # What TensorFlow is built for.
 VERSIONS = ("3.11", "3.12", "3.13")

@@ -1,4 +1,9 @@
-"""What every test shares: a quiet TensorFlow, and the order of the files."""
+"""What every test shares: a quiet TensorFlow, how thorough a run is, and how the tests are shared among processes.
+
+Tests marked `nightly` are left out unless `python run.py test --all` asks for them. Under `-n`, the tests of one file run in one
+process, one after the other, because most files share a server, a browser or graphs; a file whose tests (or groups of tests) can
+run apart says so with `pytest.mark.xdist_group`.
+"""
 
 import os
 
@@ -6,7 +11,14 @@ import os
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
-# Minutes each. Where several processes share the files, these come first, so that no process is left alone with a long one.
+import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", max_examples=5, deadline=None, derandomize=True, database=None)
+settings.register_profile("nightly", max_examples=50, deadline=None)
+settings.load_profile("ci")
+
+# Minutes each. They come first, so that no process is left alone with a long one at the end.
 LONG = (
     "test_lessons_browser.py",
     "test_dashboards.py",
@@ -19,8 +31,12 @@ LONG = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
     def place(item):
         return next((place for place, name in enumerate(LONG) if item.path.name.endswith(name)), len(LONG))
 
     items.sort(key=place)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
