@@ -9,7 +9,7 @@ import os
 
 # Before TensorFlow is imported, here and in the processes that tests start.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # `python run.py test --processors` tries both
 
 import pytest
 from hypothesis import settings
@@ -18,25 +18,29 @@ settings.register_profile("ci", max_examples=5, deadline=None, derandomize=True,
 settings.register_profile("nightly", max_examples=50, deadline=None)
 settings.load_profile("ci")
 
-# Minutes each. They come first, so that no process is left alone with a long one at the end.
-LONG = (
-    "test_lessons_browser.py",
-    "test_dashboards.py",
-    ".ipynb",
-    "test_training.py",
-    "test_memory.py",
-    "test_hub.py",
-    "test_keras_program.py",
-    "test_properties.py",
-)
+# The groups that take minutes. They start first, so that no process is left alone with a long one at the end.
+MINUTES = {
+    "test_lessons_browser": 10,
+    "test_dashboards": 8,
+    "test_training": 6,
+    "test_hub": 5,
+    "test_memory": 4,
+    "test_keras_program": 3,
+    "test_properties": 3,
+}
+SOLVED = "0[1-6]_*.ipynb"  # tests/test_lessons_browser.py runs these lessons with their answers
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def group(item):
+    """The name of the group in which a test runs, as pytest-xdist makes it."""
+    return "_".join(sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")}))
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is marked, and before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    def place(item):
-        return next((place for place, name in enumerate(LONG) if item.path.name.endswith(name)), len(LONG))
-
-    items.sort(key=place)
     for item in items:
+        if item.path.match(SOLVED):
+            item.add_marker(pytest.mark.nightly)
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: -MINUTES.get(group(item), MINUTES.get(item.path.stem, 0)))
