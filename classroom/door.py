@@ -24,7 +24,8 @@ LONGEST = 200
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,29}")
 NAME_RULE = "A name has up to 30 letters a-z, digits, dots, - and _, and begins with a letter or a digit."
 PASSWORD_RULE = f"A password has {SHORTEST} to {LONGEST} characters."
-SCRYPT = {"n": 2**14, "r": 8, "p": 1}  # 16 MB and 50 ms for each try
+TOO_MANY = "Too many wrong passwords. Wait five minutes, then try again."
+SCRYPT = {"n": 2**14, "r": 8, "p": 1}  # 16 MB and 50 ms for each attempt
 
 
 def is_name(name):
@@ -75,7 +76,10 @@ class Accounts:
 
 
 class Wrong:
-    """Counts wrong passwords: a name or an address that sends too many is not listened to for a while."""
+    """Counts wrong passwords: a name or an address that sends too many is not listened to for a while.
+
+    What is being checked counts as wrong until it turns out right, so that many attempts at once are no more than the bound.
+    """
 
     def __init__(self, most, seconds, clock=time.monotonic):
         self.most, self.seconds, self.clock = most, seconds, clock
@@ -90,10 +94,20 @@ class Wrong:
         return times
 
     def add(self, key):
-        self.times[key].append(self.clock())
+        """Count an attempt. Returns its time, with which it can be forgiven."""
+        now = self.clock()
+        self.times[key].append(now)
         if len(self.times) > 10_000:  # from made-up names
             for old in list(self.times):
                 self._recent(old)
+        return now
+
+    def forgive(self, key, time):
+        """Count an attempt no longer: it was right."""
+        times = self._recent(key)
+        if time in times:  # else it was so long ago that it no longer counts anyway
+            times.remove(time)
+        self._recent(key)
 
     def too_many(self, key):
         return len(self._recent(key)) >= self.most
@@ -129,21 +143,32 @@ class ClassDoor(Authenticator):
 
     async def _refusal(self, name, given, own, address):
         """Why somebody does not come in, in a sentence; "" if they do."""
-        if self.by_address.too_many(address) or self.by_name.too_many(name):
-            return "Too many wrong passwords. Wait five minutes, then try again."
+        if self.by_address.too_many(address):
+            return TOO_MANY
         if not is_name(name):
             return NAME_RULE
         if not SHORTEST <= len(own) <= LONGEST:
             return f"Your own password: {PASSWORD_RULE[11:]}"
         if not self.class_password or not hmac.compare_digest(given.encode(), self.class_password.encode()):
-            why = "The class password is not that. Your teacher knows it."
+            # It does not count against the name: else anyone, not only the class, could keep a learner out.
+            self.by_address.add(address)
+            why = "Wrong class password. Ask your teacher."
         else:
-            async with self.hashing:
-                opened = await asyncio.to_thread(Accounts(self.accounts_folder).open, name, own)
-            if opened:
-                return ""
-            why = f"Somebody has the name {name} already, with another password. Is it you? Else take another name."
-        self.by_address.add(address)
-        self.by_name.add(name)
-        await asyncio.sleep(self.pause)
+            why = await self._own_refusal(name, own, address)
+        if why and why != TOO_MANY:
+            await asyncio.sleep(self.pause)
         return why
+
+    async def _own_refusal(self, name, own, address):
+        """The same for somebody who knows the class password."""
+        async with self.hashing:
+            # Only now, since the attempts that were waiting before this one have been counted meanwhile.
+            if self.by_address.too_many(address) or self.by_name.too_many(name):
+                return TOO_MANY
+            by_address, by_name = self.by_address.add(address), self.by_name.add(name)
+            opened = await asyncio.to_thread(Accounts(self.accounts_folder).open, name, own)
+        if not opened:
+            return f"Somebody has the name {name} already, with another password. If it is not you, take another name."
+        self.by_address.forgive(address, by_address)
+        self.by_name.forgive(name, by_name)
+        return ""

@@ -1,5 +1,6 @@
 """The settings of each learner's server; jupyterhub_config.py hands it over."""
 
+import asyncio
 import os
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
@@ -12,14 +13,20 @@ MINUTES = int(os.environ.get("CLASSROOM_IDLE", "40"))
 class FewKernels(AsyncMappingKernelManager):
     """Refuses a kernel too many, because all learners share one machine."""
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # One start at a time: a workspace that is restored asks for all its kernels at once, and one that is starting is not counted.
+        self.starting = asyncio.Lock()
+
     async def start_kernel(self, **kwargs):
-        if len(self) >= MOST_KERNELS:
-            raise HTTPError(
-                409,
-                f"You have {len(self)} notebooks running, and {MOST_KERNELS} are allowed in this class. Shut one down first "
-                "(the square in a circle on the left, or Kernel → Shut Down Kernel); what you have saved stays.",
-            )
-        return await super().start_kernel(**kwargs)
+        async with self.starting:
+            if len(self) >= MOST_KERNELS:
+                raise HTTPError(
+                    409,
+                    f"You have {len(self)} notebooks running, and {MOST_KERNELS} are allowed in this class. Shut one down first "
+                    "(the square in a circle on the left, or Kernel → Shut Down Kernel); what you have saved stays.",
+                )
+            return await super().start_kernel(**kwargs)
 
 
 c = get_config()  # noqa: F821 — given by Jupyter
