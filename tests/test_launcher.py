@@ -3,6 +3,7 @@
 import ast
 import base64
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -20,6 +21,7 @@ import pytest
 import yaml
 from checking import heed_interrupts
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
@@ -625,12 +627,61 @@ def test_tests_use_the_versions_that_learners_get():
     assert learners < teachers < testers
 
 
-def test_learners_do_not_get_what_only_tests_need():
+def test_learners_do_not_get_what_only_teachers_and_tests_need():
+    learners = {r.name for r, _ in pins("requirements.txt")}
+    assert learners.isdisjoint({"jupyterhub", "pytest", "playwright", "hypothesis", "jupytext", "ruff"})
+
+
+def declared(*groups):
+    """The names of the packages that pyproject.toml asks for, with those of dependency groups."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    groups = project["dependency-groups"]
-    only_tests = {Requirement(line).name for line in [*groups["hub"], *groups["test"][1:]]}
-    # ipykernel needs psutil itself.
-    assert {r.name for r, _ in pins("requirements.txt")} & only_tests <= {"psutil"}
+    lines = [*project["project"]["dependencies"]]
+    for group in groups:
+        lines += [line for line in project["dependency-groups"][group] if isinstance(line, str)]
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
+def imported(folder):
+    """Each package from elsewhere that the modules of a folder import: {import name: a file that imports it}."""
+    ours = {path.stem for place in CODE for path in (ROOT / place).glob("*.py")} | set(CODE)
+    found = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                modules = [node.module]
+            else:
+                continue
+            found.update((module.split(".")[0], path.name) for module in modules)
+    return {name: file for name, file in found.items() if name not in ours | sys.stdlib_module_names}
+
+
+# Each folder of code, with the dependency groups that are installed where it runs.
+CODE = {
+    "helpers": [],
+    "website": [],
+    "dashboards": [],
+    "classroom": ["hub"],
+    "lessons": ["hub", "test"],
+    "tests": ["hub", "test"],
+    "benchmarks": ["hub", "test"],
+}
+
+
+@pytest.mark.parametrize("folder", CODE)
+def test_every_imported_package_is_declared(folder):
+    """Not only installed because some other package happens to need it."""
+    packages = importlib.metadata.packages_distributions()
+    wanted = declared(*CODE[folder])
+    found = imported(folder)
+    assert found
+    undeclared = {
+        name: file
+        for name, file in found.items()
+        if wanted.isdisjoint(map(canonicalize_name, packages.get(name, [name])))
+    }
+    assert undeclared == {}
 
 
 def test_conda_and_binder_read_the_lock(run):
