@@ -48,8 +48,8 @@ class Lab(Page):
     and shows the finished picture and the text.
 
     The buttons: *Stop* keeps what there is. *100 seeds* trains the setting from many seeds. *Rescue* looks for the smallest
-    change that makes the setting learn, and shows it beside the failing run. *Pin* keeps the last finished
-    run, or the seeds, in the pictures beside the next ones. *Code* shows the Keras program of the setting. *Share* shows it
+    change that makes the setting learn, and shows it beside the failing run, if you have pinned nothing else. *Pin* keeps
+    the last finished run, or the seeds, in the pictures beside the next ones. *Code* shows the Keras program of the setting. *Share* shows it
     as a short text, and loads one. *Reset* goes back to the first setting.
 
     Args:
@@ -93,6 +93,8 @@ class Lab(Page):
         self._scene = None
         self._finished = None  # the last Run or SeedStudy that came to its end
         self._task = None
+        self._work = None  # the last that was begun: `_train`, `_train_seeds` or `_rescue`
+        self._rescued_from = None  # the failing `Run` that the last rescue pinned
         self._found = None  # the `Rescue` so far, while it is looked for
         self._find_loop()
 
@@ -109,7 +111,7 @@ class Lab(Page):
 
     def _start(self, work):
         """Drop what is under way and do this instead."""
-        self.running, self._epochs, self._found = True, 0, None
+        self.running, self._epochs, self._found, self._work = True, 0, None, work
         if self._loop is None:
             asyncio.run(self._guarded(work))
             return
@@ -140,8 +142,8 @@ class Lab(Page):
     def _repr_mimebundle_(self, **kwargs):
         if self._loop is None:
             self._find_loop()
-        if self._scene is None or (self.running and self._scene.study is None):
-            self._train_now()
+        if self._scene is None or (self.running and self._work == self._train):
+            self._train_now()  # a saved notebook shows the finished picture
         if self.view is None:
             self.view = LabView(projector=self.projector)
             self.view.on_msg(self._receive)
@@ -257,13 +259,16 @@ class Lab(Page):
             await asyncio.sleep(0.001)
         self._found = None
         if found.rescued:
-            failing = found.before.experiment  # it is shown only when the rescued run stands beside it
-            for run in stream(failing, x_show=_show_points(failing)):
-                pinned = run
-                await asyncio.sleep(0.001)
-            self.pinned = pinned
+            note = f"{found.result} Your own pin was kept."
+            if self.pinned is None or self.pinned is self._rescued_from:
+                failing = found.before.experiment  # it is shown only when the rescued run stands beside it
+                for run in stream(failing, x_show=_show_points(failing)):
+                    pinned = run
+                    await asyncio.sleep(0.001)
+                self.pinned = self._rescued_from = pinned
+                note = found.text
             self._put(found.after.experiment)
-            self._announce(found.text)
+            self._announce(note)
             await self._train()
         else:
             self.running = False
@@ -288,7 +293,8 @@ class Lab(Page):
         ladder = self._ladder(self._moved)
         here = ladder.index(getattr(self.experiment, self._moved))
         stops = [ladder[i] for i in (here + 1, here - 1) if 0 <= i < len(ladder)]
-        return [self.experiment.replace(**{self._moved: stop}) for stop in stops]
+        neighbours = [rescue.possible(self.experiment, **{self._moved: stop}) for stop in stops]
+        return [neighbour for neighbour in neighbours if neighbour]
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 

@@ -122,6 +122,14 @@ class Rescue:
 
     @property
     def text(self):
+        """What was found, in words, with what stands beside the rescued run."""
+        if self.rescued is None or not self.finished:
+            return self.result
+        weights = "the same first weights, of seed" if self.same_weights else "the same seed"
+        return f"{self.result} Beside it: the failing run, from {weights} {self.before.experiment.seed}."
+
+    @property
+    def result(self):
         """What was found, in words."""
         if not self.finished:
             return f"Trying {self.now or 'the setting as it is'}."
@@ -135,9 +143,7 @@ class Rescue:
         told = f"{best.words}: {best.study.learned.sum()} of {seeds} seeds learn, where {was} did"
         if self.rescued is None:
             return f"No single change rescues this setting ({tried}). The best: {told}. It needs two changes or more."
-        weights = "the same first weights, of seed" if self.same_weights else "the same seed"
-        seed = self.before.experiment.seed
-        return f"Rescued by {told} ({tried}). Beside it: the failing run, from {weights} {seed}."
+        return f"Rescued by {told} ({tried})."
 
 
 def changes(experiment):
@@ -145,13 +151,19 @@ def changes(experiment):
     found = []
     for field in FIELDS:
         for stops, value in _values(experiment, field):
-            try:
-                changed = experiment.replace(**{field: value})
-                make_problem(changed)
-            except ValueError:  # cannot be combined with the rest of the setting
-                continue
-            found.append(Change((_large(experiment, changed), stops), field, value))
+            if changed := possible(experiment, **{field: value}):
+                found.append(Change((_large(experiment, changed), stops), field, value))
     return sorted(found, key=lambda change: change.size)
+
+
+def possible(experiment, **changes):
+    """The experiment with some fields changed, or None if the new values cannot be combined with the others."""
+    try:
+        changed = experiment.replace(**changes)
+        make_problem(changed)
+    except ValueError:
+        return None
+    return changed
 
 
 def _large(experiment, changed):

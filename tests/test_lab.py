@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from helpers import Experiment, Lab, Run, plots, train
+from helpers.experiment import SETTINGS
+from helpers.rescue import possible
 
 FLAT = Experiment(problem="sine", depth=0)
 LONG = FLAT.replace(depth=1, epochs=5000, batch_size=8)
@@ -31,8 +33,8 @@ async def until(condition):
 
 
 def on_a_loop(function):
-    """Run an async test, as in a notebook: on an event loop, for a minute at most."""
-    asyncio.run(asyncio.wait_for(function(), 60))
+    """Run an async test, as in a notebook: on an event loop. A test that hangs is ended."""
+    asyncio.run(asyncio.wait_for(function(), 300))
 
 
 def test_headless_lab_shows_its_first_setting():
@@ -111,7 +113,7 @@ def test_stop_stops_and_says_so():
         ask(lab, "stop")
         epochs = len(lab._scene.run.loss)
         assert lab.view.state["note"] == f"Stopped after epoch {epochs} of 5000."
-        await asyncio.sleep(0.1)
+        await asyncio.wait([lab._task])
         assert len(lab._scene.run.loss) == epochs < 5000
         assert lab.run is None
         assert not lab.view.state["running"]
@@ -136,6 +138,82 @@ def test_seeds_can_be_stopped_and_give_way_to_a_move():
         assert lab.view.state["note"] == ""
 
     on_a_loop(seeds)
+
+
+def test_seeds_asked_for_are_trained_though_the_lab_is_shown_again_before_their_first_frame():
+    async def seeds():
+        lab = shown(FLAT, seeds=3)
+        ask(lab, "seeds")
+        lab._repr_mimebundle_()
+        await until(lambda: not lab.running)
+        assert len(lab.study.seeds) == 3
+        assert lab.view.state["text"].startswith("Learned in")
+
+    on_a_loop(seeds)
+
+
+def moves(experiment, names):
+    """Each setting that is one move of one control away, with the name of the control."""
+    for name in names:
+        for value in experiment.stops(name):
+            try:
+                yield name, experiment.replace(**{name: value})
+            except ValueError:  # the lab answers with a sentence and stays where it was
+                continue
+
+
+def check_neighbours(names, monkeypatch):
+    """After any two moves of these controls, the settings beside the last one are a stop away, or left out."""
+    monkeypatch.setattr("helpers.rescue.make_problem", lambda experiment: None)  # for speed
+    lab = Lab(Experiment())
+    for _, first in moves(lab.first, names):
+        for moved, second in moves(first, names):
+            lab.experiment, lab._moved = second, moved
+            stops = lab._ladder(moved)
+            here = stops.index(getattr(second, moved))
+            for neighbour in lab._neighbours():
+                assert abs(stops.index(getattr(neighbour, moved)) - here) == 1
+
+
+# Of all fields these are the ones whose values exclude each other.
+CONSTRAINED = ("problem", "samples", "missing", "stretch", "offset", "outliers", "imputation", "features")
+
+
+@pytest.mark.parametrize(
+    "names", [CONSTRAINED, pytest.param(tuple(SETTINGS), marks=pytest.mark.nightly)], ids=["few", "all"]
+)
+def test_neighbours_that_are_not_allowed_are_left_out(names, monkeypatch):
+    check_neighbours(names, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("changes", "control", "value"),
+    [
+        ({"stretch": 3.0}, "problem", "hour"),
+        ({"problem": "moons", "samples": 20, "missing": 0.3}, "samples", 15),
+        ({"samples": 2000}, "problem", "root"),
+        ({"problem": "xor"}, "missing", 0.0),
+    ],
+)
+def test_a_setting_with_neighbours_that_are_not_allowed_is_trained(changes, control, value, monkeypatch):
+    async def move():
+        lab = shown(FLAT.replace(epochs=1, **changes), controls=[control], pictures=["loss"])
+        ask(lab, "set", indices={control: lab._ladder(control).index(value)})
+        await lab._task
+        assert getattr(lab.run.experiment, control) == value
+        assert not lab.view.state["refused"]
+
+    monkeypatch.setattr("helpers.lab.IDLE", 0)
+    on_a_loop(move)
+
+
+def test_a_neighbour_without_data_is_left_out():
+    """Whether all points miss a value is decided by the dice."""
+    few = Experiment(samples=20, missing=0.7, imputation="drop")
+    seed = next(seed for seed in range(10_000) if possible(few.replace(seed=seed)) is None)
+    lab = Lab(few.replace(seed=seed, missing=0.5), controls=["missing"])
+    lab._moved = "missing"
+    assert [neighbour.missing for neighbour in lab._neighbours()] == [0.3]
 
 
 def test_show_trains_any_experiment_from_any_thread():

@@ -137,19 +137,61 @@ def test_the_button_of_the_lab_puts_the_rescued_setting_beside_the_failing_run(m
     assert lab._scene.pinned is lab.pinned
 
 
+def test_a_rescue_keeps_what_the_learner_has_pinned_and_says_so(slow, monkeypatch):
+    monkeypatch.setattr("helpers.rescue.search", lambda experiment: iter([slow]))
+    lab = Lab(SLOW, controls=["depth"], pictures=["loss"])
+    lab._repr_mimebundle_()
+
+    def ask(action):
+        lab._receive(None, {"action": action, "generation": lab.generation + 1}, [])
+        return lab.view.state["note"]
+
+    first = lab.run
+    ask("pin")
+    note = ask("rescue")
+    assert lab.pinned is first
+    assert lab.run.learned
+    assert note.startswith("Rescued by ")
+    assert note.endswith("Your own pin was kept.")
+    assert "failing run" not in note
+    ask("pin")
+    assert "failing run" in ask("rescue")
+    failing = lab.pinned
+    assert failing.experiment == slow.before.experiment
+    assert "failing run" in ask("rescue")
+    assert lab.pinned is not failing, "what a rescue has pinned gives way to what the next one pins"
+
+
 def test_the_search_of_the_lab_can_be_stopped():
     async def stop():
         lab = Lab(SLOW.replace(epochs=2000), pictures=["loss"])
         lab._repr_mimebundle_()
         lab._receive(None, {"action": "rescue", "generation": 1}, [])
         while lab._found is None:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
         assert lab.view.state["running"]
         lab._receive(None, {"action": "stop", "generation": 2}, [])
         assert lab.view.state["note"] == "Stopped looking for a rescue after 0 changes."
         assert not lab.view.state["running"]
         assert lab.pinned is None
-        await asyncio.sleep(0.05)
+        await asyncio.wait([lab._task])
         assert not lab.running
 
-    asyncio.run(asyncio.wait_for(stop(), 60))
+    asyncio.run(asyncio.wait_for(stop(), 300))
+
+
+def test_a_search_goes_on_when_the_lab_is_shown_again(monkeypatch):
+    monkeypatch.setattr("helpers.rescue.SEEDS", 5)
+
+    async def again():
+        lab = Lab(SLOW, pictures=["loss"])
+        lab._repr_mimebundle_()
+        lab._receive(None, {"action": "rescue", "generation": 1}, [])
+        while lab._found is None:
+            await asyncio.sleep(0)
+        lab._repr_mimebundle_()
+        while lab.running:
+            await asyncio.sleep(0)
+        assert lab.view.state["note"].startswith("Rescued by ")
+
+    asyncio.run(asyncio.wait_for(again(), 300))
