@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import psutil
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from jupyter_server.utils import url_path_join
 from tornado.web import HTTPError, authenticated
 from traitlets import Integer, default
@@ -38,17 +39,30 @@ class Index(BaseVoilaHandler):
 
 
 class Lab(TornadoVoilaHandler):
-    """One page, with a kernel of its own. One kernel too many would end another one for want of memory."""
+    """One page, with a kernel of its own."""
 
     @authenticated
     async def get(self, path=None):
         _ = self.xsrf_token  # makes the cookie with which the page, when it is left, may give its kernel back
-        places, deadline = self.settings["places"], time.monotonic() + PATIENCE
-        while len(self.kernel_manager.list_kernel_ids()) >= places:
-            if time.monotonic() > deadline:
-                raise HTTPError(503, reason=FULL.format(places=places, minutes=MINUTES))
-            await asyncio.sleep(0.1)
         await super().get(path)
+
+
+class FewKernels(AsyncMappingKernelManager):
+    """Starts a kernel when there is a place for it. One kernel too many would end another one for want of memory."""
+
+    def __init__(self, clock=time.monotonic, **kwargs):
+        super().__init__(**kwargs)
+        self.places, self.clock = 1, clock
+        self.starting = asyncio.Lock()  # one start at a time: a kernel that is starting is not counted yet
+
+    async def start_kernel(self, **kwargs):
+        deadline = self.clock() + PATIENCE
+        async with self.starting:
+            while len(self) >= self.places:
+                if self.clock() > deadline:
+                    raise HTTPError(503, reason=FULL.format(places=self.places, minutes=MINUTES))
+                await asyncio.sleep(0.1)
+            return await super().start_kernel(**kwargs)
 
 
 class Dashboards(Voila):
@@ -69,6 +83,7 @@ class Dashboards(Voila):
                 "allow_template_override": "NO",
                 "allow_theme_override": "NO",
                 "extension_allowlist": WIDGETS,
+                "multi_kernel_manager_class": FewKernels,
             },
             MappingKernelManager={"cull_idle_timeout": MINUTES * 60, "cull_interval": 60},
         )
@@ -76,7 +91,8 @@ class Dashboards(Voila):
         super().initialize(argv)
 
     def init_handlers(self):
-        self.app.settings.update(pages=self.pages, places=self.places)
+        self.kernel_manager.places = self.places
+        self.app.settings.update(pages=self.pages)
         voila = {"voila_configuration": self.voila_configuration}
         page = {"template_paths": self.template_paths, "config": self.config, **voila}
         return [

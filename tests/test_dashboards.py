@@ -1,5 +1,7 @@
 """The labs as pages of their own: each opens on a telephone, shows no code and answers; a page that is left gives its kernel back."""
 
+import asyncio
+import itertools
 import re
 import urllib.error
 import urllib.request
@@ -9,8 +11,10 @@ import build
 import psutil
 import pytest
 from browser import chromium, server
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
+from dashboards.__main__ import PATIENCE, FewKernels
 from dashboards.pages import pages, pages_of
 
 PAGES = pages()
@@ -87,6 +91,56 @@ def test_a_map_to_be_filled_stands_below_its_lab():
         assert "Register" in words.source or "register" in words.source
         assert "finds=True" in finds.source
         assert f"lab={lab.source.splitlines()[-1]}" in finds.source
+
+
+# --- places ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kernels_of(monkeypatch):
+    """A function that makes a kernel manager which starts no processes; a start takes a turn of the event loop."""
+
+    async def start(self, kernel_id):
+        await asyncio.sleep(0)
+        self._kernels[kernel_id] = None
+        return kernel_id
+
+    def made(places, clock):
+        manager = FewKernels(clock=clock)
+        manager.places = places
+        return manager
+
+    monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", start)
+    return made
+
+
+def test_pages_that_are_opened_at_once_take_no_more_kernels_than_there_are_places(kernels_of):
+    seconds = itertools.count(step=PATIENCE)  # each look at the clock costs all patience
+    manager = kernels_of(2, lambda: next(seconds))
+
+    async def opened():
+        starts = (manager.start_kernel(kernel_id=str(number)) for number in range(5))
+        return await asyncio.gather(*starts, return_exceptions=True)
+
+    answers = asyncio.run(opened())
+    assert answers[:2] == ["0", "1"] == manager.list_kernel_ids()
+    assert [refusal.status_code for refusal in answers[2:]] == [503] * 3
+    assert "All 2 places are taken. Close a page" in answers[2].reason
+
+
+def test_a_page_waits_for_a_place_that_is_given_back(kernels_of):
+    manager = kernels_of(1, lambda: 0)
+
+    async def opened():
+        await manager.start_kernel(kernel_id="first")
+        waiting = asyncio.create_task(manager.start_kernel(kernel_id="second"))
+        await asyncio.sleep(0)
+        assert manager.list_kernel_ids() == ["first"]
+        manager.remove_kernel("first")
+        await waiting
+
+    asyncio.run(opened())
+    assert manager.list_kernel_ids() == ["second"]
 
 
 # --- in the browser -------------------------------------------------------------------------------------------------------
