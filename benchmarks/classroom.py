@@ -167,26 +167,18 @@ async def break_things(people, hub, after):
 
 def memory(hub):
     """PSS in MB, which counts what is shared once: {what: of each such process}."""
-    found = {"server": [], "kernel": [], "stand-in": [], "parent": [], "hub and proxy": []}
+    found = {"server": [], "kernel": [], "hub and proxy": []}
     mine = {hub.process.pid, *(child.pid for child in psutil.Process(hub.process.pid).children(recursive=True))}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            line, name = " ".join(process.cmdline()), process.name()
-            size = None
-            if name in ("class-server", "class-kernel"):
-                kind = name[6:]
-                size = process.memory_full_info()
-            elif str(hub.data) in line and "stand_in.py" in line:
-                kind = "stand-in"
-            elif str(hub.data) in line and "parent.py" in line:
-                kind = "parent"
-            elif process.pid in mine and ("-m jupyterhub " in line or "configurable-http-proxy" in line):
+            line = " ".join(process.cmdline())
+            if process.pid in mine and ("-m jupyterhub " in line or "configurable-http-proxy" in line):
                 kind = "hub and proxy"
             elif process.environ().get("HOME", "").startswith(str(hub.data)):
                 kind = "kernel" if "ipykernel" in line else "server"
             else:
                 continue
-            found[kind].append((size or process.memory_full_info()).pss / 1e6)
+            found[kind].append(process.memory_full_info().pss / 1e6)
     return found
 
 
@@ -280,12 +272,11 @@ def main(arguments):
     parser.add_argument("--think", type=float, default=4, help="seconds between two moves of a learner")
     parser.add_argument("--arrive", type=float, default=30, help="seconds in which all arrive")
     parser.add_argument("--no-kill", dest="kill", action="store_false", help="kill neither kernel nor hub")
-    parser.add_argument("--no-parent", action="store_true", help="start each server and kernel by itself")
     asked = parser.parse_args(arguments)
     if not (1 <= asked.learners <= 60 and 0 <= asked.browsers <= 4 and 0.2 <= asked.minutes <= 10):
         sys.exit("Give 1 to 60 --learners, 0 to 4 --browsers and 0.2 to 10 --minutes.")
     with tempfile.TemporaryDirectory() as folder:
-        hub = Hub(Path(folder) / "data", "--learners", "100", *(["--no-parent"] if asked.no_parent else []))
+        hub = Hub(Path(folder) / "data", "--learners", "100")
         hub.start()
         try:
             bad = asyncio.run(lesson(hub, asked))

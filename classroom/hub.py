@@ -42,7 +42,6 @@ def read(arguments):
     say("--solutions", action="store_true", help="give out the solutions, too")
     say("--ssl-key", default="", help="file with the key for https")
     say("--ssl-cert", default="", help="file with the certificate for https")
-    say("--no-parent", action="store_true", help="start each kernel by itself: slower, and 400 MB more for each")
     say("--allow-root", action="store_true", help="run as root, and so every learner's Python, too")
     say("--reset", metavar="NAME", help="let a learner choose a new password at the next login, and do nothing else")
     asked = parser.parse_args(arguments)
@@ -92,7 +91,7 @@ def prepare(asked):
     if not (secret / "proxy_token").exists():
         keep(secret / "proxy_token", secrets.token_hex(32))
     kernel = {
-        "argv": [*stand_in(asked), "kernel", "-f", "{connection_file}"],
+        "argv": bounded(asked.memory, sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
         "display_name": "Python 3",
         "language": "python",
         "metadata": {"debugger": True, "supported_encryption": ["curve"]},
@@ -103,9 +102,9 @@ def prepare(asked):
     return password
 
 
-def stand_in(asked):
-    """The command that starts a server or a kernel by the parent."""
-    return [sys.executable, "-I", "-S", str(HERE / "stand_in.py"), str(asked.data / "secret/parent.socket")]
+def bounded(megabytes, *command):
+    """The command, in which an allocation beyond the bound fails with a MemoryError, before the machine is full."""
+    return ["sh", "-c", f'ulimit -d {megabytes * 1024}; exec "$0" "$@"', *command]
 
 
 def keep(path, text):
@@ -175,16 +174,12 @@ def main(arguments):
         "port": asked.port,
         "data": str(asked.data),
         "learners": asked.learners,
-        "memory": asked.memory,
         "kernels": asked.kernels,
         "idle": asked.idle,
         "solutions": asked.solutions,
         "ssl_key": asked.ssl_key,
         "ssl_cert": asked.ssl_cert,
         "proxy": [str(NODE), str(PROXY)],
-        "stand_in": stand_in(asked),
-        # Only Linux tells how many threads there are, and macOS's own libraries start some.
-        "parent": sys.platform == "linux" and not asked.no_parent,
         "threads": {**dict.fromkeys(THREADS, "1"), **QUIET},
     }
     announce(asked, password)
@@ -204,7 +199,7 @@ def announce(asked, password):
     if is_loopback(asked.ip):
         print("Only this machine reaches it. For the room: --ip 0.0.0.0")
     elif not asked.ssl_cert:
-        print("Not encrypted: who listens on the network reads passwords. For https: --ssl-key and --ssl-cert.")
+        print("Not encrypted: anyone on the network can read passwords. For https: --ssl-key and --ssl-cert.")
     print("Ctrl+C stops the hub; the learners' servers go on, and are there again at the next start.", flush=True)
 
 

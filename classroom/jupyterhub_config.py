@@ -71,7 +71,7 @@ c.Desk.home_dir_template = str(data / "learners" / "{username}")
 c.Spawner.notebook_dir = "~/files"
 c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
 c.Spawner.ip = "127.0.0.1"
-c.Spawner.cmd = [*asked["stand_in"], "server"]
+c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = [f"--config={HERE / 'server.py'}", *(["--allow-root"] if os.getuid() == 0 else [])]
 c.Spawner.start_timeout = 180
 c.Spawner.http_timeout = 120
@@ -82,18 +82,7 @@ c.Spawner.environment = {
     # Else each learner's first picture waits until matplotlib has looked at all fonts.
     "MPLCONFIGDIR": str(data / "matplotlib"),
     "LAB_PREPARES": "0",
-    "CLASSROOM_MEMORY": str(asked["memory"]),
     "CLASSROOM_KERNELS": str(asked["kernels"]),
     "CLASSROOM_IDLE": str(asked["idle"]),
     **asked["threads"],
 }
-
-if asked["parent"]:
-    variables = {name: c.Spawner.environment[name] for name in ("PYTHONPATH", "MPLCONFIGDIR", *asked["threads"])}
-    c.JupyterHub.services = [
-        {
-            "name": "parent",
-            "command": [sys.executable, str(HERE / "parent.py"), asked["stand_in"][-1]],
-            "environment": {**variables, "MPLBACKEND": "module://matplotlib_inline.backend_inline"},
-        }
-    ]

@@ -56,7 +56,7 @@ class Hub:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 90
-        while not (self.answers() and ("--no-parent" in self.options or self.has_parent())):
+        while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The hub did not start:\n{self.log.read_text()}")
             time.sleep(0.3)
@@ -66,11 +66,6 @@ class Hub:
             return urllib.request.urlopen(f"{self.address}/hub/login", timeout=5).status == 200
         except OSError:
             return False
-
-    def has_parent(self):
-        """Whether servers and kernels can be forked."""
-        with socket.socket(socket.AF_UNIX) as asking:
-            return asking.connect_ex(str(self.data / "secret/parent.socket")) == 0
 
     def kill(self):
         """As if it crashed."""
