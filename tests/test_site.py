@@ -1,5 +1,6 @@
 """The pages that need no kernel: what they show is what the engine gives, they ask nobody for anything, and trust no text."""
 
+import ast
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import chromium
+from bs4 import BeautifulSoup
 from checking import heed_interrupts
 
 from helpers import Experiment, train, train_seeds
@@ -235,20 +237,105 @@ def test_another_engine_trains_anew(tmp_path):
     assert len(places) == 3
 
 
+def test_other_data_train_anew(tmp_path, monkeypatch):
+    (tmp_path / "table.csv").write_text("x,y\n1,2\n")
+    monkeypatch.setattr(chunks, "DATA", tmp_path)
+    before = chunks.engine_digest()
+    assert before == chunks.engine_digest()
+    (tmp_path / "table.csv").write_text("x,y\n1,3\n")
+    assert chunks.engine_digest() != before
+
+
+def test_all_code_below_the_grid_trains_anew_when_it_changes():
+    """Every module of the helpers that grid.py imports, and that those import, is part of the digest."""
+    left, below = [Path(grid.__file__)], set()
+    while left:
+        for node in ast.walk(ast.parse(left.pop().read_text("utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not (node.level or node.module.startswith("helpers")):
+                continue
+            module = (node.module or "").removeprefix("helpers").strip(".")
+            for name in [module] if module else [alias.name for alias in node.names]:
+                if name not in below and (chunks.HELPERS / f"{name}.py").exists():
+                    below.add(name)
+                    left.append(chunks.HELPERS / f"{name}.py")
+    assert len(below) > 5
+    # Writes programs, of which the numbers of a grid know nothing.
+    assert below - {"keras_program"} <= set(chunks.ENGINE)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["07_nothing"], "'07_nothing' is not one of 00_start_here"),
         (["--seeds", "0"], "--seeds 0 is not a number from 1 to 100"),
         (["--stops", "1000"], "--stops 1000 is not a number from 1 to 100"),
-        (["--to", str(ROOT / "helpers")], "holds something that is no site"),
     ],
 )
 def test_nonsense_is_refused(arguments, sentence, capsys):
     with pytest.raises(SystemExit):
         build.main(arguments)
     assert sentence in capsys.readouterr().err
-    assert (ROOT / "helpers" / "lab.py").exists()
+
+
+def put_files(folder, texts):
+    """Write files, a dict of relative paths and texts, into a folder."""
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def files(folder):
+    """The relative paths and the bytes of all files in a folder, as a dict."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", [".nojekyll", "index.html", "CNAME", ".git/HEAD"])
+def test_a_folder_that_was_not_built_is_refused(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(build, "train", None)  # refused before anything is trained
+    put_files(tmp_path, {name: "theirs"})
+    for folder in (tmp_path, tmp_path / name):
+        with pytest.raises(ValueError, match="was not built by this command"):
+            build.main(["00_start_here", "--to", str(folder)])
+    assert files(tmp_path) == {name: b"theirs"}
+
+
+def test_only_what_was_built_is_replaced_or_deleted(tmp_path):
+    made, folder = tmp_path / "made", tmp_path / "pages"
+    put_files(folder, {".git/HEAD": "ref", "CNAME": "example.org", "data/mine.csv": "1,2", build.MANIFEST: ""})
+    theirs = {name: text for name, text in files(folder).items() if name != build.MANIFEST}
+    put_files(made, {".nojekyll": "", "index.html": "one", "01.html": "old", "data/01.js": "1", "pictures/01.png": "x"})
+    for change in (lambda: None, lambda: [(made / gone).unlink() for gone in ("01.html", "data/01.js")]):
+        change()
+        put_files(made, {"index.html": "two", "02.html": "new"})
+        build.put(made, folder)
+        written = files(folder)
+        assert set(written.pop(build.MANIFEST).decode().splitlines()) == files(made).keys()
+        assert written == theirs | files(made)
+
+
+def test_a_file_that_was_not_built_is_not_overwritten(tmp_path):
+    made, folder = tmp_path / "made", tmp_path / "pages"
+    put_files(made, {".nojekyll": "", "index.html": "ours"})
+    put_files(folder, {".nojekyll": "", "index.html": "theirs", build.MANIFEST: ""})
+    before = files(folder)
+    with pytest.raises(ValueError, match=r"index\.html was not built by this command"):
+        build.put(made, folder)
+    assert files(folder) == before
+
+
+def test_a_manifest_cannot_name_files_of_others(tmp_path):
+    made, folder = tmp_path / "made", tmp_path / "pages"
+    put_files(made, {"index.html": "ours"})
+    put_files(tmp_path, {"outside.html": "theirs", "pages/CNAME": "theirs", "pages/.git/config": "theirs"})
+    before = files(tmp_path)
+    listed = ["../outside.html", "data/../../outside.html", str(tmp_path / "outside.html"), "CNAME", ".git/config"]
+    (folder / build.MANIFEST).write_text("\n".join(listed))
+    build.put(made, folder)
+    assert files(tmp_path).items() >= before.items()
+
+
+def test_a_site_names_all_its_files(site):
+    assert build.built_before(site) == files(site).keys() - {build.MANIFEST}
 
 
 def test_too_large_a_site_does_not_take_the_place_of_the_last(site, monkeypatch):
@@ -303,7 +390,12 @@ def test_pages_have_a_policy_and_no_code_of_their_own(site):
 
 HOSTILE = """<p onclick="alert(1)" style="color:red">a</p><script>alert(1)</script><a href="javascript:alert(1)">b</a>
 <a href="data:text/html,<script>alert(1)</script>">c</a><img src="https://example.com/x.png" onerror="alert(1)">
-<iframe src="https://example.com"></iframe><svg onload="alert(1)"><circle/></svg><style>@import 'x';</style>"""
+<iframe src="https://example.com"></iframe><svg onload="alert(1)"><circle/></svg><style>@import 'x';</style>
+<a href=" java&#10;script:alert(1)" title="t" target="_blank">d</a><a href="mailto:a@example.org">e</a><a href="vbscript:f">f</a>
+<img src="data:image/svg+xml;base64,PHN2Zz4="><img src="data:text/html;base64,PHA+"><img src=//example.com/x srcset="https://example.com/x 2x">
+<form action="https://example.com"><input name="q"><button formaction="javascript:alert(1)">g</button></form><base href="https://example.com">
+<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=alert(1)&gt;"></table></mtext></math><!-- onclick -->
+<ol start="1;alert"><li onclick=x>h</ol><object data="https://example.com"></object><meta http-equiv="refresh" content="0;url=https://example.com">"""
 
 
 @pytest.mark.parametrize("way", [pages.clean, lambda text: pages.markdown(text, ())])
@@ -316,13 +408,37 @@ def test_nothing_of_a_notebook_is_trusted(way):
         "<script",
         "javascript:",
         "data:text",
-        "example.com/x",
         "<iframe",
         "<svg",
         "style",
+        "example.",
+        "vbscript",
+        "data:",
+        "srcset",
+        "<form",
+        "<input",
+        "<button",
+        "<base",
+        "<meta",
+        "<object",
+        "<math",
+        "<!--",
+        "title",
+        "target",
+        "start",
     ):
         assert danger not in html, danger
     assert "a</p>" in html
+    for kept in (">b</a>", ">c</a>", ">d</a>", ">e</a>", ">f</a>", "<li>h"):
+        assert kept in html
+
+
+def test_links_lists_and_pictures_of_a_notebook_stay():
+    html = (
+        '<a href="https://example.org/a?b=1&amp;c=2#d">a</a><a href="01.html#x">b</a><ol start="3"><li>c</li></ol>'
+        '<img src="data:image/png;base64,iVBORw0KGgo=" alt="d" width="3" height="4"><span class="nb" id="e">f</span>'
+    )
+    assert BeautifulSoup(pages.clean(html), "html.parser") == BeautifulSoup(html, "html.parser")
 
 
 def test_a_note_keeps_its_colour_and_has_one_border():
@@ -494,7 +610,9 @@ def test_a_link_leads_to_a_setting(visit):
         ('{"__proto__": {"depth": 3}}', '"__proto__" is not a field of a setting'),
         ('{"constructor": 1}', '"constructor" is not a field of a setting'),
         ('{"<script>": 1}', "is not a field of a setting"),
-        ('{"depth": 1e999}', "is not among the trained settings"),
+        ('{"depth": 1e999}', "depth=Infinity is not a finite number"),
+        ('{"learning_rate": -1e999}', "learning_rate=-Infinity is not a finite number"),
+        ('{"batch_size": 1e999}', "batch_size=Infinity is not a finite number"),
         ("[" * 9000, "This is not a shared setting"),
         ("{" + " " * 20_000 + "}", "at most 10000 characters; this text has 20002"),
     ],
@@ -514,6 +632,28 @@ def test_a_hostile_text_gets_a_sentence(visit, text, sentence):
     assert page.wrong == []
     assert page.locator("img[src=x], .still script, .still b").count() == 0
     assert page.evaluate("document.querySelectorAll('*').length") < before + 60
+
+
+def test_all_samples_are_more_than_any_number_of_them(visit):
+    page = visit("00_start_here.html")
+    for stops, value, there in [
+        ([8, 32, None], 1, 0),
+        ([8, 32, None], 2000, 1),
+        ([8, 32, None], None, 2),
+        ([8, 32], None, 1),
+        ([None], 5, 0),
+        ([8, 32, None], -4, 0),
+        ([0.001, 0.1], 0.02, 1),
+        ([0, 0.001, 0.1], 0.002, 1),
+    ]:
+        assert page.evaluate("([stops, value]) => nearest(stops, value)", [stops, value]) == there, (stops, value)
+    told = page.evaluate(
+        """() => {
+            const control = { name: "batch_size", label: "batch size", stops: [8, 32, null], shown: ["8", "32", "all"] };
+            return understood({ ...grid, controls: [control], first: [1] }, '{"problem": "sine", "depth": 0, "batch_size": 1}');
+        }"""
+    )
+    assert told == {"indices": [0], "beyond": ["batch size 1 is not among the trained settings here: 8, 32, all"]}
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -4,9 +4,12 @@ What has been trained is kept in .grid, so that the next build trains only what 
 """
 
 import argparse
+import filecmp
 import os
+import re
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,27 +22,64 @@ from . import chunks, grid, labs, pack, pages
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
 MOST_BYTES = 12_000_000
+# Stands in a folder that this command has built and names its files, one a line: only those are ever replaced or deleted.
+MANIFEST = ".why-wont-it-learn-site"
+FILES = re.compile(r"\.nojekyll|[\w-]+\.(html|js|css)|data/[\w-]+\.js|pictures/[\w-]+\.png")
 
 
 def build(folder, cache, names, seeds=grid.SEEDS, few=None, processes=None, say=print, compare=False):
-    """Build the pages of some lessons into `folder`, which is made anew."""
+    """Build the pages of some lessons into `folder`, in place of those that are there."""
     began = time.monotonic()
+    built_before(folder)
     stills = {name: labs.main_lab(name, few) for name in names}
     kept = train(stills, cache, seeds, processes or os.cpu_count() or 1, say, compare)
-    half = folder.with_name(folder.name + ".half")
-    shutil.rmtree(half, ignore_errors=True)
-    (half / "data").mkdir(parents=True)
-    write(half, stills, kept, seeds)
-    size = sum(path.stat().st_size for path in half.rglob("*") if path.is_file())
-    if size > MOST_BYTES:
-        raise ValueError(
-            f"The pages take {size / 1e6:.1f} MB, and {MOST_BYTES / 1e6:.0f} are allowed: take fewer stops."
-        )
-    shutil.rmtree(folder, ignore_errors=True)
-    half.rename(folder)
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name)
+        (made / "data").mkdir()
+        write(made, stills, kept, seeds)
+        size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
+        if size > MOST_BYTES:
+            raise ValueError(
+                f"The pages take {size / 1e6:.1f} MB, and {MOST_BYTES / 1e6:.0f} are allowed: take fewer stops."
+            )
+        put(made, folder)
     say(
         f"{folder}: {len(names)} lessons, {size / 1e6:.1f} MB, {time.monotonic() - began:.0f} s. Open {folder / 'index.html'}"
     )
+
+
+def built_before(folder):
+    """The files of the site that this command has built into a folder, as a set of relative paths.
+
+    Raises ValueError for a folder that holds anything and has no manifest.
+    """
+    manifest = folder / MANIFEST
+    if manifest.is_file():
+        return {line for line in manifest.read_text("utf-8").splitlines() if FILES.fullmatch(line)}
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(
+            f"{folder} was not built by this command, and what is in it could be lost. Name another folder. To add the pages "
+            f"to what is there, such as a clone of a repository, create an empty file {MANIFEST} in it first."
+        )
+    return set()
+
+
+def put(made, folder):
+    """Copy a new site into `folder`, in place of the last one; whatever else is there stays."""
+    before = built_before(folder)
+    now = {path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()}
+    for path in sorted(now - before):
+        if (folder / path).exists() and not filecmp.cmp(made / path, folder / path, shallow=False):
+            raise ValueError(f"{folder / path} was not built by this command and would be lost. Move it away.")
+    for part in ("data", "pictures"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    # Both, as long as an interruption could leave some of both.
+    (folder / MANIFEST).write_text("\n".join(sorted(before | now)), "utf-8")
+    for path in now:
+        shutil.copyfile(made / path, folder / path)
+    for path in before - now:
+        (folder / path).unlink(missing_ok=True)
+    (folder / MANIFEST).write_text("\n".join(sorted(now)), "utf-8")
 
 
 def train(stills, cache, seeds, processes, say, compare=False):
@@ -122,7 +162,7 @@ def main(arguments):
         prog="python run.py site", description="Build the lessons as pages without a kernel."
     )
     parser.add_argument("lessons", nargs="*", help="only these, such as 00_start_here; all if none is named")
-    parser.add_argument("--to", type=Path, default=ROOT / "site", help="the folder that is made anew (site)")
+    parser.add_argument("--to", type=Path, default=ROOT / "site", help="the folder of the pages (site)")
     parser.add_argument("--cache", type=Path, default=ROOT / ".grid", help="where the trained grid is kept")
     parser.add_argument("--seeds", type=int, default=grid.SEEDS, help=f"seeds of each setting ({grid.SEEDS})")
     parser.add_argument("--stops", type=int, help="train so many stops of each control at most")
@@ -136,8 +176,6 @@ def main(arguments):
         value = getattr(given, option)
         if value is not None and not 1 <= value <= 100:
             parser.error(f"--{option} {value} is not a number from 1 to 100.")
-    if given.to.exists() and any(given.to.iterdir()) and not (given.to / ".nojekyll").exists():
-        parser.error(f"{given.to} holds something that is no site; it would be lost. Name another folder.")
 
     def say(text):
         print(text, flush=True)

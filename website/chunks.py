@@ -18,22 +18,23 @@ from pathlib import Path
 import numpy as np
 
 from helpers import plots
+from helpers.sources import DATA
 
 from . import grid
 
 HELPERS = Path(plots.__file__).parent
-# What the numbers depend on: the code that makes data, trains and judges, and the packages below it.
+# What the numbers depend on: the code that makes data, trains and judges, the data themselves, and the packages below it.
 ENGINE = (
     "catalog", "diagnosis", "experiment", "models", "plots", "probes", "problems", "run", "sources", "training",
 )  # fmt: skip
 GRAPH = 40_000  # so many steps of one network take about as long as making a graph
-PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "scikit-learn")
+PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 
 
 def engine_digest():
-    """The hash of the code and the packages that the numbers depend on."""
+    """The hash of the code, the data and the packages that the numbers depend on."""
     digest = hashlib.sha256()
-    for path in (*(HELPERS / f"{name}.py" for name in ENGINE), Path(grid.__file__)):
+    for path in (*(HELPERS / f"{name}.py" for name in ENGINE), Path(grid.__file__), *sorted(DATA.glob("*.csv"))):
         digest.update(path.read_bytes())
     for package in PACKAGES:
         try:

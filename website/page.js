@@ -111,7 +111,7 @@ function percent(share) {
 }
 
 function quoted(value) {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
   return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
 }
 
@@ -137,6 +137,7 @@ function understood(grid, text) {
     const usual = grid.defaults[name];
     const value = given[name];
     const fits = typeof value === typeof (usual ?? 0) || (name === "batch_size" && value === null);
+    if (typeof value === "number" && !Number.isFinite(value)) throw new Error(`${name}=${value} is not a finite number.`);
     if (!fits) throw new Error(`${name}=${quoted(value)} is not ${typeof usual === "string" ? "a name" : "a number"}.`);
   }
   const wanted = (name) => (Object.hasOwn(given, name) ? given[name] : grid.defaults[name]);
@@ -161,10 +162,12 @@ function plain(value) {
   return typeof value === "string" && value.length <= 40 ? value : quoted(value);
 }
 
+// null stands for all samples, which no number exceeds.
 function nearest(stops, value) {
-  const positive = value > 0 && stops.every((stop) => stop > 0);
+  const size = (one) => one ?? Number.MAX_VALUE;
+  const positive = [...stops, value].every((one) => size(one) > 0);
   const scale = positive ? Math.log : Number;
-  const away = stops.map((stop) => Math.abs(scale(stop) - scale(value)));
+  const away = stops.map((stop) => Math.abs(scale(size(stop)) - scale(size(value))));
   return away.indexOf(Math.min(...away));
 }
 

@@ -7,8 +7,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-import bleach
 import nbformat
+import nh3
 from bs4 import BeautifulSoup
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,6 +21,7 @@ TAGS = {
     "a", "b", "blockquote", "br", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img",
     "kbd", "li", "ol", "p", "pre", "s", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
 }  # fmt: skip
+ATTRIBUTES = {"*": {"class", "id"}, "a": {"href"}, "img": {"src", "alt", "width", "height"}, "ol": {"start"}}
 # The colour of a note's border in a notebook, and its class on a page, whose policy allows no style in the text.
 NOTES = {"success": "note good", "brand": "note", "warn": "note bad", "error": "note bad", "font-color": "note faint"}
 PICTURE = re.compile(r"data:image/(png|jpeg|webp);base64,[A-Za-z0-9+/=\s]+")
@@ -81,19 +82,28 @@ def clean(html):
         node["class"] = next((NOTES[key] for key in NOTES if f"--jp-{key}" in node["style"]), "note")
     for node in soup.find_all("img"):
         node["alt"] = node.get("alt", "")
-    kept = bleach.clean(str(soup), tags=TAGS, attributes=_attribute, protocols={"http", "https", "data"}, strip=True)
+    kept = nh3.clean(
+        str(soup),
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        attribute_filter=_value,
+        url_schemes={"http", "https", "data"},
+        link_rel=None,
+    )
     return Markup(kept)
 
 
-def _attribute(tag, name, value):
+def _value(tag, name, value):
+    """The value of an allowed attribute, or None if it is not one to keep."""
     if name == "src":
-        return tag == "img" and PICTURE.fullmatch(value) is not None
-    if name == "href":
-        return tag == "a" and not value.strip().lower().startswith("data:")
-    if name == "start":
-        return tag == "ol" and value.isdigit()
-    allowed = {"class", "id"} | ({"alt", "width", "height"} if tag == "img" else set())
-    return name in allowed
+        fits = PICTURE.fullmatch(value)
+    elif name == "href":
+        fits = not value.strip().lower().startswith("data:")
+    elif name == "start":
+        fits = value.isdigit()
+    else:
+        fits = True
+    return value if fits else None
 
 
 def markdown(text, known):
