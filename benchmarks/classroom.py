@@ -168,17 +168,15 @@ async def break_things(people, hub, after):
 def memory(hub):
     """PSS in MB, which counts what is shared once: {what: of each such process}."""
     found = {"server": [], "kernel": [], "hub and proxy": []}
-    mine = {hub.process.pid, *(child.pid for child in psutil.Process(hub.process.pid).children(recursive=True))}
-    for process in psutil.process_iter():
+    for process in hub.learners_processes():
         with contextlib.suppress(psutil.Error):
-            line = " ".join(process.cmdline())
-            if process.pid in mine and ("-m jupyterhub " in line or "configurable-http-proxy" in line):
-                kind = "hub and proxy"
-            elif process.environ().get("HOME", "").startswith(str(hub.data)):
-                kind = "kernel" if "ipykernel" in line else "server"
-            else:
-                continue
+            kind = "kernel" if "ipykernel" in " ".join(process.cmdline()) else "server"
             found[kind].append(process.memory_full_info().pss / 1e6)
+    ours = psutil.Process(hub.process.pid)
+    for process in (ours, *ours.children(recursive=True)):
+        line = " ".join(process.cmdline())
+        if "-m jupyterhub " in line or "configurable-http-proxy" in line:
+            found["hub and proxy"].append(process.memory_full_info().pss / 1e6)
     return found
 
 

@@ -76,14 +76,18 @@ class Hub:
         """Stop it, and all that outlives it."""
         self.process.terminate()
         self.process.wait(timeout=60)
-        mine = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if any(str(self.data) in part for part in process.cmdline()):
-                    mine.append(process)
-        for process in mine:
+        for process in self.learners_processes():
             with contextlib.suppress(psutil.Error):
                 process.kill()
+
+    def learners_processes(self):
+        """The servers and kernels of all learners, known by their home folders."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("HOME", "").startswith(str(self.data)):
+                    found.append(process)
+        return found
 
     def learner(self, name, own=OWN, password=PASSWORD):
         return Learner(self.address, name, password, own)
