@@ -1,6 +1,7 @@
 """A JupyterLab and a Chromium for the tests that need both, and for the pictures in the README."""
 
 import contextlib
+import functools
 import os
 import secrets
 import shutil
@@ -12,10 +13,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import chrome
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+HANG = 600  # seconds after which what is waited for will not come any more, however busy the machine
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -43,14 +45,21 @@ PALE = """selector => {
         })
         .filter(([contrast]) => contrast < 4.5);
 }"""
+# Whether the first lab has trained to the end what was asked for, and shows the plots of it.
+TRAINED = """() => {
+    const lab = document.querySelector('.wwil'), progress = lab.querySelector('.wwil-progress').textContent;
+    const shown = lab.querySelector('img').dataset.frame === lab.dataset.frame;
+    return lab.getAttribute('aria-busy') !== 'true' && shown && /^epoch (\\d+) of \\1$/.test(progress);
+}"""
 TEXTS = ":is(label, output, select, button, p, span, textarea, pre, div, h2, h3, figcaption, a, summary)"
 
 
+@functools.cache
 def find_browser():
-    """The path of a Chromium or Chrome: $CHROME, or what is installed."""
-    found = os.environ.get("CHROME") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    """The path of a Chromium, Chrome or Edge: $CHROME, or what is installed."""
+    found = chrome.find()
     if not found:
-        raise RuntimeError("The browser tests need Chromium or Chrome: install it, or set CHROME to its path.")
+        raise RuntimeError(f"The browser tests need Chromium, Chrome or Edge. {chrome.advice()}")
     return found
 
 
@@ -62,26 +71,41 @@ def server(command, folder, ready):
         port = probe.getsockname()[1]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_DIR": str(folder / ".jupyter")}
     arguments = [part.format(port=port) for part in command]
-    log = (folder / "server.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
-    )
+    log = folder / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                urllib.request.urlopen(address + ready, timeout=5).read()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"The server did not start:\n{(folder / 'server.log').read_text()}") from None
-                time.sleep(0.2)
+        deadline = time.monotonic() + HANG
+        while not answers(address + ready):
+            if ended(process, within=0.2) or time.monotonic() > deadline:
+                raise RuntimeError(f"The server did not start:\n{log.read_text()}")
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=30)
-        log.close()
+        if not ended(process, within=HANG / 10):
+            process.kill()
+            process.wait()
+
+
+def answers(address):
+    """Whether a server answers there."""
+    try:
+        urllib.request.urlopen(address, timeout=HANG / 10).read()
+    except OSError:
+        return False
+    return True
+
+
+def ended(process, within):
+    """Whether a process ends within some seconds."""
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -108,8 +132,9 @@ def voila(folder):
 @contextlib.contextmanager
 def chromium():
     """A headless browser."""
+    path = find_browser()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
 
@@ -117,6 +142,7 @@ def chromium():
 def new_page(browser, width=1280, height=1000):
     """A page that keeps what goes wrong on it in `errors`."""
     page = browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(HANG / 5 * 1000)
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
@@ -128,9 +154,9 @@ def pale(page, root=".wwil"):
     return page.evaluate(PALE, f"{root} {TEXTS}")
 
 
-def run_all(page, timeout=180):
+def run_all(page, timeout=HANG):
     """Run every cell of the notebook that is open in JupyterLab and wait until the last one is done."""
-    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000)
+    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext")
     return page.evaluate(
         """async seconds => {
             const app = window.jupyterapp, panel = app.shell.currentWidget;
@@ -146,20 +172,19 @@ def run_all(page, timeout=180):
 
 
 def picture(path):
-    """The picture of the lab in README.md: `python tests/browser.py docs/lab.png` writes it anew."""
+    """The picture of the lab in README.md: `python tests/browser.py docs/lab.png` takes it again."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
         with jupyterlab(folder) as address, chromium() as browser:
-            page = browser.new_page(viewport={"width": 1360, "height": 1000})
+            page = new_page(browser, width=1360)
             page.goto(address("notebooks/00_start_here.ipynb"))
             run_all(page)
             page.wait_for_selector(".wwil img[src]")
-            page.get_by_role("slider", name="depth").focus()
-            page.keyboard.press("ArrowRight")
-            page.keyboard.press("ArrowRight")
-            page.locator(".wwil-progress", has_text="100 of 100").wait_for()
-            page.wait_for_timeout(3000)  # until the control's neighbours are prepared and the page is at rest
+            page.get_by_role("slider", name="depth").press("ArrowRight")
+            page.get_by_role("slider", name="depth").press("ArrowRight")
+            page.evaluate("() => new Promise(requestAnimationFrame)")  # by then the keys have been sent
+            page.wait_for_function(TRAINED)
             page.locator(".wwil").first.screenshot(path=path)
 
 

@@ -11,6 +11,7 @@ import os
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # `python run.py test --processors` tries both
 
+import chrome
 import pytest
 from hypothesis import settings
 
@@ -31,16 +32,35 @@ MINUTES = {
 SOLVED = "0[1-6]_*.ipynb"  # tests/test_lessons_browser.py runs these lessons with their answers
 
 
+def browser():
+    """Whether there is one, or nobody has looked yet: tests/suite.py sets CHROME to "" where it found and got none."""
+    return os.environ.get("CHROME") != ""
+
+
 def group(item):
     """The name of the group in which a test runs, as pytest-xdist makes it."""
     return "_".join(sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")}))
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is marked, and before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if not browser():
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("browser")])
+        items[:] = [item for item in items if not item.get_closest_marker("browser")]
     for item in items:
         if item.path.match(SOLVED):
             item.add_marker(pytest.mark.nightly)
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: -MINUTES.get(group(item), MINUTES.get(item.path.stem, 0)))
+
+
+def pytest_sessionfinish(session):
+    if not browser() and os.environ.get("CI"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not browser():
+        words = f"NO BROWSER: the tests that need one were left out. {chrome.advice()}"
+        terminalreporter.write_line(words, red=True, bold=True)
