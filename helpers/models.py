@@ -11,6 +11,8 @@ from .catalog import INITIALIZERS, OPTIMIZERS, SCHEDULES, TASKS, Call
 from .problems import make_problem
 from .sources import PROBLEMS
 
+RATES_AT_ONCE = 1024
+
 # Softmax over a single unit is a failure that the lab shows on purpose, and explains.
 warnings.filterwarnings("ignore", "You are using a softmax over axis", UserWarning)
 
@@ -78,14 +80,23 @@ def all_steps(experiment):
     return experiment.epochs * steps_per_epoch(experiment)
 
 
-def learning_rates(experiment, first, epochs):
-    """The learning rate of each step of some epochs from number `first` on: (epochs, steps) float32."""
-    steps = steps_per_epoch(experiment)
+def learning_rates(experiment, first, count):
+    """The learning rates of `count` steps from number `first` on: (count,) float32."""
     if SCHEDULES[experiment.schedule].call is None:
-        return np.full((epochs, steps), experiment.learning_rate, "float32")
-    numbers = np.arange(first * steps, (first + epochs) * steps, dtype="float32")
-    factors = _schedule(experiment.schedule, all_steps(experiment))(tf.constant(numbers))
-    return factors.numpy().reshape(epochs, steps) * np.float32(experiment.learning_rate)
+        return np.full(count, experiment.learning_rate, "float32")
+    blocks = range(first // RATES_AT_ONCE, -(-(first + count) // RATES_AT_ONCE))
+    factors = np.concatenate([_factors(experiment.schedule, all_steps(experiment), block) for block in blocks])
+    return factors[first % RATES_AT_ONCE :][:count] * np.float32(experiment.learning_rate)
+
+
+@lru_cache(maxsize=64)
+def _factors(name, steps, block):
+    """What a Keras schedule multiplies the learning rate by in the steps of a block.
+
+    Blocks are of one length, because the last digit of a number may depend on how many are computed at once.
+    """
+    first = block * RATES_AT_ONCE
+    return _schedule(name, steps)(tf.range(first, first + RATES_AT_ONCE, dtype=tf.float32)).numpy()
 
 
 @lru_cache(maxsize=8)

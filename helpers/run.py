@@ -34,7 +34,7 @@ def nothing_to_learn(problem):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What happened in one training run, or in its first epochs while it is under way.
+    """What happened in one training run, or in its first epochs while it is under way; before the first has ended, in none.
 
     loss, val_loss: (epochs,), as `model.fit` reports them, penalties included.
     gradient_norm: (epochs, layers), L2 norm of dL/dW of each Dense kernel over all training points, input side first.

@@ -9,6 +9,8 @@
   each row gets the gradient that it would get alone.
 - A graph is a **pure function**: weights and optimizer state go in as values and come out as values. Nothing has to be
   reset, a run can be dropped at any time, and two runs can take turns on the same graph.
+- It runs in **chunks of steps**. A chunk may begin and end in the middle of an epoch, so that whoever watches a run gets
+  control back many times a second, however long an epoch takes. The results do not depend on the chunks.
 - What a slider changes most often (learning rate, momentum, L1, L2, dropout rate, data, batches, seed, epochs) are
   values too. Only another network, optimizer or number of seeds needs another graph.
 
@@ -34,6 +36,7 @@ from tensorflow.python.eager import context
 from .catalog import OPTIMIZERS, TASKS, Call
 from .experiment import SETTINGS, Experiment
 from .models import (
+    all_steps,
     first_weights,
     layer_calls,
     layer_seed,
@@ -55,6 +58,8 @@ GRAPHS_OF_MANY_KEPT = 1  # twenty layers of fifty seeds take 100 MB, and what co
 SEEDS_AT_ONCE = 100
 WEIGHTS_AT_ONCE = 2_000_000  # of all members together; each takes about 60 bytes while it is trained
 EPOCHS_AT_ONCE = 128  # the longest chunk for one network; many networks take shorter ones
+STEPS_AT_ONCE = 4096  # the longest chunk where epochs have many steps
+FIRST_STEPS = 16  # of the chunk that measures how long a step takes
 COMPILED_AT_MOST = 40  # XLA never gives a compiled program back, so the number of them is bounded
 
 
@@ -186,23 +191,24 @@ class Graph:
         gradient_norm = kernel_norms(tape.gradient(loss, vector), self.sizes)
         return val_loss + penalty, gradient_norm, dead, saturated
 
-    def _chunk(self, state, knobs, data, order, shares, rates, epochs):
-        """`epochs` epochs from `state`: the new state, what was measured, and the predictions for `data.x_show`.
+    def _chunk(self, state, knobs, data, order, shares, rates, count, show):
+        """`count` steps from `state`: the new state, what was measured, and the predictions for `data.x_show`.
 
-        state: (weights, optimizer variables, layer state, what early stopping keeps).
-        order: (≥ epochs, [members,] steps, batch) rows of the data. rates: (≥ epochs, steps) learning rates.
+        state: (weights, optimizer variables, layer state, the epoch under way, what early stopping keeps).
+        order: (≥ count, [members,] batch) rows of the data. rates: (≥ count,) learning rates.
         shares: (steps, [members,] batch), what each row counts in its batch: 1 / points of the batch, 0 for filling.
+        show: whether predictions are wanted, else they are 0. They are those at the end of the last whole epoch.
         """
         knobs = SimpleNamespace(**dict(zip(KNOBS, tf.unstack(knobs), strict=True)))
         data = SimpleNamespace(**data)
-        weights, slots, layer_state, kept = state
+        weights, slots, layer_state, epoch, kept = state
         for name in OPTIMIZERS[self.experiment.optimizer].uses:
             setattr(self.optimizer, name, Knob(getattr(knobs, name)))
         for dropout in self.dropouts:
             dropout.knob = knobs.dropout
         for variable, value in zip([self.vector, *self.optimizer.variables], [weights, *slots], strict=True):
             variable.assign(value)
-        self.optimizer.learning_rate.assign(rates[0, 0])
+        self.optimizer.learning_rate.assign(rates[0])
 
         axis = 0 if self.members is None else 1
         rows = self.vector.shape[:-1]
@@ -210,53 +216,71 @@ class Graph:
         portions = tf.reduce_sum(tf.sign(shares), -1)  # points in each step, as shares of the epoch
         portions /= tf.reduce_sum(portions, 0)
 
-        def step(number, loss, layer_state, epoch_order, epoch_rates):
-            batch = tf.gather(epoch_order, number, axis=axis)
+        def step(done, layer_state, epoch):
+            batch = order[done]
             x = tf.gather(data.x, batch, axis=axis, batch_dims=axis)
             y = tf.gather(data.y, batch, axis=axis, batch_dims=axis)
             vector = tf.identity(self.vector.value)
             if self.scheduled:
-                self.optimizer.learning_rate.assign(epoch_rates[number])
-            batch_loss, layer_state = self._step(vector, layer_state, x, y, shares[number], knobs)
-            return number + 1, loss + batch_loss * portions[number], layer_state, epoch_order, epoch_rates
+                self.optimizer.learning_rate.assign(rates[done])
+            batch_loss, layer_state = self._step(vector, layer_state, x, y, shares[epoch.steps], knobs)
+            loss = epoch.loss + batch_loss * portions[epoch.steps]
+            return done + 1, layer_state, epoch._replace(steps=epoch.steps + 1, loss=loss)
 
-        def epoch(number, layer_state, kept, traces):
-            before = tf.identity(self.vector.value)
-            start = (0, tf.zeros(rows), layer_state, order[number], rates[number])
-            _, loss, layer_state, *_ = tf.while_loop(lambda number, *_: number < steps, step, start)
+        def end_of_epoch(ended, layer_state, epoch, kept, traces):
+            loss = epoch.loss
             if self.stops_early:
                 self.vector.assign(_where(kept.stopped, kept.vector, self.vector.value))
                 loss = tf.where(kept.stopped, kept.loss, loss)
-            if not self.probes:
-                return number + 1, layer_state, kept, [traces[0].write(number, loss)]
             vector = tf.identity(self.vector.value)
-            val_loss, gradient_norm, dead, saturated = self._measure(vector, layer_state, data, knobs)
-            moved = kernel_norms(vector - before, self.sizes) / tf.cast(steps, tf.float32)
-            update_ratio = tf.math.divide_no_nan(moved, kernel_norms(vector, self.sizes))
+            measured = [loss]
+            if self.probes:
+                val_loss, gradient_norm, dead, saturated = self._measure(vector, layer_state, data, knobs)
+                moved = kernel_norms(vector - epoch.start, self.sizes) / tf.cast(steps, tf.float32)
+                update_ratio = tf.math.divide_no_nan(moved, kernel_norms(vector, self.sizes))
+                measured += [val_loss, gradient_norm, update_ratio, dead, saturated]
             if self.stops_early:
                 kept = kept.after_epoch(vector, loss, val_loss, knobs.early_stopping)
-                self.vector.assign(_where(kept.stopped, kept.vector, vector))
-            measured = (loss, val_loss, gradient_norm, update_ratio, dead, saturated)
-            traces = [t.write(number, m) for t, m in zip(traces, measured, strict=True)]
-            return number + 1, layer_state, kept, traces
+                vector = _where(kept.stopped, kept.vector, vector)
+                self.vector.assign(vector)
+            traces = [t.write(ended, m) for t, m in zip(traces, measured, strict=True)]
+            return ended + 1, Epoch(tf.zeros_like(epoch.steps), vector, tf.zeros_like(loss)), kept, traces
+
+        def to_end_of_epoch(done, ended, layer_state, epoch, kept, traces):
+            """As many steps as the epoch still has, or the chunk."""
+            done, layer_state, epoch = tf.while_loop(
+                lambda done, _, epoch: (done < count) & (epoch.steps < steps), step, (done, layer_state, epoch)
+            )
+            ended, epoch, kept, traces = tf.cond(
+                tf.equal(epoch.steps, steps),
+                lambda: end_of_epoch(ended, layer_state, epoch, kept, traces),
+                lambda: (ended, epoch, kept, traces),
+            )
+            return done, ended, layer_state, epoch, kept, traces
 
         layers = len(self.shapes) // 2
         widths = {"gradient_norm": [layers], "update_ratio": [layers], "dead": [layers - 1], "saturated": [layers - 1]}
         traces = [
-            tf.TensorArray(tf.float32, tf.shape(order)[0], element_shape=[*rows, *widths.get(name, [])])
+            tf.TensorArray(tf.float32, tf.shape(order)[0] // steps + 1, element_shape=[*rows, *widths.get(name, [])])
             for name in (PER_EPOCH if self.probes else PER_EPOCH[:1])
         ]
-        start = (0, layer_state, kept, traces)
-        _, layer_state, kept, traces = tf.while_loop(lambda number, *_: number < epochs, epoch, start)
-        vector = tf.identity(self.vector.value)
-        shown = self._each(
-            lambda v, s, x: self.model.stateless_call(self._parts(v), s, x, training=False)[0],
-            kept.vector if self.stops_early else vector, layer_state, data.x_show,
+        start = (0, 0, layer_state, epoch, kept, traces)
+        *_, layer_state, epoch, kept, traces = tf.while_loop(lambda done, *_: done < count, to_end_of_epoch, start)
+        at = kept.vector if self.stops_early else epoch.start
+        outputs = self.model.outputs[0].shape[-1]
+        shown = tf.cond(
+            show,
+            lambda: self._each(
+                lambda v, s, x: self.model.stateless_call(self._parts(v), s, x, training=False)[0],
+                at, layer_state, data.x_show,
+            ),
+            lambda: tf.zeros([*rows, tf.shape(data.x_show)[-2], outputs]),
         )  # fmt: skip
-        state = vector, [tf.identity(v.value) for v in self.optimizer.variables], layer_state, kept
+        vector = tf.identity(self.vector.value)
+        state = vector, [tf.identity(v.value) for v in self.optimizer.variables], layer_state, epoch, kept
         traces = [trace.stack() for trace in traces]
         if not self.probes:
-            val_loss = tf.reduce_mean(self.loss(data.y_val, shown), -1) + self._penalty(vector, knobs)
+            val_loss = tf.reduce_mean(self.loss(data.y_val, shown), -1) + self._penalty(at, knobs)
             nothing = [tf.zeros([0, *rows, *widths[name]]) for name in PER_EPOCH[2:]]
             traces = [*traces, val_loss[None], *nothing]
         return state, traces, shown
@@ -274,7 +298,7 @@ class Graph:
         if self.members is None:
             weights, layer_state = weights[0], [state[0] for state in layer_state]
         kept = Kept.at_start(weights) if self.stops_early else ()
-        return weights, self.fresh_slots, layer_state, kept
+        return weights, self.fresh_slots, layer_state, Epoch.at_start(weights), kept
 
     def compiles(self, jit_compile, *shapes):
         """Whether a run on data of these shapes is to be compiled by XLA; "auto": from the second one on."""
@@ -292,7 +316,7 @@ class Graph:
                 self._traced = tf.function(self._chunk, autograph=False).get_concrete_function(*self._signature())
             if not compiled:
                 return self._traced(*arguments)
-        _, _, data, _, shares, _, _ = arguments
+        _, _, data, _, shares, *_ = arguments
         shapes = data["x"].shape, shares.shape
         if shapes not in self._compiled:
             Graph.compiled += 1
@@ -301,11 +325,12 @@ class Graph:
         return self._compiled[shapes](*arguments)
 
     def _signature(self):
-        """Fixed: the network and the number of members. Open: points, steps, batch size, epochs."""
+        """Fixed: the network and the number of members. Open: points, steps, batch size."""
         rows = () if self.members is None else (self.members,)
         features = self.model.inputs[0].shape[-1]
         layer_state = [tf.TensorSpec((*rows, 2), d.seed_generator.state.dtype) for d in self.dropouts]
         slots = [tf.TensorSpec(v.shape, v.dtype) for v in self.optimizer.variables]
+        epoch = Epoch(tf.TensorSpec((), tf.int32), tf.TensorSpec(self.vector.shape), tf.TensorSpec(rows))
         kept = Kept(*map(tf.TensorSpec, (self.vector.shape, *[rows] * 4)), tf.TensorSpec(rows, tf.bool))
         kept = kept if self.stops_early else ()
         data = {
@@ -313,14 +338,31 @@ class Graph:
             for name in ("x", "y", "x_val", "y_val", "x_show")
         }
         return (
-            (tf.TensorSpec(self.vector.shape), slots, layer_state, kept),
+            (tf.TensorSpec(self.vector.shape), slots, layer_state, epoch, kept),
             tf.TensorSpec([len(KNOBS)]),
             {**data, "shares": tf.TensorSpec((*rows, None))},
-            tf.TensorSpec((None, *rows, None, None), tf.int32),
+            tf.TensorSpec((None, *rows, None), tf.int32),
             tf.TensorSpec((None, *rows, None)),
-            tf.TensorSpec((None, None)),
+            tf.TensorSpec((None,)),
             tf.TensorSpec((), tf.int32),
+            tf.TensorSpec((), tf.bool),
         )
+
+
+class Epoch(NamedTuple):
+    """The epoch that is under way.
+
+    steps: how many it has made. start: the weights that it began with, for each member. loss: the sum over its steps so far.
+    """
+
+    steps: object
+    start: object
+    loss: object
+
+    @staticmethod
+    def at_start(weights):
+        """Before the first step; weights: ([members,] parameters)."""
+        return Epoch(np.int32(0), weights, np.zeros(weights.shape[:-1], "float32"))
 
 
 class Kept(NamedTuple):
@@ -470,16 +512,20 @@ class Dealer:
             self.sizes = [len(part) for part in np.array_split(np.arange(self.points), self.steps)]
             self.batch = max(self.sizes)
         self.rng = np.random.default_rng(order_seed(experiment))
+        self.left = np.zeros((0, self.batch), "int32")  # of an epoch that is dealt in part
 
-    def deal(self, epochs):
-        """Rows of the data for the next epochs: (epochs, steps, batch) int32, filled up with row 0."""
+    def deal(self, count):
+        """Rows of the data for the next steps: (count, batch) int32, filled up with row 0."""
         if self.steps == 1:  # one batch of everything: the order does not matter
-            return np.broadcast_to(np.arange(self.points, dtype="int32"), (epochs, 1, self.points))
+            return np.broadcast_to(np.arange(self.points, dtype="int32"), (count, self.points))
+        epochs = -(-(count - len(self.left)) // self.steps)
         order = np.zeros((epochs, self.steps, self.batch), "int32")
         real = self._real()
-        for epoch in range(epochs):
-            order[epoch, real] = self.rng.permutation(self.points)
-        return order
+        for epoch in order:
+            epoch[real] = self.rng.permutation(self.points)
+        order = np.concatenate([self.left, order.reshape(-1, self.batch)])
+        self.left = order[count:]
+        return order[:count]
 
     def shares(self):
         """What each row counts in its batch: (steps, batch) float32; 0 for filling."""
@@ -498,11 +544,38 @@ def _stacked(arrays):
     return np.stack([np.pad(a, [(0, n - k) for k, n in zip(a.shape, shape, strict=True)]) for a in arrays])
 
 
-def _chunks(experiment, seeds, members, jit_compile, seconds, x_show=None, probes=True):
-    """Train the experiment for some seeds: yields (traces so far, weights, predictions for x_show, ran) after each chunk.
+class Chunk(NamedTuple):
+    """How far a training has come.
+
+    traces: {name: (epochs, [members, …])} for each of PER_EPOCH. weights: ([members,] parameters) at the end of the last whole
+    epoch, or of the best one where early stopping keeps that. shown: ([members,] points, outputs), their predictions.
+    ran: ([members,]) how many epochs each has trained; who has stopped early trains no more. done: the share of the steps.
+    """
+
+    traces: dict
+    weights: np.ndarray
+    shown: np.ndarray
+    ran: np.ndarray
+    done: float
+
+
+def steps_of_chunk(done, wanted, steps, until):
+    """How many steps the chunk after the first `done` ones makes: `wanted`, but not past step number `until`.
+
+    A chunk that reaches the end of an epoch ends with one, because only there is something new to be seen.
+    """
+    end = min(done + wanted, until)
+    if end // steps > done // steps:
+        end = end // steps * steps
+    return end - done
+
+
+def chunks(experiment, seeds, members, jit_compile, seconds, show=None, probes=True, ends=()):
+    """Train the experiment for some seeds; yields a `Chunk` after each chunk, the same as before if no epoch has ended in it.
 
     members: None for one network, else len(seeds). seconds: how long a chunk may take, None for as long as it likes.
-    ran: ([members,]) how many epochs each has trained; who has stopped early trains no more.
+    show: problem -> inputs (points, inputs) whose predictions are wanted; the validation inputs if None.
+    ends: numbers of epochs after which a chunk has to end.
     """
     graph = graph_for(experiment, members, probes)
     experiments = [experiment.replace(seed=seed) for seed in seeds]
@@ -510,7 +583,7 @@ def _chunks(experiment, seeds, members, jit_compile, seconds, x_show=None, probe
     dealers = [Dealer(e) for e in experiments]
     data = {name: [getattr(p, name) for p in problems] for name in ("x", "y", "x_val", "y_val")}
     data["shares"] = [np.full(len(p.x), 1 / len(p.x), "float32") for p in problems]
-    data["x_show"] = data["x_val"] if x_show is None else [x_show]
+    data["x_show"] = [show(p) for p in problems] if show else data["x_val"]
     shares = [dealer.shares() for dealer in dealers]
     pick = _stacked if members else (lambda arrays: arrays[0])
     data = {name: tf.constant(pick(points)) for name, points in data.items()}
@@ -519,65 +592,88 @@ def _chunks(experiment, seeds, members, jit_compile, seconds, x_show=None, probe
     state = graph.first_state(experiment, seeds)
     compiled = graph.compiles(jit_compile, data["x"].shape, shares.shape)
 
-    at_once = EPOCHS_AT_ONCE if members is None or not probes else max(8, EPOCHS_AT_ONCE // members)
-    count = at_once if seconds is None else 1
-    pieces, done, everyone_stopped = [], 0, False
-    while done < experiment.epochs and not everyone_stopped:
-        count = min(count, at_once, experiment.epochs - done)
+    steps, total = steps_per_epoch(experiment), all_steps(experiment)
+    epochs_at_once = EPOCHS_AT_ONCE if members is None or not probes else max(8, EPOCHS_AT_ONCE // members)
+    at_once = min(epochs_at_once * steps, STEPS_AT_ONCE)
+    wanted = at_once if seconds is None else min(steps, FIRST_STEPS)
+    stops = sorted({*(end * steps for end in ends), total})
+    pieces, done, chunk, everyone_stopped = [], 0, None, False
+    while done < total and not everyone_stopped:
         began = time.perf_counter()
-        order = [dealer.deal(count) for dealer in dealers]
-        order = np.swapaxes(_stacked(order), 0, 1) if members else order[0]
+        count = steps_of_chunk(done, wanted, steps, next(stop for stop in stops if stop > done))
+        ended = (done + count) // steps - done // steps
+        order = pick([dealer.deal(count) for dealer in dealers])
+        order = np.swapaxes(order, 0, 1) if members else order
         rates = learning_rates(experiment, done, count)
         if compiled:  # XLA compiles for one shape
             order, rates = (
                 np.concatenate([a, np.zeros((at_once - count, *a.shape[1:]), a.dtype)]) for a in (order, rates)
             )
+        show_now = bool(ended or chunk is None)
         state, measured, shown = graph.run(
-            state, knobs, data, order, shares, rates, tf.constant(count), compiled=compiled
+            state, knobs, data, order, shares, rates, tf.constant(count), tf.constant(show_now), compiled=compiled
         )
-        pieces.append([trace.numpy()[:count] for trace in measured])
         done += count
-        if seconds is not None:
-            count = max(1, round(count * min(4.0, seconds / (time.perf_counter() - began))))
-        traces = {name: np.concatenate(parts) for name, parts in zip(PER_EPOCH, zip(*pieces, strict=True), strict=True)}
-        if not probes:
-            traces["val_loss"] = traces["val_loss"][-1:]
-        weights, _, _, kept = state
-        ran = np.full(weights.shape[:-1], done)
-        if graph.stops_early:
-            weights, ran = kept.vector, kept.ran.numpy().astype(int)
-            everyone_stopped = bool(np.all(kept.stopped))
+        if show_now:
+            pieces.append([trace.numpy()[:ended] for trace in measured])
+            chunk = _as_chunk(graph, state, pieces, shown.numpy())
+            # Of many networks the last to stop goes back to its best epoch in the epoch after.
+            settled = members is None or len(chunk.traces["loss"]) > np.max(chunk.ran)
+            everyone_stopped = graph.stops_early and bool(np.all(state[-1].stopped)) and settled
         if everyone_stopped:  # nothing changes any more
-            left = experiment.epochs - done
-            traces = {name: np.concatenate([t, np.repeat(t[-1:], left, axis=0)]) for name, t in traces.items()}
-        yield traces, weights.numpy(), shown.numpy(), ran
+            left = experiment.epochs - len(chunk.traces["loss"])
+            traces = {n: np.concatenate([t, np.repeat(t[-1:], left, axis=0)]) for n, t in chunk.traces.items()}
+            chunk = chunk._replace(traces=traces)
+        chunk = chunk._replace(done=1.0 if everyone_stopped else done / total)
+        if seconds is not None:
+            wanted = max(1, min(at_once, int(count * min(4.0, seconds / (time.perf_counter() - began)))))
+        yield chunk
 
 
-def stream(experiment, *, jit_compile=False, seconds=0.03, x_show=None):
+def _as_chunk(graph, state, pieces, shown):
+    """The `Chunk` of a state of a graph and of what it has measured so far, piece by piece."""
+    traces = {name: np.concatenate(parts) for name, parts in zip(PER_EPOCH, zip(*pieces, strict=True), strict=True)}
+    if not graph.probes:
+        traces["val_loss"] = traces["val_loss"][-1:]
+    *_, epoch, kept = state
+    weights = (kept.vector if graph.stops_early else epoch.start).numpy()
+    ran = kept.ran.numpy().astype(int) if graph.stops_early else np.full(weights.shape[:-1], len(traces["loss"]))
+    return Chunk(traces, weights, shown, ran, 0.0)
+
+
+def stream(experiment, *, jit_compile=False, seconds=0.03, x_show=None, within_epochs=False):
     """Train one network and yield the `Run` so far about every `seconds`; the last one is finished.
 
-    To drop the run, stop asking. x_show: (points, features) float32, inputs as the network sees them, whose predictions
-    stand in `Run.shown`; the validation inputs if None.
+    To drop the run, stop asking.
+
+    x_show: (points, features) float32, inputs as the network sees them, whose predictions stand in `Run.shown`; the validation
+    inputs if None.
+    within_epochs: whether to yield while an epoch is under way, too, so that the caller gets control back however long an epoch
+    takes: the same `Run` again, and before the end of the first epoch one without epochs, `len(run.loss) == 0`.
     """
     problem = make_problem(experiment)
     shapes = graph_for(experiment).shapes
     at = problem.x_val if x_show is None else np.concatenate([problem.x_val, x_show])
-    began = time.perf_counter()
-    for traces, weights, shown, ran in _chunks(experiment, [experiment.seed], None, jit_compile, seconds, at):
-        whole = len(traces["loss"]) == experiment.epochs
-        yield Run(
-            experiment=experiment,
-            problem=problem,
-            weights=_split(weights, shapes),
-            predictions=shown[: len(problem.x_val)],
-            shown=shown if x_show is None else shown[len(problem.x_val) :],
-            finished=whole,
-            seconds=time.perf_counter() - began,
-            **{name: trace[:ran] for name, trace in traces.items()},
-        )
+    began, run = time.perf_counter(), None
+    for chunk in chunks(experiment, [experiment.seed], None, jit_compile, seconds, lambda _: at):
+        news = len(chunk.traces["loss"]) > (len(run.loss) if run else 0)
+        if news or run is None:
+            run = Run(
+                experiment=experiment,
+                problem=problem,
+                weights=split_weights(chunk.weights, shapes),
+                predictions=chunk.shown[: len(problem.x_val)],
+                shown=chunk.shown if x_show is None else chunk.shown[len(problem.x_val) :],
+                finished=chunk.done == 1,
+                seconds=time.perf_counter() - began,
+                **{name: trace[: chunk.ran] for name, trace in chunk.traces.items()},
+            )
+        if news or within_epochs:
+            yield run
 
 
-def _split(vector, shapes):
+def split_weights(vector, shapes):
+    """A flat vector as kernels and biases of these shapes."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     return [part.reshape(shape) for part, shape in zip(np.split(vector, ends), shapes, strict=True)]
 
@@ -617,9 +713,11 @@ def train_seeds(experiment, seeds=100, *, probes=True, jit_compile=False, progre
     return study
 
 
-def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probes=True):
+def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probes=True, within_epochs=False):
     """Train many seeds and yield the `SeedStudy` so far about every `seconds`; the last one is finished.
 
+    within_epochs: whether to yield while an epoch is under way, too: then only `done` has grown, and before the end of the
+    first epoch of a block of seeds there are no losses, `study.loss.shape[1] == 0`.
     probes=False takes a third of the time: `val_loss` is measured after the last epoch only, (seeds, 1), and of what is
     measured in the layers there is nothing, (seeds, 0, layers). The training is the same.
     """
@@ -629,13 +727,15 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probe
     blocks = [seeds[i : i + at_once] for i in range(0, len(seeds), at_once)]
     finished = []
     for block in blocks:
+        epochs = 0
         # A last block that is not full is filled up, so that it runs on the same graph.
         filled = block + [block[-1]] * (len(blocks[0]) - len(block))
         problems = [make_problem(experiment.replace(seed=seed)) for seed in block]
-        for traces, weights, shown, ran in _chunks(
-            experiment, filled, len(filled), jit_compile, seconds, probes=probes
-        ):
-            errors = [p.error(answer) for p, answer in zip(problems, shown, strict=False)]
+        for chunk in chunks(experiment, filled, len(filled), jit_compile, seconds, probes=probes):
+            if not within_epochs and len(chunk.traces["loss"]) == epochs:
+                continue
+            epochs = len(chunk.traces["loss"])
+            errors = [p.error(answer) for p, answer in zip(problems, chunk.shown, strict=False)]
             part = SeedStudy(
                 experiment=experiment,
                 seeds=np.array(block),
@@ -643,12 +743,11 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probe
                 skill=np.array([skill(e, p) for e, p in zip(errors, problems, strict=True)]),
                 baseline=np.array([p.baseline for p in problems]),
                 noise_floor=np.array([p.noise_floor for p in problems]),
-                weights=weights[: len(block)],
-                epochs_run=ran[: len(block)],
-                **{name: np.swapaxes(trace, 0, 1)[: len(block)] for name, trace in traces.items()},
+                weights=chunk.weights[: len(block)],
+                epochs_run=chunk.ran[: len(block)],
+                **{name: np.swapaxes(trace, 0, 1)[: len(block)] for name, trace in chunk.traces.items()},
             )
-            share = part.loss.shape[1] / experiment.epochs
-            yield SeedStudy.joined([*finished, part], (len(finished) + share) / len(blocks))
+            yield SeedStudy.joined([*finished, part], (len(finished) + chunk.done) / len(blocks))
         finished.append(part)
     _trim()
 

@@ -10,6 +10,7 @@ import warnings
 import weakref
 from collections import OrderedDict
 from functools import lru_cache
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ from scipy.stats import binomtest
 
 from helpers import Experiment, train, train_seeds, training
 from helpers.catalog import ACTIVATIONS
-from helpers.models import build_model
+from helpers.models import build_model, learning_rates
 from helpers.problems import make_problem
 from helpers.run import PER_EPOCH
 from helpers.training import GRAPHS_KEPT, Dealer, Graph, graph_for, stream, stream_seeds
@@ -54,19 +55,18 @@ def fit(experiment, nudged=None):
     """
     problem = make_problem(experiment)
     dealer = Dealer(experiment)
-    order = dealer.deal(experiment.epochs)
+    order = dealer.deal(experiment.epochs * dealer.steps)
 
     def batches():
-        for epoch in order:
-            for rows, size in zip(epoch, dealer.sizes, strict=True):
-                yield problem.x[rows[:size]], problem.y[rows[:size]]
+        for rows, size in zip(order, itertools.cycle(dealer.sizes)):
+            yield problem.x[rows[:size]], problem.y[rows[:size]]
 
     model = build_model(experiment)
     if nudged is not None:
         flat = np.concatenate([w.numpy().ravel() for w in model.trainable_variables])
         flat[nudged] = np.nextafter(flat[nudged], np.float32(np.inf))
         shapes = [tuple(w.shape) for w in model.trainable_variables]
-        model.set_weights(training._split(flat, shapes))
+        model.set_weights(training.split_weights(flat, shapes))
     history = model.fit(
         batches(),
         steps_per_epoch=dealer.steps,
@@ -185,7 +185,7 @@ def test_dropout_switches_off_the_units_that_keras_switches_off():
 def test_the_first_weights_are_those_of_the_keras_model():
     for experiment in (SMALL, SMALL.replace(depth=0, seed=9), SMALL.replace(initializer="zeros")):
         shapes = graph_for(experiment).shapes
-        first = training._split(training.first_weights(experiment, [experiment.seed], shapes)[0], shapes)
+        first = training.split_weights(training.first_weights(experiment, [experiment.seed], shapes)[0], shapes)
         model = build_model(experiment)
         assert [tuple(w.shape) for w in model.trainable_variables] == shapes
         for mine, theirs in zip(first, model.trainable_variables, strict=True):
@@ -278,9 +278,8 @@ def test_early_stopping_stops_where_keras_stops_and_keeps_what_it_keeps(changes)
     problem, dealer = make_problem(experiment), Dealer(experiment)
 
     def batches():
-        for epoch in dealer.deal(experiment.epochs):
-            for rows, size in zip(epoch, dealer.sizes, strict=True):
-                yield problem.x[rows[:size]], problem.y[rows[:size]]
+        for rows, size in zip(dealer.deal(experiment.epochs * dealer.steps), itertools.cycle(dealer.sizes)):
+            yield problem.x[rows[:size]], problem.y[rows[:size]]
 
     model = build_model(experiment)
     stop = keras.callbacks.EarlyStopping(patience=experiment.early_stopping, restore_best_weights=True)
@@ -442,7 +441,7 @@ def test_values_never_trace_again(traces, members):
             outcomes.add(float(train_seeds(experiment, members).loss[0, 1]))
         else:
             outcomes.add(float(train(experiment, jit_compile=False).loss[1]))
-        for _ in itertools.islice(stream(experiment, seconds=0.001), 0 if members else 2):
+        for _ in itertools.islice(stream(experiment, seconds=0), 0 if members else 2):
             pass
     assert len(traces) == 1
     # And yet each value has its effect, but for weight decay, epochs and nesterov's own.
@@ -536,42 +535,139 @@ def test_the_cache_is_bounded_keeps_the_last_used_and_training_prints_nothing(tr
 # --- chunks ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}, {"optimizer": "sgd", "batch_size": None}])
-def test_chunks_do_not_change_results(changes):
-    experiment = SMALL.replace(epochs=200, **changes)
+@pytest.fixture
+def machine(monkeypatch):
+    """A clock on which only a step takes time, `machine.step` seconds; `machine.chunks` holds the steps of each chunk."""
+    machine = SimpleNamespace(now=0.0, step=1.0, chunks=[])
+    original = Graph.run
+
+    def run(self, *arguments, **options):
+        *_, count, _ = arguments
+        machine.chunks.append(int(count))
+        machine.now += machine.step * int(count)
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(Graph, "run", run)
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: machine.now))
+    return machine
+
+
+@pytest.mark.parametrize("within_epochs", [False, True])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {}, {"dropout": 0.3}, {"optimizer": "sgd", "batch_size": None}, {"batch_size": 1, "schedule": "cosine"},
+        {"batch_size": 1, "learning_rate": 0.1, "early_stopping": 3}, {"problem": "penguins", "batch_size": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_chunks_do_not_change_results(changes, within_epochs, machine):
+    experiment = SMALL.replace(**{"epochs": 20} | changes)
     whole = train(experiment, jit_compile=False)
-    parts = list(stream(experiment, seconds=0.001))
-    assert len(parts) > 5
+    machine.chunks.clear()
+    parts = list(stream(experiment, seconds=0, within_epochs=within_epochs))
+    assert set(machine.chunks[1:]) == {1}  # there is no time for more
     assert [part.finished for part in parts] == [False] * (len(parts) - 1) + [True]
     assert same_run(parts[-1], whole)
-    done = [len(part.loss) for part in parts]
-    assert done == sorted(set(done))
     for part in parts:
         np.testing.assert_array_equal(part.loss, whole.loss[: len(part.loss)])
         assert part.predictions.shape == whole.predictions.shape
+    done = [len(part.loss) for part in parts]
+    if within_epochs:
+        assert len(done) == len(machine.chunks)
+        assert {0, *done} == set(range(len(whole.loss) + 1))
+        assert all((one is other) == (len(one.loss) == len(other.loss)) for one, other in itertools.pairwise(parts))
+    else:
+        assert done == list(range(1, len(whole.loss) + 1))
 
 
-def test_chunks_of_many_seeds_do_not_change_results():
-    experiment = SMALL.replace(epochs=60)
-    whole = train_seeds(experiment, 3)
-    parts = list(stream_seeds(experiment, 3, seconds=0.001))
-    assert len(parts) > 3
+@pytest.mark.parametrize("probes", [True, False])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"batch_size": 1, "epochs": 5}, {"batch_size": 1, "dropout": 0.2, "schedule": "warmup", "epochs": 5},
+     {"learning_rate": 0.1, "early_stopping": 3}],
+    ids=str,
+)  # fmt: skip
+def test_chunks_of_many_seeds_do_not_change_results(changes, probes, machine):
+    experiment = SMALL.replace(**{"epochs": 20} | changes)
+    whole = train_seeds(experiment, 3, probes=probes)
+    parts = list(stream_seeds(experiment, 3, seconds=0, probes=probes, within_epochs=True))
     assert [part.done for part in parts] == sorted({part.done for part in parts})
+    assert len({part.loss.shape[1] for part in parts}) > 3
     assert parts[-1].done == whole.done == 1
-    for name in (*PER_EPOCH, "skill", "weights"):
+    for name in (*PER_EPOCH, "skill", "weights", "epochs_run"):
         np.testing.assert_array_equal(getattr(parts[-1], name), getattr(whole, name))
+    fewer = list(stream_seeds(experiment, 3, seconds=0, probes=probes))
+    assert [part.loss.shape[1] for part in fewer] == sorted({part.loss.shape[1] for part in parts} - {0})
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 100, None])
+@pytest.mark.parametrize("step", [0.0001, 0.0011, 0.013, 0.03])
+def test_no_chunk_takes_longer_than_it_may(machine, batch_size, step):
+    machine.step = step
+    experiment = SMALL.replace(samples=300, batch_size=batch_size, epochs=3)
+    *_, run = stream(experiment, seconds=0.03)
+    steps = len(run.loss) * Dealer(experiment).steps
+    assert sum(machine.chunks) == steps
+    first, *others = machine.chunks
+    assert first <= 16
+    assert all(count * step < 0.0301 for count in others)
+    # And few are shorter than they must be: those while it finds out, and one at the end of each epoch.
+    full = min(int(0.03 / step + 1e-9), 4096)
+    assert len(machine.chunks) <= 12 + 3 + steps // full
+
+
+def test_many_seeds_are_interrupted_as_soon_as_one(machine):
+    machine.step = 0.02
+    within = [
+        study.done for study in stream_seeds(SMALL.replace(samples=300, batch_size=1, epochs=1), 5, within_epochs=True)
+    ]
+    assert max(machine.chunks[1:]) == 5  # a tenth of a second
+    assert len(within) == len(machine.chunks) > 50
+
+
+def test_without_a_limit_a_short_training_is_one_chunk_and_a_long_one_is_cut(machine):
+    train(SMALL, jit_compile=False)
+    assert machine.chunks == [150]
+    machine.chunks.clear()
+    train(SMALL.replace(samples=5000, batch_size=1, epochs=1), jit_compile=False)
+    assert machine.chunks == [4096, 904]
+
+
+def test_before_the_end_of_the_first_epoch_a_run_is_the_untrained_network():
+    grid = np.linspace(-5, 5, 17, dtype="float32")[:, None]
+    run = next(stream(SMALL.replace(batch_size=1), seconds=0, x_show=grid, within_epochs=True))
+    model = build_model(run.experiment)
+    assert not run.finished
+    assert run.loss.shape == run.val_loss.shape == (0,)
+    assert run.gradient_norm.shape == run.update_ratio.shape == (0, 3)
+    assert run.dead.shape == run.saturated.shape == (0, 2)
+    assert run.diverged_at is None
+    for mine, theirs in zip(run.weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_allclose(run.predictions, model.predict(run.problem.x_val, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(run.shown, model.predict(grid, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "exponential", "warmup"])
+def test_a_step_has_the_same_rate_however_many_are_asked_for(schedule):
+    experiment = Experiment(schedule=schedule, samples=100, batch_size=10, epochs=300)
+    rates = learning_rates(experiment, 0, 3000)
+    for count in (1, 7, 1024, 2999):
+        pieces = [learning_rates(experiment, i, min(count, 3000 - i)) for i in range(0, 3000, count)]
+        np.testing.assert_array_equal(np.concatenate(pieces), rates)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_runs_that_take_turns_on_one_graph_do_not_disturb_each_other(traces, dropout):
-    one = SMALL.replace(epochs=60, dropout=dropout)
+    one = SMALL.replace(epochs=20, dropout=dropout)
     other = one.replace(seed=4, learning_rate=0.1, l2=0.01, samples=31, dropout=2 * dropout)
     alone = [train(experiment, jit_compile=False) for experiment in (one, other)]
-    turns = zip(stream(one, seconds=0.001), stream(other, seconds=0.001), strict=False)
+    turns = list(zip(stream(one, seconds=0), stream(other, seconds=0), strict=True))
+    assert len(turns) == 20
     for first, second in turns:
         np.testing.assert_array_equal(first.loss, alone[0].loss[: len(first.loss)])
         np.testing.assert_array_equal(second.loss, alone[1].loss[: len(second.loss)])
-    assert min(len(first.loss), len(second.loss)) > 10
     assert len(traces) == 1
 
 
@@ -580,7 +676,7 @@ def test_a_dropped_run_leaves_nothing_behind():
     options = tf.config.optimizer.get_experimental_options()
     expected = train(experiment, jit_compile=False)
     for _ in range(3):
-        dropped = stream(experiment.replace(learning_rate=1000.0, seed=8), seconds=0.001)
+        dropped = stream(experiment.replace(learning_rate=1000.0, seed=8), seconds=0)
         next(dropped)
         next(dropped)
         assert tf.config.optimizer.get_experimental_options() == options

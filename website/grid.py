@@ -11,16 +11,16 @@ import numpy as np
 from helpers import plots
 from helpers.diagnosis import findings
 from helpers.experiment import Experiment
-from helpers.models import build_model, learning_rates, steps_per_epoch
+from helpers.models import build_model, steps_per_epoch
 from helpers.problems import make_problem
-from helpers.run import LEARNED, PER_EPOCH, Run, skill
-from helpers.training import KNOBS, Dealer, Graph, _split, _stacked, graph_for
+from helpers.run import LEARNED, Run, skill
+from helpers.training import Graph, graph_for, split_weights
+from helpers.training import chunks as chunks_of_training
 
 SEEDS = 10
 CURVE_POINTS = 48  # of a loss by epoch
 FIT_POINTS = {"curve": 49, "surface": 20}  # of a line; of each side of a surface
 IN_CHUNK = 30  # trainings: what an interruption costs, and what one process does before it takes the next
-EPOCHS_AT_ONCE = 128
 WORTH_COMPILING = (
     8000  # steps of a chunk from which on XLA, which takes about two seconds to compile, saves more than that
 )
@@ -96,44 +96,21 @@ def results(chunk):
 
 
 def _on_the_way(training, compiled):
-    """Train; yields (epochs, traces so far, weights, predictions, ran) at each of the ends.
-
-    traces: a dict of (epochs, members, …). predictions: (members, validation points + points of the picture, outputs).
-    """
-    experiments = [training.experiment.replace(seed=seed, epochs=max(training.ends)) for seed in training.members]
-    whole = experiments[0]
-    graph = graph_for(whole, len(experiments))
-    problems = [make_problem(e) for e in experiments]
-    dealers = [Dealer(e) for e in experiments]
-    data = {name: [getattr(p, name) for p in problems] for name in ("x", "y", "x_val", "y_val")}
-    data["shares"] = [np.full(len(p.x), 1 / len(p.x), "float32") for p in problems]
-    data["x_show"] = [np.concatenate([p.x_val, _inputs_shown(p)]) for p in problems]
-    data = {name: _stacked(arrays) for name, arrays in data.items()}
-    shares = np.swapaxes(_stacked([dealer.shares() for dealer in dealers]), 0, 1)
-    knobs = np.array([getattr(whole, knob) for knob in KNOBS], "float32")
-    state, pieces, done = graph.first_state(whole, training.members), [], 0
-    at_once, everyone_stopped = min(EPOCHS_AT_ONCE, max(training.ends)), False
-    for end in training.ends:
-        while done < end and not everyone_stopped:
-            count = min(at_once, end - done)
-            order = np.swapaxes(_stacked([dealer.deal(count) for dealer in dealers]), 0, 1)
-            rates = learning_rates(whole, done, count)
-            if compiled:  # for one shape
-                order, rates = (
-                    np.concatenate([a, np.zeros((at_once - count, *a.shape[1:]), a.dtype)]) for a in (order, rates)
-                )
-            state, measured, shown = graph.run(
-                state, knobs, data, order, shares, rates, np.int32(count), compiled=compiled
-            )
-            pieces.append([trace.numpy()[:count] for trace in measured])
-            done += count
-            everyone_stopped = graph.stops_early and bool(np.all(state[3].stopped))
-        traces = {name: np.concatenate(parts) for name, parts in zip(PER_EPOCH, zip(*pieces, strict=True), strict=True)}
-        weights, _, _, kept = state
-        ran = np.full(len(experiments), end)
-        if graph.stops_early:
-            weights, ran = kept.vector, kept.ran.numpy().astype(int)
-        yield end, traces, [_split(row, graph.shapes) for row in np.asarray(weights)], shown.numpy(), ran
+    """Train; yields (epochs, chunk) at each of the ends, the `Chunk` with predictions for the validation points and the picture's."""
+    whole = training.experiment.replace(epochs=max(training.ends))
+    ends = list(training.ends)
+    for chunk in chunks_of_training(
+        whole,
+        training.members,
+        len(training.members),
+        jit_compile=compiled,
+        seconds=None,
+        show=lambda problem: np.concatenate([problem.x_val, _inputs_shown(problem)]),
+        ends=ends,
+    ):
+        # Where all networks have stopped early, one chunk is the end of all that is left.
+        while ends and ends[0] <= len(chunk.traces["loss"]):
+            yield ends.pop(0), chunk
 
 
 def points_shown(problem):
@@ -156,20 +133,21 @@ def _inputs_shown(problem):
 def _results(training, compiled):
     problems = [make_problem(training.experiment.replace(seed=seed)) for seed in training.members]
     found = []
-    for end, traces, weights, answers, ran in _on_the_way(training, compiled):
+    shapes = graph_for(training.experiment, len(problems)).shapes
+    for end, chunk in _on_the_way(training, compiled):
         count = len(problems[0].x_val)
-        skills = np.array([skill(p.error(a[:count]), p) for p, a in zip(problems, answers, strict=True)])
+        skills = np.array([skill(p.error(a[:count]), p) for p, a in zip(problems, chunk.shown, strict=True)])
         for seed in training.shown:
             i = training.members.index(seed)
             run = Run(
                 experiment=training.experiment.replace(epochs=end, seed=seed),
                 problem=problems[i],
-                weights=weights[i],
-                predictions=answers[i, :count],
-                shown=answers[i, count:],
+                weights=split_weights(chunk.weights[i], shapes),
+                predictions=chunk.shown[i, :count],
+                shown=chunk.shown[i, count:],
                 finished=True,
                 seconds=0.0,
-                **{name: trace[: ran[i], i] for name, trace in traces.items()},
+                **{name: trace[: min(end, chunk.ran[i]), i] for name, trace in chunk.traces.items()},
             )
             found.append(_kept(run, skills[: len(training.seeds)]))
     return found
