@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .evidence import from_logits, stages
+from .evidence import first_line, from_logits, only, output_stage, stages
 from .trials import Loop, Order
 
 SEEDS = 3
@@ -18,7 +18,7 @@ DEAD_BELOW = 1e-6
 FLAT_BELOW = 0.04  # the slope of a sigmoid or tanh, as a share of its steepest
 LOOK_AT = 256  # points
 CHUNK_SECONDS = 0.5
-FIRST_STEPS = 50  # of a run, to see how long one takes
+PREDICTED_AT_ONCE = 2_000_000  # numbers that go into a network
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,25 +50,30 @@ class Outcome:
 
 
 class Bench:
-    """Trains patients, all from the same seeds, until `deadline` (of time.perf_counter).
+    """Trains patients, all from the same seeds, until `deadline` (of `clock`).
 
     points: how many points an epoch of the caller has; it may be more than there are to train on.
-    tell: called before each chunk of work; may raise to stop.
+    tell: called before each chunk of work; a KeyboardInterrupt of it ends the work. clock: gives seconds.
     """
 
-    def __init__(self, points, deadline, seeds=SEEDS, tell=lambda: None):
-        self.points, self.deadline, self.tell = points, deadline, tell
+    def __init__(self, points, deadline, seeds=SEEDS, tell=lambda: None, clock=time.perf_counter):
+        self.points, self.deadline, self.tell, self.clock = points, deadline, tell, clock
         self.seeds = range(seeds)
         self.loops = {}
+        self.setup = 0.0  # the longest that the first step of a loop has taken, with the making of its graph
 
     @property
     def left(self):
         """Seconds that are left."""
-        return self.deadline - time.perf_counter()
+        return self.deadline - self.clock()
+
+    def can_begin(self, program, spare=0.0):
+        """Whether there is time left to train a program, and `spare` seconds more."""
+        return self.left > max(spare, 0.0 if _key(program) in self.loops else self.setup)
 
     def loop(self, program):
         """The training loop of a program: programs that differ in first weights or rates only share one."""
-        key = json.dumps([_without_starts(program.config), program.optimizer, program.batch_size, str(program.loss)])
+        key = _key(program)
         if key not in self.loops:
             if len(self.loops) >= LOOPS_KEPT:
                 del self.loops[next(iter(self.loops))]
@@ -81,44 +86,62 @@ class Bench:
 
     def run(self, patient, seconds=np.inf):
         """The `Outcome` of a patient, after at most about `seconds`."""
-        end = min(self.deadline, time.perf_counter() + seconds)
+        began = self.clock()
+        end = min(self.deadline, began + seconds)
         planned, data = self.steps(patient), patient.data
         try:
+            new = _key(patient.program) not in self.loops
             loop = self.loop(patient.program)
             state = loop.first_state(patient.program, self.seeds)
-            x, y = tf.constant(data.x), tf.constant(data.y)
+            x, y = tf.constant(data.inputs), tf.constant(data.y)
             orders = [Order(data.points, min(patient.program.batch_size, data.points), seed) for seed in self.seeds]
             logits = is_logits(patient.program)
-            done, per_step, marks = 0, None, []
+            done, per_step, marks, over = 0, None, [], False
             losses, since = [], []
-            while done < planned and (not done or time.perf_counter() < end):
+            while done < planned and not over:
                 self.tell()
                 mark = -(-planned * (len(marks) + 1) // CHECKPOINTS)
                 count = mark - done
-                count = max(1, min(count, int(CHUNK_SECONDS / per_step) if per_step else FIRST_STEPS))
+                count = max(1, min(count, int(CHUNK_SECONDS / per_step) if per_step else 1))
                 rates = patient.program.rates(np.arange(done, done + count)) * patient.rate
                 order = np.stack([each.deal(count) for each in orders], axis=1)
-                began = time.perf_counter()
+                start = self.clock()
                 state, loss = loop.train(state, x, y, order, rates.astype("float32"))
-                spent = (time.perf_counter() - began) / count
-                per_step = min(spent, per_step or spent)
+                now = self.clock()
+                if new and not done:
+                    self.setup = max(self.setup, now - began)
+                per_step = min((now - start) / count, per_step or np.inf)
                 done += count
                 since.append(loss)
-                if done >= mark or time.perf_counter() >= end:
-                    answers = loop.answers(state, x)
+                over = now >= end
+                if done >= mark or over:
+                    answers = self._answers(loop, state, x)
                     marks.append([data.skill(each, logits) for each in answers])
                     losses.append(np.concatenate(since).mean(axis=0))
                     since = []
-        except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
-            return Outcome(patient, planned=planned, error=str(error).strip().splitlines()[0])
+        except Exception as error:  # a layer or loss that is not Keras's may raise anything
+            return Outcome(patient, planned=planned, error=first_line(error))
         train, held = np.moveaxis(np.array(marks), -1, 0)
         return Outcome(patient, train, held, np.array(losses), done, planned, answers, state)
 
+    def _answers(self, loop, state, x):
+        """Predictions of every copy, for some points at a time, so that images do not fill the memory."""
+        rows = max(1, PREDICTED_AT_ONCE // (len(self.seeds) * max(1, int(np.prod(x.shape[1:])))))
+        return np.concatenate([loop.answers(state, x[i : i + rows]) for i in range(0, len(x), rows)], axis=1)
+
 
 def is_logits(program):
-    """Whether the answers of a program are logits."""
-    found = stages(program.layers)
-    return bool(found) and from_logits(keras.losses.get(program.loss)) and found[-1].activation == "linear"
+    """Whether the answers of a program are logits; None if that cannot be known."""
+    output = output_stage(program.layers)
+    if output is not None and output.activation in ("sigmoid", "softmax"):
+        return False
+    return from_logits(program.loss)
+
+
+def _key(program):
+    """What programs have in common that can be trained by one loop."""
+    parts = [_without_starts(program.config), program.optimizer, program.batch_size, id(program.model)]
+    return json.dumps([*parts, str(program.loss)], default=repr)
 
 
 def _without_starts(config):
@@ -158,7 +181,7 @@ def look(loop, patient, state, member):
         variable.assign(value)
     for variable, value in zip(model.non_trainable_variables, state[2], strict=True):
         variable.assign(value[member])
-    x, y = data.x[: min(data.points, LOOK_AT)], data.y[: min(data.points, LOOK_AT)]
+    x, y = data.inputs[: min(data.points, LOOK_AT)], data.y[: min(data.points, LOOK_AT)]
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     by_name = {layer.name: layer for layer in layers}
     names = [layer["config"]["name"] for layer in program.layers]
@@ -167,7 +190,7 @@ def look(loop, patient, state, member):
     values = [v.numpy().reshape(len(x), -1) for v in tf.nest.flatten(outputs([x], training=False))]
     kernels = [by_name[names[stage.index]].kernel for stage in found]
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(loop.loss(y, model(x, training=False)))
+        loss = tf.reduce_mean(loop.loss(y, only(model(x, training=False))))
     gradients = tape.gradient(loss, [kernel.value for kernel in kernels])
     norms = [np.nan if g is None else float(tf.norm(g)) for g in gradients]
     dead, saturated = [], []

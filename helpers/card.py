@@ -76,6 +76,9 @@ def _headline(diagnosis):
     took = f"({diagnosis.seconds:.0f} s, {diagnosis.seeds} seeds for each trial)"
     if diagnosis.healthy:
         return f"Healthy: it reaches a skill of {diagnosis.skill:.2f}; what can be learned is about {diagnosis.goal:.2f}. {took}"
+    if diagnosis.healthy is None:
+        so_far = "nothing was trained" if np.isnan(diagnosis.skill) else f"a skill of {diagnosis.skill:.2f} so far"
+        return f"There was not enough time to tell whether it learns: {so_far}. Give it a larger budget. {took}"
     if np.isnan(diagnosis.skill):
         return f"It cannot learn from these data. {took}"
     skill = "below 0" if diagnosis.skill < 0 else f"of {diagnosis.skill:.2f}"

@@ -16,13 +16,13 @@ from . import card
 from .bench import SEEDS, Bench, Outcome, look
 from .causes import CAUSES
 from .diagnosis import Finding
-from .evidence import WORST, breaches, data_of, from_logits, loss_name, other_layers, reach_in_order, stages
+from .evidence import WORST, breaches, data_of, from_logits, loss_name, other_layers, output_stage, reach_in_order
 from .models import build_model
 from .remedies import Patient, Remedy, filled, mended_contract, plain_network, remedies_for
 from .run import Run
 from .suspects import suspects
 from .training import _quick_start
-from .trials import WHOLE_KERNELS, program_of, random_state_kept
+from .trials import WHOLE_KERNELS, program_of, random_state_kept, refusal
 
 ENOUGH = 0.85  # of what can be learned: from here on a network is not ill
 PASSABLE = 0.7  # from here on it is ill only if a remedy works whose cause is PLAIN, suspected this much
@@ -32,7 +32,15 @@ NOTHING = 0.1  # where nothing learns more than this of held-out points, there i
 ROUNDS = 4  # of mending one thing after the other
 LEAST_SUSPICION = 0.12
 LEAST_TIME = 0.05  # of the budget, to begin something new
+COLUMNS_LOOKED_AT = 64
+NEVER_A_NUMBER = "A column that never varies becomes NaN when it is divided by its standard deviation of 0."
 STAGES_OF_BENDS = ("vanishing_gradient", "dead_relu", "saturated_activation", "capacity_too_low")
+
+
+def _first_known(x):
+    """The first number of each column, or 0."""
+    rows = np.isfinite(x).argmax(axis=0)
+    return np.nan_to_num(x[rows, np.arange(x.shape[1])], posinf=0.0, neginf=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +83,12 @@ class Trial:
 class Diagnosis:
     """What `diagnose` found. findings: the most likely cause first; empty if the network is healthy.
 
+    healthy: None if the budget was over before that could be told; then the findings, if any, are only suspicions.
     skill: of the network as it is, the median of some seeds, 0 for a constant and 1 for perfect. goal: what can be learned.
     trials: what was tried. notes: what could not be tried. seeds: how many for each trial. seconds: how long it took.
     """
 
-    healthy: bool
+    healthy: bool | None
     findings: list
     skill: float
     goal: float
@@ -101,8 +110,9 @@ class Diagnosis:
 
 
 def diagnose(
-    model, x=None, y=None, *, validation_data=None, epochs=100, batch_size=32, budget=30.0, seeds=SEEDS, tell=None
-):
+    model, x=None, y=None, *, validation_data=None, epochs=100, batch_size=32, budget=30.0, seeds=SEEDS, tell=None,
+    clock=time.perf_counter,
+):  # fmt: skip
     """Find out why a Keras model does not learn, try the repair, and return a `Diagnosis`.
 
     The model, its weights, its optimizer and the data are left as they are.
@@ -115,8 +125,10 @@ def diagnose(
         budget: seconds. An interrupted or expired search answers from what it has tried.
         seeds: how many times each trial is trained.
         tell: called with (share of the budget that is spent, what is being tried); if None, a progress bar in a notebook.
+        clock: gives the seconds that the budget is counted in.
 
-    ValueError if the model is not compiled, or if x and y are empty, not numbers or of different lengths.
+    ValueError if the model is not compiled, has several inputs or outputs or a training step of its own, or if x and y are
+    empty, not numbers or of different lengths.
     """
     if isinstance(model, Run):
         run, e = model, model.experiment
@@ -124,19 +136,27 @@ def diagnose(
         x, y, validation_data = problem.x, problem.y, (problem.x_val, problem.y_val)
         epochs, batch_size = e.epochs, e.batch_size or len(problem.x)
     _check(model, x, y, epochs, batch_size, budget, seeds)
-    with random_state_kept():
-        return _Examination(model, x, y, validation_data, epochs, batch_size, budget, seeds, tell).diagnosis()
+    with random_state_kept(), _quick_start(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Keras warns of is told as a finding
+        return _Examination(model, x, y, validation_data, epochs, batch_size, budget, seeds, tell, clock).diagnosis()
 
 
 def _check(model, x, y, epochs, batch_size, budget, seeds):
     if not isinstance(model, keras.Model):
         raise ValueError(f"diagnose takes a keras.Model or a Run, not {type(model).__name__}.")
-    if getattr(model, "optimizer", None) is None or model.loss is None:
+    if getattr(model, "optimizer", None) is None or all(loss is None for loss in keras.tree.flatten(model.loss)):
         raise ValueError("The model is not compiled: call model.compile(optimizer=…, loss=…) first.")
+    for name in ("train_step", "compute_loss"):
+        if not getattr(type(model), name).__module__.startswith("keras."):
+            raise ValueError(
+                f"The model has its own {name}, which diagnose cannot follow: it trains by the compiled loss."
+            )
     if not model.built:
         raise ValueError(
             "The model has no weights yet: start it with keras.Input((inputs,)), or call it on a batch once."
         )
+    if not model.trainable_variables:
+        raise ValueError("The model has no trainable weights: set trainable = True for the layers that are to learn.")
     if x is None or y is None:
         raise ValueError("Give the data that it is trained on: diagnose(model, x, y, epochs=…, batch_size=…).")
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("seeds", seeds)):
@@ -149,32 +169,32 @@ def _check(model, x, y, epochs, batch_size, budget, seeds):
 class _Examination:
     """One call of `diagnose`, from the first look to the findings."""
 
-    def __init__(self, model, x, y, validation_data, epochs, batch_size, budget, seeds, tell):
-        self.began, self.budget, self.tell = time.perf_counter(), budget, tell or card.progress()
+    def __init__(self, model, x, y, validation_data, epochs, batch_size, budget, seeds, tell, clock):
+        self.clock, self.began, self.budget, self.tell = clock, clock(), budget, tell or card.progress()
         self.data = data_of(model, x, y, validation_data)
-        self.raw = np.asarray(x), np.asarray(y)
-        self.program = program_of(model, epochs, batch_size)
+        self.raw = x, y
+        self.program = program_of(model, epochs, batch_size, self.data.loss)
         self.what = "the network as it is"
-        self.bench = Bench(len(x), self.began + budget, seeds, self._tell)
+        self.bench = Bench(self.data.given, self.began + budget, seeds, self._tell, clock)
         self.findings, self.trials, self.notes = [], [], []
         self.skill, self.goal = np.nan, np.nan
         self.healthy = False
+        self.cut = False  # whether there was no time to train the network as it is, or to see what can be learned
+        self.certain = False  # whether something is wrong with data, output or loss, however it is trained
         kind = self.program.optimizer["class_name"].lower()
-        if kind in WHOLE_KERNELS:
-            rate = float(self.program.rates(np.zeros(1, int))[0])
+        if kind in WHOLE_KERNELS or not self.program.optimizer_can_be_copied():
+            rate = Patient(self.program, self.data).learning_rate
             self.program = self.program.with_optimizer("adam", rate)
             self.notes.append(f"Copies of a network cannot share {kind}: adam with the same rate stands in for it.")
         held = len(self.data.x) - self.data.points
         self.margin = 1 / np.sqrt(held) if held else 0.0  # by how much a skill over so few points may be off
 
     def _tell(self):
-        self.tell(min(1.0, (time.perf_counter() - self.began) / self.budget), self.what)
+        self.tell(min(1.0, (self.clock() - self.began) / self.budget), self.what)
 
     def diagnosis(self):
         try:
-            with _quick_start(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what Keras warns of is told as a finding
-                self._examine()
+            self._examine()
         except KeyboardInterrupt:
             self.notes.append(f"Interrupted while trying {self.what}.")
         if self.bench.left <= 0:
@@ -185,7 +205,10 @@ class _Examination:
                 findings.append(finding)
                 seen.add(finding.cause)
         self.tell(1.0, "done")
-        seconds = time.perf_counter() - self.began
+        proved = self.certain or any(finding.verified for finding in findings)
+        if not self.healthy and (not findings or (self.cut and not proved)):
+            self.healthy = None
+        seconds = self.clock() - self.began
         return Diagnosis(
             self.healthy, findings, self.skill, self.goal, self.trials, self.notes, len(self.bench.seeds), seconds
         )  # fmt: skip
@@ -196,16 +219,21 @@ class _Examination:
         patient = Patient(self.program, self.data)
         if self.program.model is not None:
             self.notes.append(
-                "Its layers cannot be taken apart (only Sequential and functional models can), so they were left."
+                "Its layers cannot be taken apart (only those of Sequential and functional models can, if Keras can make them "
+                "anew from their configuration), so they were left."
             )
         elif others := other_layers(self.program.layers):
             self.notes.append(
                 f"Layers of the kind {', '.join(others)} were trained, but not looked into and not changed."
             )
         if not self._data_can_be_learned():
+            self.certain = True
             return
         holes = not np.isfinite(self.data.flat).all()
         outcome = self._run(patient, 0.6)
+        self.cut = not outcome.error and outcome.steps < outcome.planned
+        if outcome.error and not refusal(self.program, self.data):
+            raise ValueError(f"diagnose trains copies of a model side by side, and this one cannot be: {outcome.error}")
         self.goal = self._goal()
         self.skill = self._skill(outcome)
         if not holes and not outcome.error and self._is_well(outcome) and not self._much_more_is_possible(patient):
@@ -216,8 +244,10 @@ class _Examination:
             if self._is_well(outcome):
                 return
         patient, outcome = self._contract(patient, outcome)
+        self.certain = bool(self.findings)
         if self.goal < NOTHING:
             self._nothing_to_learn()
+            self.certain = True
             return
         self._mend(patient, outcome)
         if self.skill >= PASSABLE * self.goal and not self._is_beyond_doubt():
@@ -245,6 +275,14 @@ class _Examination:
             )
             return False
         x = data.flat[: data.points]
+        known = np.isfinite(x)
+        if not known.all() and not (known & (x != _first_known(x))).any():
+            self._found(
+                "missing_values",
+                f"No input varies, and {(~known).any(axis=0).mean():.0%} of them are not numbers.",
+                f"Look where the inputs get lost. {NEVER_A_NUMBER}",
+            )
+            return False
         if (x == x[0]).all():
             self._found("label_or_data_bug", "All points have the same inputs.", "Look where the inputs get lost.")
             return False
@@ -259,36 +297,48 @@ class _Examination:
 
     def _goal(self):
         """What can be learned, as far as it can be told without the network."""
-        return min(self.data.reach, 1.0) if self.data.has_held_out else self.data.ceiling
+        if not self.data.has_held_out:
+            return self.data.ceiling
+        reach = self.data.reach(self._in_time)
+        if np.isnan(reach):
+            self.cut = True
+            return self.data.ceiling
+        return min(reach, 1.0)
+
+    def _in_time(self):
+        return self.bench.left > 0
 
     def _much_more_is_possible(self, patient):
         """Whether a plain network learns far more, where the models of `Data.reach` have learned little."""
         if self.goal > 0.8 or not self.data.has_held_out:
             return False
         self.what = "a plain network"
-        outcome = self._run(plain_network(patient), 0.2)
-        if self._skill(outcome) > self.skill + 0.25:
+        outcome = self._try(plain_network(patient), 0.2)
+        if outcome is not None and self._skill(outcome) > self.skill + 0.25:
             self.goal = self._skill(outcome)
             return True
         return False
 
     def _holes(self, patient, before):
-        share = float((~np.isfinite(self.data.flat)).any(axis=1).mean())
+        known = np.isfinite(self.data.flat)
+        empty = np.flatnonzero(~known.any(axis=0))
         self.what = "missing values filled in"
         mended = patient.having(data=filled(self.data))
-        after = self._run(mended, 0.25)
+        after = self._try(mended, 0.25)
+        told = f"{(~known).any(axis=1).mean():.1%} of the points have inputs that are not numbers. "
+        if len(empty):
+            told = f"Input {empty[0] + 1} is a number for no point. "
         self._found(
-            "missing_values",
-            f"{share:.1%} of the points have inputs that are not numbers. One of them makes every weight NaN in the first step.",
-            "Fill them in (SimpleImputer), or leave these points out.",
+            "missing_values", told + "One of them makes every weight NaN in the first step.",
+            f"Leave it out. {NEVER_A_NUMBER}" if len(empty) else "Fill them in (SimpleImputer), or leave these points out.",
             before, after, mended,
         )  # fmt: skip
         self.data = mended.data
         self.goal = self._goal()
-        return mended, after
+        return mended, after or before
 
     def _nothing_to_learn(self):
-        shift, reach = reach_in_order(*self.raw, self.data.task)
+        shift, reach = reach_in_order(*self.raw, self.data.task, in_time=self._in_time)
         if shift:
             self._found(
                 "label_or_data_bug",
@@ -312,18 +362,16 @@ class _Examination:
         x, y = self.data.flat[: self.data.points], self.data.table[: self.data.points, 0]
         z = (y - y.mean()) / max(y.std(), 1e-12)
         noise = abs(y.mean()) < 0.3 * y.std() and abs(np.mean(z**3)) < 0.7 and len(np.unique(y)) > len(y) / 2
-        x = x[:, x.std(axis=0) > 0]
+        x = x[:, x.std(axis=0) > 0][:, :COLUMNS_LOOKED_AT]
         related = np.abs(np.corrcoef(x, rowvar=False) - np.eye(x.shape[1])).max() if x.shape[1] > 1 else 0.0
-        steps = min(len(np.unique(column)) for column in x.T)
+        steps = min((len(np.unique(column)) for column in x.T), default=0)
         return bool(noise and related < 0.7 and steps > 12)
 
     def _contract(self, patient, outcome):
         """Where output, loss and targets cannot work together, mend that first."""
-        found = stages(self.program.layers)
-        if not found:
-            return patient, outcome
-        loss, logits = loss_name(self.program.loss), from_logits(keras.losses.get(self.program.loss))
-        broken = [b for b in breaches(found[-1], loss, logits, self.data) if b.strong or outcome.error]
+        output, loss = output_stage(self.program.layers), self.program.loss
+        broken = breaches(output, loss_name(loss), from_logits(loss), self.data) if output is not None else []
+        broken = [breach for breach in broken if breach.strong or outcome.error]
         if outcome.error and not broken:
             self._found("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")
             return patient, outcome
@@ -331,10 +379,10 @@ class _Examination:
             return patient, outcome
         words, mended = mended_contract(patient)
         self.what = "output and loss that fit the targets"
-        after = self._run(mended, 0.3)
+        after = self._try(mended, 0.3)
         for breach in broken:
             self._found(breach.cause, breach.evidence, words, outcome, after, mended)
-        return mended, after
+        return mended, after or outcome
 
     def _mend(self, patient, outcome):
         """Change one thing after the other, the best first, until the patient is well."""
@@ -342,7 +390,10 @@ class _Examination:
         for _ in range(ROUNDS):
             if self._is_well(outcome) or self.bench.left <= 0 or outcome.error:
                 break
-            trials = self._round(patient, outcome, tried)
+            trials, queue = self._round(patient, outcome, tried)
+            if queue and not trials and not self.findings:
+                suspect, remedy = queue[0]
+                self._found(suspect.cause, suspect.evidence, remedy.words)
             works = sorted((t for t in trials if t.works), key=lambda t: -t.score)
             best = works[0] if works else max(trials, key=lambda t: t.weight, default=None)
             if best is None:
@@ -356,7 +407,10 @@ class _Examination:
         self._cures(patient, outcome)
 
     def _round(self, patient, outcome, tried):
-        """Try remedies on a patient, the strongest suspicion first, until no other could come out better."""
+        """Try remedies on a patient, the strongest suspicion first, until no other could come out better.
+
+        Returns the trials, and what there was to try: (suspect, remedy), the strongest suspicion first.
+        """
         loop = self.bench.loop(patient.program)
         before = self._scores(outcome)
         first = look(loop, patient, loop.first_state(patient.program, self.bench.seeds), 0)
@@ -370,10 +424,12 @@ class _Examination:
         queue.sort(key=lambda pair: (-pair[0].weight, pair[1].size))
         trials, best = [], 0.0
         for suspect, remedy in queue:
-            if self.bench.left < LEAST_TIME * self.budget or suspect.weight < best:
+            if suspect.weight < best:
                 break
             self.what = remedy.words
-            after = self._run(remedy.apply(patient), 0.15)
+            after = self._try(remedy.apply(patient), 0.15)
+            if after is None:
+                break
             trial = Trial(
                 replace(remedy, evidence=suspect.evidence), suspect.cause, suspect.weight, after, before,
                 self._scores(after), self.goal, bool(self.findings),
@@ -382,7 +438,7 @@ class _Examination:
             self.trials.append(trial)
             if trial.works:
                 best = max(best, trial.score)
-        return trials
+        return trials, queue
 
     def _suspect(self, remedy, suspected):
         """The suspect that a remedy would prove."""
@@ -395,6 +451,11 @@ class _Examination:
 
     def _run(self, patient, share):
         return self.bench.run(patient, share * self.budget)
+
+    def _try(self, patient, share):
+        """The outcome of a patient, or None if there is no time for it."""
+        in_time = self.bench.can_begin(patient.program, LEAST_TIME * self.budget)
+        return self._run(patient, share) if in_time else None
 
     def _scores(self, outcome):
         """The skill of each seed: on points that it has not seen, where there are any, as far as these can be trusted."""
@@ -424,8 +485,9 @@ class _Examination:
             if all(known.outcome is not after for known in self.trials):
                 self.trials.append(trial)
         explanation, lesson = CAUSES[cause]
-        before, after = (None if o is None else self._skill(o) for o in (before, after))
-        self.findings.append(Finding(cause, evidence, remedy, lesson, explanation, verified, before, after, patient))
+        before, after = (None if after is None else self._skill(o) for o in (before, after))
+        cure = None if after is None else patient
+        self.findings.append(Finding(cause, evidence, remedy, lesson, explanation, verified, before, after, cure))
 
     def _trial_found(self, trial):
         explanation, lesson = CAUSES[trial.cause]

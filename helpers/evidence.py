@@ -5,6 +5,8 @@ from functools import cached_property
 
 import keras
 import numpy as np
+import tensorflow as tf
+from keras.src.trainers.compile_utils import is_binary_or_sparse_categorical
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -16,7 +18,20 @@ from sklearn.svm import SVC
 HELD_OUT = 0.25  # share of the points that is kept to judge by, where the caller gives none
 FEWEST_TO_SPLIT = 40
 MOST_POINTS = 2000  # more are thinned out: enough to see why a network does not learn
+MOST_NUMBERS = 4_000_000  # of all inputs together: fewer points of images
+FEWEST_POINTS = 200  # however wide they are
+MOST_COLUMNS = 160  # that models without a network are given; more are projected onto these
+MOST_OUTPUTS = 16  # by which such models are judged
 MOST_CLASSES = 30
+IDS = (
+    "Embedding",
+    "IntegerLookup",
+    "StringLookup",
+    "TextVectorization",
+    "Hashing",
+    "CategoryEncoding",
+    "HashedCrossing",
+)
 CLASS_LOSSES = {
     "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
     "sparse_categorical_crossentropy", "hinge", "squared_hinge", "categorical_hinge",
@@ -33,7 +48,9 @@ class Data:
 
     x: (points, …) float32, the training points first; y: (points, outputs) or (points,) float32, as the loss wants them.
     points: how many are for training. task: "regression", "binary", "multiclass", "multilabel" or "shares" (rows of parts
-    that add up to 1). classes: how many, or 0. signs: whether the two classes are -1 and 1.
+    that add up to 1). classes: how many, or 0. signs: whether the two classes are -1 and 1. kind: the type of number that
+    the network is given. ids: whether inputs are the numbers of things (words, say), which the network looks up.
+    loss: what the model is compiled with, an object or a function. given: how many points the caller trains on.
     """
 
     x: np.ndarray
@@ -42,6 +59,15 @@ class Data:
     task: str
     classes: int = 0
     signs: bool = False
+    kind: str = "float32"
+    ids: bool = False
+    loss: object = None
+    given: int = 0
+
+    @cached_property
+    def inputs(self):
+        """Inputs as the network is given them."""
+        return self.x.astype(self.kind)
 
     @property
     def has_held_out(self):
@@ -72,8 +98,11 @@ class Data:
 
         1 is perfect, 0 as good as a constant, -1 the least; nan where there are no points. In regression the share of the
         variance that is explained; in classification the share of the constant's wrong answers that are avoided, or of its
-        squared error, where that says more.
+        squared error, where that says more. logits: whether the answers are logits; None if that cannot be known, then what
+        makes the answers better counts.
         """
+        if logits is None:
+            return tuple(np.maximum(self.skill(answers, logits=False), self.skill(answers, logits=True)))
         answers = np.asarray(answers, float).reshape(len(self.x), -1)
         if self.task not in ("regression", "shares"):
             answers = self._shares(answers, logits)
@@ -124,19 +153,25 @@ class Data:
         squared = _gain(((answers - truth) ** 2).mean(axis=0), truth.var(axis=0))
         return max(avoided, squared)
 
-    @cached_property
-    def reach(self):
+    def reach(self, in_time=lambda: True):
         """What can be learned: the best skill, on held-out points, of some models that need no tuning; nan without any.
 
-        A straight line, a smooth curve (support vectors, kernel ridge regression) and a crowd of trees.
+        A straight line, a smooth curve (support vectors, kernel ridge regression) and a crowd of trees; nan, too, if one of
+        them can no longer be begun `in_time()`.
         """
         if self._with_classes:
-            models = [make_pipeline(StandardScaler(), SVC()), ExtraTreesClassifier(100, random_state=0)]
+            models = [make_pipeline(StandardScaler(), SVC())] if self.truth.shape[1] <= MOST_CLASSES else []
+            models.append(ExtraTreesClassifier(100, random_state=0))
         else:
             curves = KernelRidge(kernel="rbf", alpha=0.1), KernelRidge(kernel="rbf", alpha=0.1, gamma=1.0)
             models = [make_pipeline(StandardScaler(), model) for model in curves]
             models.append(ExtraTreesRegressor(100, random_state=0))
-        return max(self.line_reach, *map(self._reached, models))
+        reached = []
+        for skill in (lambda: self.line_reach, *(lambda m=model: self._reached(m) for model in models)):
+            if not in_time():
+                return np.nan
+            reached.append(skill())
+        return max(reached)
 
     @cached_property
     def line_reach(self):
@@ -148,39 +183,62 @@ class Data:
     def _with_classes(self):
         return self.task in ("binary", "multiclass")
 
+    @cached_property
+    def narrow(self):
+        """Inputs as (points, at most MOST_COLUMNS), all of them numbers, for models that take long over many.
+
+        Half of the columns are those that go most with the targets, half are projections of all of them at random, which keep
+        how far points are apart.
+        """
+        x = np.nan_to_num(self.flat, nan=0.0, posinf=0.0, neginf=0.0)
+        if x.shape[1] <= MOST_COLUMNS:
+            return x
+        rng = np.random.default_rng(0)
+        scaled = (x - x[: self.points].mean(axis=0)) / np.maximum(x[: self.points].std(axis=0), 1e-6)
+        truth = self.truth[: self.points, _spread(self.truth.shape[1], MOST_OUTPUTS)]
+        truth = (truth - truth.mean(axis=0)) / np.maximum(truth.std(axis=0), 1e-12)
+        related = np.abs(scaled[: self.points].T @ truth.astype("float32")).max(axis=1)
+        best = np.argsort(-related, kind="stable")[: MOST_COLUMNS // 2]
+        directions = rng.standard_normal((x.shape[1], MOST_COLUMNS - len(best)), "float32")
+        return np.c_[scaled[:, best], scaled @ directions / np.float32(np.sqrt(x.shape[1]))]
+
     def _reached(self, model):
         """The skill of a scikit-learn model on held-out points, trained on the others."""
         if not self.has_held_out or not np.isfinite(self.truth).all():
             return np.nan
-        x = np.nan_to_num(self.flat, nan=0.0, posinf=0.0, neginf=0.0)
+        x, truth = self.narrow, self.truth
         if self._with_classes:
-            labels = self.truth.argmax(1) if self.truth.shape[1] > 1 else self.truth[:, 0].astype(int)
+            labels = truth.argmax(1) if truth.shape[1] > 1 else truth[:, 0].astype(int)
             if len(np.unique(labels[: self.points])) < 2:
                 return 0.0
             answers = model.fit(x[: self.points], labels[: self.points]).predict(x)
-            answers = np.eye(self.truth.shape[1])[answers] if self.truth.shape[1] > 1 else answers[:, None]
+            answers = np.eye(truth.shape[1])[answers] if truth.shape[1] > 1 else answers[:, None]
         else:
-            middle, spread = self.truth[: self.points].mean(axis=0), self.truth[: self.points].std(axis=0) + 1e-12
-            scaled = (self.truth - middle) / spread
+            truth = truth[:, _spread(truth.shape[1], MOST_OUTPUTS)]
+            middle, spread = truth[: self.points].mean(axis=0), truth[: self.points].std(axis=0) + 1e-12
+            scaled = (truth - middle) / spread
             answers = model.fit(x[: self.points], np.squeeze(scaled[: self.points])).predict(x)
             answers = answers.reshape(len(x), -1) * spread + middle
-        return self._skill(answers[self.points :], self.truth[self.points :])
+        return self._skill(answers[self.points :], truth[self.points :])
 
     @cached_property
     def ceiling(self):
         """The best skill that the training points allow: equal inputs with different targets cannot all be right."""
-        _, group = np.unique(self.flat[: self.points], axis=0, return_inverse=True)
-        group = np.ravel(group)
-        if group.max() + 1 == self.points or not np.isfinite(self.truth).all():
+        x = self.flat[: self.points] + 0.0  # so that -0 equals 0, byte by byte
+        numbers = {}
+        rows = zip(x, np.isfinite(x).all(axis=1), strict=True)
+        keys = (row.tobytes() if known else number for number, (row, known) in enumerate(rows))
+        group = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
+        if len(numbers) == self.points or not np.isfinite(self.truth).all():
             return 1.0
         truth = self.truth[: self.points]
-        sums = np.zeros((group.max() + 1, truth.shape[1]))
+        sums = np.zeros((len(numbers), truth.shape[1]))
         np.add.at(sums, group, truth)
         return self._skill((sums / np.bincount(group)[:, None])[group], truth)
 
     def with_x(self, x):
         """The same with other inputs."""
-        return replace(self, x=np.asarray(x, "float32"))
+        return replace(self, x=np.asarray(x, "float32"), kind="float32", ids=False)
 
     def with_y(self, y):
         """The same with the targets written in another way."""
@@ -205,70 +263,140 @@ def _gain(error, constant):
         return float(max(WORST, np.mean(1 - error[varies] / constant[varies])))
 
 
+def _spread(count, most):
+    """The numbers 0 to count - 1, or `most` of them at equal distances."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
 def data_of(model, x, y, validation_data=None):
     """The `Data` of what is given to `model.fit`, checked.
 
     ValueError if it is not numbers, empty, or of lengths that do not fit.
     """
+    inputs = len(keras.tree.flatten(getattr(model, "inputs", None) or [0]))
+    if inputs > 1:
+        raise ValueError(f"The model has {inputs} inputs; diagnose can follow one. Join them, or try a part of it.")
+    x, y = _single(x), _single(y)
+    kind = _kind(x)
     x, y = _numbers("x", x), _numbers("y", y)
+    given = len(x)
     if len(x) != len(y):
         raise ValueError(f"x has {len(x)} points and y has {len(y)}: give one target for each point.")
     if not len(x):
         raise ValueError("x is empty: give at least two points.")
-    if x.ndim == 1:
-        x = x[:, None]
     expected = getattr(model, "input_shape", None)
-    if isinstance(expected, list):
-        raise ValueError(
-            f"The model has {len(expected)} inputs; diagnose can follow one. Join them, or try a part of it."
-        )
+    expected = expected if isinstance(expected, tuple) else None
+    if x.ndim == 1 and (expected is None or len(expected) > 1):
+        x = x[:, None]
     if expected is not None and len(expected) == x.ndim and expected[-1] not in (None, x.shape[-1]):
         raise ValueError(f"x has {x.shape[-1]} columns and the model takes {expected[-1]}: give it {expected[-1]}.")
     rng = np.random.default_rng(0)
+    most = min(MOST_POINTS, max(FEWEST_POINTS, MOST_NUMBERS // max(1, int(np.prod(x.shape[1:])))))
     if validation_data is not None:
-        held = [_numbers(f"validation_data[{i}]", part) for i, part in enumerate(validation_data[:2])]
-        held_x, held_y = held[0].reshape(len(held[0]), *x.shape[1:]), held[1].reshape(len(held[1]), *y.shape[1:])
-        if len(held_x) != len(held_y):
-            raise ValueError(f"validation_data has {len(held_x)} points and {len(held_y)} targets.")
-        keep, held_keep = _some(rng, len(x), MOST_POINTS), _some(rng, len(held_x), MOST_POINTS // 2)
+        held_x, held_y = _held_out(validation_data, x, y)
+        keep, held_keep = _some(rng, len(x), most), _some(rng, len(held_x), most // 2)
         points, x, y = (
             len(keep),
             np.concatenate([x[keep], held_x[held_keep]]),
             np.concatenate([y[keep], held_y[held_keep]]),
         )
     else:
-        keep = _some(rng, len(x), MOST_POINTS)
+        keep = _some(rng, len(x), most)
         x, y, points = x[keep], y[keep], len(keep)
         if points >= FEWEST_TO_SPLIT and not _is_whole_table(x):
             rows = np.concatenate(train_test_split(np.arange(points), test_size=HELD_OUT, random_state=0))
             points = points - int(np.ceil(HELD_OUT * points))
             x, y = x[rows], y[rows]
-    answers = model(x[:1])
-    if isinstance(answers, (list, tuple, dict)):
-        raise ValueError(
-            f"The model has {len(answers)} outputs; diagnose can follow one. Make a model of a single one."
-        )
-    units = answers.shape[-1]
+    answers = _answers(model, np.nan_to_num(x[:2], posinf=0.0, neginf=0.0).astype(kind))
+    units = answers.shape[-1] if answers.shape.rank else 1
     if y.ndim == 1 and units == 1:
         y = y[:, None]
-    task, classes, signs = _task(y, loss_name(model.loss), units)
-    return Data(x, y, points, task, classes, signs)
+    loss = resolved_loss(model, y, answers)
+    if "sparse" in loss_name(loss) and answers.shape.rank > 2:
+        raise ValueError(
+            f"The model labels each part of a point, its output is {tuple(answers.shape[1:])}; diagnose can follow one label for "
+            "each point."
+        )
+    task, classes, signs = _task(y, loss, units)
+    ids = any(type(layer).__name__ in IDS for layer in model._flatten_layers()) and bool((x == np.round(x)).all())
+    return Data(x, y, points, task, classes, signs, kind, ids, loss, given)
 
 
-def reach_in_order(x, y, task, most=800):
+def _answers(model, x):
+    """What a model answers to some points, without a trace in the model; a ValueError in one sentence if it cannot."""
+    state = model.trainable_variables, model.non_trainable_variables
+    try:
+        answers, _ = model.stateless_call(*([v.value for v in part] for part in state), x)
+    except Exception as error:  # of a layer that is not Keras's, anything
+        raise ValueError(
+            f"The model cannot be called on a point of x, of shape {x.shape}: {first_line(error)}"
+        ) from None
+    if len(keras.tree.flatten(answers)) > 1:
+        raise ValueError(
+            f"The model has {len(keras.tree.flatten(answers))} outputs; diagnose can follow one. "
+            "Make a model of a single one."
+        )
+    return tf.convert_to_tensor(only(answers))
+
+
+def only(answers):
+    """The one output of a model that may return it within a list or dict."""
+    return keras.tree.flatten(answers)[0]
+
+
+def first_line(error):
+    """What an error says, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _single(values):
+    """The one array that a dict or list of arrays holds, as `fit` takes it of a model with one named input or output."""
+    parts = list(values.values()) if type(values) is dict else values
+    one = isinstance(parts, (list, tuple)) and len(parts) == 1 and getattr(parts[0], "ndim", 0) > 0
+    return parts[0] if one else values
+
+
+def _kind(x):
+    """The type of number in which the network is given its inputs."""
+    values = getattr(x, "to_numpy", lambda: x)()
+    kind = getattr(values, "dtype", None)
+    kind = np.dtype(kind.as_numpy_dtype if isinstance(kind, tf.DType) else kind) if kind is not None else None
+    return kind.name if kind is not None and kind.kind in "iu" else "float32"
+
+
+def _held_out(validation_data, x, y):
+    """validation_data as numbers, in the shape of x and y."""
+    if not isinstance(validation_data, (list, tuple)) or len(validation_data) < 2:
+        raise ValueError(f"validation_data is a {type(validation_data).__name__}: give (x, y), two arrays.")
+    held = [_numbers(f"validation_data[{i}]", _single(part)) for i, part in enumerate(validation_data[:2])]
+    if len(held[0]) != len(held[1]):
+        raise ValueError(f"validation_data has {len(held[0])} points and {len(held[1])} targets.")
+    for name, part, like in zip("xy", held, (x, y), strict=True):
+        if part.size != len(part) * int(np.prod(like.shape[1:])):
+            raise ValueError(
+                f"{name} has points of shape {like.shape[1:]}, in validation_data they have {part.shape[1:]}."
+            )
+    return [part.reshape(len(part), *like.shape[1:]) for part, like in zip(held, (x, y), strict=True)]
+
+
+def reach_in_order(x, y, task, most=800, in_time=lambda: True):
     """By how many rows the targets have to be moved to belong to the inputs, and the skill then; (0, 0.0) if none helps.
 
-    x, y: the points in the order in which they were given.
+    x, y: the points in the order in which they were given. It stops when it is no longer `in_time()`.
     """
-    x, y = _numbers("x", x)[:most], _numbers("y", y)[:most]
+    x, y = _numbers("x", _single(x)), _numbers("y", _single(y))
+    most = min(most, max(FEWEST_POINTS, MOST_NUMBERS // max(1, x[:1].size)))
+    x, y = x[:most], y[:most]
     table = y.reshape(len(y), -1)
     for shift in (1, -1, 2, -2, len(y)):
+        if not in_time():
+            break
         moved = table[::-1] if shift == len(y) else np.roll(table, shift, axis=0)
         rows = np.concatenate(train_test_split(np.arange(len(x)), test_size=HELD_OUT, random_state=0))
         classes = int(table.max()) + 1 if task == "multiclass" and table.shape[1] == 1 else 2
         points = len(x) - int(np.ceil(HELD_OUT * len(x)))
-        reach = Data(x[rows], moved[rows], points, task, classes).reach
-        if reach > 0.3:
+        reach = Data(x[rows], moved[rows], points, task, classes).reach(in_time)
+        if reach > 0.3:  # nan is not
             return shift, reach
     return 0, 0.0
 
@@ -280,26 +408,33 @@ def _some(rng, count, most):
 def _is_whole_table(x):
     """Whether the points are all combinations of a few values, as in a truth table: then there are no others to judge by."""
     x = x.reshape(len(x), -1)
+    x = x[:, (x != x[0]).any(axis=0)]
+    if not x.shape[1] or 2 ** min(x.shape[1], 60) > len(x):  # each column has two values or more
+        return False
     values = [len(np.unique(column)) for column in x.T]
     return max(values) <= 4 and np.prod(values, dtype=float) == len(np.unique(x, axis=0))
 
 
 def _numbers(name, values):
     values = getattr(values, "to_numpy", lambda: values)()
-    if isinstance(values, (list, tuple)) or not hasattr(values, "dtype"):
-        values = np.asarray(values)
     try:
-        return np.asarray(values, "float32")
+        if isinstance(values, (list, tuple)) or not hasattr(values, "dtype"):
+            values = np.asarray(values)
+        with np.errstate(over="ignore"):
+            numbers = np.asarray(values, "float32")
     except (TypeError, ValueError):
         raise ValueError(
-            f"{name} holds {getattr(values, 'dtype', type(values).__name__)} values, which a network cannot take: give numbers. "
+            f"{name} holds {getattr(values, 'dtype', type(values).__name__)} values: diagnose takes one array of numbers. "
             "Turn text into columns of 0 and 1 first, as sklearn.preprocessing.OneHotEncoder does."
         ) from None
+    if not numbers.ndim:
+        raise ValueError(f"{name} is a single {type(values).__name__}: diagnose takes one array of numbers.")
+    return numbers
 
 
 def _task(y, loss, units):
     """What kind of answers the targets ask for: (task, classes, signs)."""
-    table = y.reshape(len(y), -1)
+    table, known, loss = y.reshape(len(y), -1), from_logits(loss) is not None, loss_name(loss)
     finite = table[np.isfinite(table).all(axis=1)]
     if not len(finite):
         return "regression", 0, False
@@ -318,31 +453,53 @@ def _task(y, loss, units):
     if len(values) == 2 and set(values) == {-1, 1}:
         return "binary", 2, True
     whole = (values == np.round(values)).all() and values.min() >= 0
-    for_classes = "sparse" in loss or (
+    as_numbers = "sparse" in loss or (not known and values.max() < units)
+    for_classes = as_numbers or (
         loss in CLASS_LOSSES and len(values) <= MOST_CLASSES and values.max() < 2 * len(values)
     )
     if whole and for_classes and len(values) > 1:
-        return "multiclass", max(int(values.max()) + 1, units if "sparse" in loss else 0), False
+        return "multiclass", max(int(values.max()) + 1, units if as_numbers else 0), False
     return "regression", 0, False
 
 
 # --- the network -------------------------------------------------------------------------------------------------------
 
 
+def resolved_loss(model, y=None, answers=None):
+    """The one loss that a model is compiled with, out of its list or dict: an object or a function.
+
+    y, answers: arrays, of which "crossentropy" is to be told what kind of labels there are.
+    """
+    losses = keras.tree.flatten(model.loss)
+    if len(losses) != 1:
+        raise ValueError(f"The model has {len(losses)} losses; diagnose can follow one.")
+    if losses[0] in ("crossentropy", "ce"):
+        binary, sparse = is_binary_or_sparse_categorical(y, answers)
+        name = "binary" if binary else "sparse_categorical" if sparse else "categorical"
+        return keras.losses.get(f"{name}_crossentropy")
+    return keras.losses.get(losses[0])
+
+
 def loss_name(loss):
     """The name of a Keras loss, its object or a function: "mean_squared_error", say."""
-    if isinstance(loss, (list, tuple, dict)):
-        loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
     loss = keras.losses.get(loss)
-    return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+    function = getattr(loss, "fn", loss)  # the name of an object is free
+    return getattr(function, "__name__", None) or type(loss).__name__
 
 
 def from_logits(loss):
-    """Whether a loss takes logits."""
-    return bool(getattr(loss, "_fn_kwargs", {}).get("from_logits", getattr(loss, "from_logits", False)))
+    """Whether a loss takes logits; None for one that is not Keras's, of which that cannot be known."""
+    if isinstance(loss, str):
+        return False
+    known = getattr(loss, "_fn_kwargs", {}).get("from_logits", getattr(loss, "from_logits", None))
+    ours = not (getattr(getattr(loss, "fn", loss), "__module__", None) or "").startswith("keras.")
+    return known if known is None and ours else bool(known)
 
 
 BENDS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
+PASSING = {
+    "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "Reshape", "ActivityRegularization",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -357,17 +514,22 @@ class Stage:
     bias: float
 
 
+def kind_of(layer):
+    """The class of a layer, from its configuration; of one that is not Keras's with its module, if it has one."""
+    ours = layer.get("registered_name") is not None
+    return f"{layer.get('module') or 'own'}.{layer['class_name']}" if ours else layer["class_name"]
+
+
 def stages(layers):
     """The Dense layers in some layer configurations, each with its activation, wherever that stands."""
     found = []
     for index, layer in enumerate(layers):
-        config, kind = layer["config"], layer["class_name"]
-        if kind == "Dense":
-            bias = config["bias_initializer"] if config["use_bias"] else None
+        config, kind = layer["config"], kind_of(layer)
+        if kind == "Dense" and len(layer.get("inbound_nodes", ())) <= 1:
             found.append(
                 Stage(
-                    index, index, config["units"], _activation(config["activation"]),
-                    config["kernel_initializer"], float(bias["config"].get("value", 0.0)) if bias else 0.0,
+                    index, index, config["units"], _activation(config["activation"]), _named(config["kernel_initializer"]),
+                    _constant(config["bias_initializer"]) if config["use_bias"] else 0.0,
                 )
             )  # fmt: skip
         elif found and found[-1].activation == "linear" and (kind == "Activation" or kind in BENDS):
@@ -376,25 +538,45 @@ def stages(layers):
     return found
 
 
+def output_stage(layers):
+    """The last `Stage`, if what it gives is the answer of the network; else None."""
+    found = stages(layers)
+    if not found or any(kind_of(layer) not in PASSING for layer in layers[found[-1].end + 1 :]):
+        return None
+    return found[-1]
+
+
 KNOWN_LAYERS = {
-    "InputLayer", "Dense", "Activation", "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "Reshape",
-    "BatchNormalization", "LayerNormalization", "Normalization", "Rescaling", "ActivityRegularization", *BENDS,
+    "InputLayer", "Dense", "Activation", *PASSING, "BatchNormalization", "LayerNormalization", "Normalization", "Rescaling",
+    *BENDS,
 }  # fmt: skip
 
 
 def other_layers(layers):
     """The kinds of layers that are not looked into and not changed."""
-    return sorted({layer["class_name"] for layer in layers} - KNOWN_LAYERS)
+    return sorted({layer["class_name"] for layer in layers if kind_of(layer) not in KNOWN_LAYERS})
 
 
 def _activation(value):
-    if isinstance(value, dict):
-        value = (
-            value.get("config", value).get("name", value.get("class_name"))
-            if isinstance(value.get("config"), dict)
-            else value["config"]
-        )
-    return str(value)
+    """The name of an activation, from the configuration of one that Keras knows or of any function or layer."""
+    if not isinstance(value, dict):
+        return str(value)
+    kind, config = value.get("class_name"), value.get("config")
+    if kind in ("function", "__lambda__"):
+        return config if isinstance(config, str) else "a function"
+    return BENDS.get(kind) or str(kind or "a function")
+
+
+def _named(initializer):
+    """The configuration of an initializer as a dict with a class name, as one of one's own may not have it."""
+    return initializer if isinstance(initializer, dict) else {"class_name": str(initializer), "config": {}}
+
+
+def _constant(initializer):
+    """The number that all biases start at; 0 if they differ."""
+    config = _named(initializer).get("config")
+    value = config.get("value", 0.0) if isinstance(config, dict) else 0.0
+    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 OUTPUT_RANGES = {
@@ -415,8 +597,10 @@ class Breach:
 def breaches(output, loss, logits, data):
     """Where the output layer, the loss and the targets do not fit each other, the worst first.
 
-    output: the last `Stage`. loss: its name. logits: whether it takes logits.
+    output: the last `Stage`. loss: its name. logits: whether it takes logits; None for a loss of which nothing is known.
     """
+    if logits is None and (output.activation != "softmax" or output.units > 1):
+        return []
     found = [*_output_breaches(output, loss, logits, data), *_loss_breaches(output, loss, data)]
     return sorted(found, key=lambda breach: not breach.strong)
 

@@ -8,12 +8,13 @@ import keras
 import numpy as np
 from sklearn.impute import SimpleImputer
 
-from .evidence import Data, other_layers, stages
+from .evidence import Data, kind_of, other_layers, output_stage, stages
 from .trials import Program
 
 SELF_SCALING = ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion", "adafactor", "lamb", "muon")
 NOISE_LAYERS = {"Dropout": "rate", "AlphaDropout": "rate", "GaussianDropout": "rate", "GaussianNoise": "stddev"}
 USUAL_RATES = {"sgd": 0.01, "adagrad": 0.01, "adadelta": 1.0}  # of Keras or its documentation; 0.001 for the rest
+RATES_LOOKED_AT = 20  # of a schedule
 BENT_AT_ZERO = ("relu", "leaky_relu", "elu", "gelu", "swish", "silu", "relu6", "mish")  # he_normal is made for these
 
 
@@ -32,8 +33,9 @@ class Patient:
 
     @property
     def learning_rate(self):
-        """The learning rate of the first step."""
-        return float(self.program.rates(np.zeros(1, int))[0]) * self.rate
+        """The learning rate, the highest where a schedule changes it: it may begin with 0."""
+        steps = np.linspace(0, self.epochs * self.program.steps(self.data.points) - 1, RATES_LOOKED_AT).astype(int)
+        return float(self.program.rates(steps).max()) * self.rate
 
     @property
     def epochs(self):
@@ -41,7 +43,12 @@ class Patient:
         return max(1, round(self.longer * self.program.epochs))
 
     def ready(self, seed=0):
-        """A new compiled model, its `Data` and the number of epochs, to be trained by `model.fit`."""
+        """A new compiled model, its `Data` and the number of epochs, to be trained by `model.fit`.
+
+        ValueError if the model cannot be taken apart, so that no new one can be made.
+        """
+        if self.program.model is not None:
+            raise ValueError("A model that cannot be taken apart cannot be made anew: change yours as the remedy says.")
         model, optimizer = self.program.build(seed), self.program.make_optimizer()
         optimizer.learning_rate = self.learning_rate
         model.compile(optimizer=optimizer, loss=self.program.loss)
@@ -153,9 +160,9 @@ def without_regularization(program):
             for name in config:
                 if name.endswith("_regularizer"):
                     config[name] = None
-            if layer["class_name"] in NOISE_LAYERS:
-                config[NOISE_LAYERS[layer["class_name"]]] = 0.0
-            if layer["class_name"] == "ActivityRegularization":
+            if kind_of(layer) in NOISE_LAYERS:
+                config[NOISE_LAYERS[kind_of(layer)]] = 0.0
+            if kind_of(layer) == "ActivityRegularization":
                 config.update(l1=0.0, l2=0.0)
 
     return program.edited(edit)
@@ -167,7 +174,7 @@ def is_regularized(program):
         config = layer["config"]
         if any(name.endswith("_regularizer") and config[name] for name in config):
             return True
-        if layer["class_name"] == "ActivityRegularization" or config.get(NOISE_LAYERS.get(layer["class_name"], ""), 0):
+        if kind_of(layer) == "ActivityRegularization" or config.get(NOISE_LAYERS.get(kind_of(layer), ""), 0):
             return True
     return bool(program.optimizer["config"].get("weight_decay"))
 
@@ -214,41 +221,30 @@ def with_clipping(program):
 # --- the contract ------------------------------------------------------------------------------------------------------
 
 
-def mended_contract(patient):
-    """Output activation, units and loss that fit the targets, as the Keras documentation pairs them: (words, Patient)."""
-    data, program = patient.data, patient.program
+def fitting_output(data):
+    """What output fits the targets, as the Keras documentation pairs them: (words, units, activation, loss, `Data`)."""
     columns = data.table.shape[1]
     if data.task == "regression":
-        return (
-            f"Give the output layer {columns} unit{'s' * (columns > 1)} and no activation, with mean_squared_error.",
-            patient.having(program=with_output(program, columns, "linear", "mean_squared_error")),
-        )
+        words = f"Give the output layer {columns} unit{'s' * (columns > 1)} and no activation, with mean_squared_error."
+        return words, columns, "linear", "mean_squared_error", data
     if data.task == "shares":
-        return (
-            f"Take softmax over {columns} units with kl_divergence.",
-            patient.having(program=with_output(program, columns, "softmax", "kl_divergence")),
-        )
+        return f"Take softmax over {columns} units with kl_divergence.", columns, "softmax", "kl_divergence", data
     if data.task == "multilabel":
-        return (
-            f"Take sigmoid in each of {columns} units with binary_crossentropy.",
-            patient.having(program=with_output(program, columns, "sigmoid", "binary_crossentropy")),
-        )
+        words = f"Take sigmoid in each of {columns} units with binary_crossentropy."
+        return words, columns, "sigmoid", "binary_crossentropy", data
     if data.task == "binary" and columns == 1:
         zeros_and_ones = data.with_y(data.truth.reshape(data.y.shape)) if data.signs else data
-        return (
-            "Take one sigmoid unit with binary_crossentropy"
-            + " and labels 0 and 1." * data.signs
-            + "." * (not data.signs),
-            patient.having(
-                program=with_output(program, 1, "sigmoid", "binary_crossentropy"),
-                data=replace(zeros_and_ones, signs=False),
-            ),
-        )
+        words = "Take one sigmoid unit with binary_crossentropy" + " and labels 0 and 1." * data.signs
+        words += "." * (not data.signs)
+        return words, 1, "sigmoid", "binary_crossentropy", replace(zeros_and_ones, signs=False)
     loss = "categorical_crossentropy" if columns > 1 else "sparse_categorical_crossentropy"
-    return (
-        f"Take softmax over {data.classes} units with {loss}.",
-        patient.having(program=with_output(program, data.classes, "softmax", loss)),
-    )
+    return f"Take softmax over {data.classes} units with {loss}.", data.classes, "softmax", loss, data
+
+
+def mended_contract(patient):
+    """Output activation, units and loss that fit the targets: (words, Patient)."""
+    words, units, activation, loss, data = fitting_output(patient.data)
+    return words, patient.having(program=with_output(patient.program, units, activation, loss), data=data)
 
 
 # --- the list of what is tried -----------------------------------------------------------------------------------------
@@ -277,19 +273,17 @@ def plain_network(patient):
     data = patient.data.x_scaled()
     if data.task == "regression":
         data = data.y_scaled()
-    _, mended = mended_contract(patient.having(data=data))
-    program = mended.program
-    last = stages(program.layers)[-1]
-    output = keras.layers.Dense(last.units, last.activation, name="output")
+    _, units, activation, loss, data = fitting_output(data)
+    output = keras.layers.Dense(units, activation, name="output")
     layers = [keras.layers.InputLayer(data.x.shape[1:], name="input"), keras.layers.Flatten(name="flat")]
     layers = [keras.layers.serialize(layer) for layer in layers]
     layers += [_dense(64, "hidden_1", "relu"), _dense(64, "hidden_2", "relu"), keras.layers.serialize(output)]
     program = replace(
-        program.with_optimizer("adam", 0.003), make=keras.Sequential, config={"name": "plain", "layers": layers},
-        own=None, batch_size=min(64, max(program.batch_size, 16)),
+        patient.program.with_optimizer("adam", 0.003), make=keras.Sequential, config={"name": "plain", "layers": layers},
+        own=None, batch_size=min(64, max(patient.program.batch_size, 16)), loss=loss, model=None, fixed={}, loss_weight=1.0,
     )  # fmt: skip
     steps = program.epochs * program.steps(data.points)
-    return mended.having(program=program, longer=max(1.0, 1000 / steps), rate=1.0)
+    return patient.having(program=program, data=data, longer=max(1.0, 1000 / steps), rate=1.0)
 
 
 def usual_rate(optimizer):
@@ -310,18 +304,23 @@ def remedies_for(patient, outcome):
     def add(name, cause, words, apply, size=1):
         remedies.append(Remedy(name, cause, words, apply, size))
 
-    if np.isfinite(data.flat).all() and scale_is_off(data.flat[: data.points]) > 1.5:
+    if not data.ids and np.isfinite(data.flat).all() and scale_is_off(data.flat[: data.points]) > 1.5:
         add("x scaled", "unscaled_inputs", "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).",
             lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
-    bounded = found and found[-1].activation not in ("linear", "leaky_relu")
+    output = output_stage(program.layers)
+    bounded = output is not None and output.activation not in ("linear", "leaky_relu")
     if data.task == "regression" and not bounded and scale_is_off(data.table[: data.points]) > 1.5:
         add("y scaled", "unscaled_targets", "Scale the targets to mean 0 and standard deviation 1.",
             lambda p: p.having(data=p.data.y_scaled()))  # fmt: skip
-    to_usual = usual_rate(kind) / rate
-    for factor in (0.1, 0.01, *([to_usual] if to_usual < 0.005 else ())):
+    if not rate > 0:
+        usual = usual_rate(kind)
+        add("usual rate", "learning_rate_too_low", f"Raise the learning rate from {rate:g} to {usual:g}.",
+            lambda p: p.having(program=p.program.with_rate(usual), rate=1.0))  # fmt: skip
+    to_usual = usual_rate(kind) / rate if rate > 0 else np.nan
+    for factor in (0.1, 0.01, *([to_usual] if to_usual < 0.005 else ())) if rate > 0 else ():
         add(f"rate x {factor:g}", "learning_rate_too_high", f"Lower the learning rate from {rate:g} to {rate * factor:g}.",
             lambda p, factor=factor: p.having(rate=p.rate * factor))  # fmt: skip
-    for factor in (10.0, 100.0, *([to_usual] if to_usual > 200 else ())):
+    for factor in (10.0, 100.0, *([to_usual] if to_usual > 200 else ())) if rate > 0 else ():
         add(f"rate x {factor:g}", "learning_rate_too_low", f"Raise the learning rate from {rate:g} to {rate * factor:g}.",
             lambda p, factor=factor: p.having(rate=p.rate * factor))  # fmt: skip
     if found:
@@ -332,7 +331,7 @@ def remedies_for(patient, outcome):
     if is_regularized(program):
         add("no regularization", "over_regularized", "Take the penalties and the dropout out, then put back a little.",
             lambda p: p.having(program=_no_decay(without_regularization(p.program))), 2)  # fmt: skip
-    if kind == "sgd" and not program.optimizer["config"]["momentum"]:
+    if kind == "sgd" and not program.optimizer["config"].get("momentum"):
         add("momentum", "optimizer_choice", "Give sgd a momentum of 0.9, with nesterov.",
             lambda p: p.having(program=with_momentum(p.program)))  # fmt: skip
     if kind not in SELF_SCALING:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .evidence import other_layers, stages
-from .remedies import SELF_SCALING, is_regularized, scale_is_off, usual_rate
+from .evidence import IDS, kind_of, other_layers, stages
+from .remedies import NOISE_LAYERS, SELF_SCALING, is_regularized, scale_is_off, usual_rate
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _scale_weight(away):
 
 def _inputs(case):
     x = case.data.flat[: case.data.points]
-    if not np.isfinite(x).all() or _scales_itself(case.program.layers):
+    if case.data.ids or not np.isfinite(x).all() or _scales_itself(case.program.layers):
         return
     away = scale_is_off(x)
     worst = int(np.argmax(np.abs(x.mean(axis=0)) + x.std(axis=0)))
@@ -77,8 +77,10 @@ def _inputs(case):
 
 
 def _scales_itself(layers):
-    first = next((layer for layer in layers if layer["class_name"] != "InputLayer"), None)
-    return first is not None and first["class_name"] in ("BatchNormalization", "Normalization", "LayerNormalization")
+    first = next(
+        (kind for layer in layers if (kind := kind_of(layer)) not in ("InputLayer", "Flatten", "Reshape")), None
+    )
+    return first in ("BatchNormalization", "Normalization", "LayerNormalization", "Rescaling", "Discretization", *IDS)
 
 
 def _targets(case):
@@ -93,9 +95,9 @@ def _targets(case):
 
 def _rate(case):
     steps, loss = case.outcome.steps, case.loss
-    times = case.rate / case.usual_rate
+    times = max(case.rate / case.usual_rate, 1e-12)  # a rate may be 0
     about = f"The learning rate, with momentum, is {case.rate:g}; {case.kind} is usually run with {case.usual_rate:g}."
-    if case.kind != "sgd" or not case.program.optimizer["config"]["momentum"]:
+    if case.kind != "sgd" or not case.program.optimizer["config"].get("momentum"):
         about = about.replace(", with momentum,", "")
     if case.outcome.diverged >= 0.5:
         yield Suspect("learning_rate_too_high", 0.75 + 0.2 * (times > 1.5), f"The loss blew up. {about}")
@@ -184,7 +186,7 @@ def _gradients(case):
 
 
 def _capacity(case):
-    if other_layers(case.program.layers) or (case.data.task == "shares" and not case.hidden):
+    if not case.stages or other_layers(case.program.layers) or (case.data.task == "shares" and not case.hidden):
         return
     if not case.bends:
         what = "All hidden layers are linear" if case.hidden else "There is no hidden layer"
@@ -200,7 +202,7 @@ def _capacity(case):
 
 
 def _optimizer(case):
-    if case.kind not in SELF_SCALING:
+    if case.kind not in SELF_SCALING and not case.data.ids:
         x = case.data.flat[: case.data.points].astype(float)
         curvatures = (
             np.linalg.eigvalsh(np.cov(x, rowvar=False).reshape(x.shape[1], -1)) if x.shape[1] < 500 else np.ones(1)
@@ -220,18 +222,21 @@ def _penalties(case):
     strengths = []
     for layer in case.program.layers:
         config = layer["config"]
-        strengths.append(float(config.get("rate", 0) or 0) if "ropout" in layer["class_name"] else 0.0)
+        strengths.append(float(config.get("rate", 0) or 0) if kind_of(layer) in NOISE_LAYERS else 0.0)
         for name, value in config.items():
-            if name.endswith("_regularizer") and isinstance(value, dict):
-                strengths.append(
-                    min(1.0, 10 * max(value["config"].get("l1", 0) or 0, value["config"].get("l2", 0) or 0))
-                )
+            penalty = value.get("config") if name.endswith("_regularizer") and isinstance(value, dict) else None
+            if isinstance(penalty, dict):
+                strengths.append(min(1.0, 10 * max(_number(penalty.get("l1")), _number(penalty.get("l2")))))
     strongest = max([*strengths, min(1.0, 3 * float(case.program.optimizer["config"].get("weight_decay") or 0))])
     yield Suspect(
         "over_regularized", float(np.interp(strongest, [0, 0.2, 0.5, 0.8], [0.1, 0.35, 0.6, 0.85])),
         "Penalties or dropout hold it back: it does not even fit the training points." if case.skill < 0.85 * case.goal
         else "Penalties or dropout are at work.",
     )  # fmt: skip
+
+
+def _number(value):
+    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def _overfitting(case):

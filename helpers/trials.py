@@ -16,7 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from keras.src.losses.losses import LossFunctionWrapper
 from keras.src.models.functional import Functional
+
+from .evidence import first_line, only, resolved_loss
 
 # These look at a whole kernel at once, so that copies of a network cannot share a matrix with one row for each.
 WHOLE_KERNELS = ("adafactor", "lamb", "muon")
@@ -42,9 +45,11 @@ class Program:
     """A compiled Keras model taken apart, so that one part of it can be changed.
 
     make: the class of the model. config: as `model.get_config()` gives it. loss: a Keras loss, its name or a function of
-    (y_true, y_pred). optimizer: as `keras.optimizers.serialize` gives it, without its schedule. rates: step numbers (n,) ->
-    learning rates (n,). fixed: {layer name: weights} of layers that are not trained. own: the weights that the model has now.
-    model: the model itself where it cannot be taken apart; then there are no layers, and copies start from its own weights.
+    (y_true, y_pred). optimizer: its class, the name of the Keras optimizer that this is or inherits from, and its config
+    without the schedule. rates: step numbers (n,) -> learning rates (n,). fixed: {layer name: weights} of layers that are not
+    trained. own: the weights that the model has now. model: the model itself where it cannot be taken apart; then there are no
+    layers, and copies start from its own weights. known: {name: class or function} that the layers need and Keras does not
+    know. loss_scale: the initial scale and the growth steps of a `LossScaleOptimizer`. loss_weight: factor of the loss.
     """
 
     make: type
@@ -57,6 +62,9 @@ class Program:
     fixed: dict = field(default_factory=dict)
     own: list | None = None
     model: keras.Model | None = None
+    known: dict = field(default_factory=dict)
+    loss_scale: tuple | None = None
+    loss_weight: float = 1.0
 
     @property
     def layers(self):
@@ -73,10 +81,13 @@ class Program:
 
     def with_optimizer(self, name, rate):
         """The program with another optimizer at a constant learning rate."""
-        optimizer = keras.optimizers.serialize(
-            keras.optimizers.get({"class_name": name, "config": {"learning_rate": rate}})
-        )
-        return replace(self, optimizer=optimizer, rates=lambda steps: np.full(len(steps), rate, "float32"))
+        optimizer = keras.optimizers.get({"class_name": name, "config": {"learning_rate": rate}})
+        return replace(self, optimizer=_taken_apart(optimizer, rate), rates=_constant(rate))
+
+    def with_rate(self, rate):
+        """The program with the same optimizer at a constant learning rate."""
+        config = {**self.optimizer["config"], "learning_rate": rate}
+        return replace(self, optimizer={**self.optimizer, "config": config}, rates=_constant(rate))
 
     def build(self, seed=0):
         """A new model with first weights drawn from `seed`."""
@@ -84,55 +95,128 @@ class Program:
             return self.model
         config = copy.deepcopy(self.config)
         for index, layer in enumerate(config["layers"]):
-            for value in [layer["config"], *_initializers(layer)]:
-                if "seed" in value:
-                    value["seed"] = 1000 * seed + index
-        model = self.make.from_config(config)
-        for name, weights in self.fixed.items():
-            if any(layer.name == name for layer in model.layers):
-                model.get_layer(name).set_weights(weights)
+            _seed(layer["config"], 1000 * seed + index)
+        with keras.saving.custom_object_scope(self.known):
+            model = self.make.from_config(config)
+        for layer in model._flatten_layers(include_self=False):
+            if layer.name in self.fixed:
+                layer.set_weights(self.fixed[layer.name])
         return model
 
     def make_optimizer(self):
         """A new optimizer."""
-        return keras.optimizers.deserialize(copy.deepcopy(self.optimizer))
+        return self.optimizer["class"].from_config(copy.deepcopy(self.optimizer["config"]))
+
+    def optimizer_can_be_copied(self):
+        """Whether a new optimizer can be made from the config of the model's."""
+        try:
+            self.make_optimizer().build([keras.Variable(np.zeros((2, 2), "float32"))])
+        except Exception:  # one that is not Keras's may raise anything
+            return False
+        return True
 
     def steps(self, points):
         """Steps in an epoch over some points."""
         return -(-points // self.batch_size)
 
 
-def _initializers(layer):
-    return [v["config"] for k, v in layer["config"].items() if k.endswith("_initializer") and isinstance(v, dict)]
+def _seed(config, seed):
+    """Set every seed in the configuration of a layer, also of layers within it."""
+    if isinstance(config, dict):
+        if "seed" in config:
+            config["seed"] = seed
+        config = list(config.values())
+    for value in config if isinstance(config, list) else ():
+        _seed(value, seed)
 
 
-def program_of(model, epochs, batch_size):
-    """The `Program` of a compiled Keras model."""
-    optimizer = keras.optimizers.serialize(model.optimizer)
-    rate = optimizer["config"]["learning_rate"]
-    if isinstance(rate, dict):
-        schedule = keras.optimizers.schedules.deserialize(copy.deepcopy(rate))
-        optimizer["config"]["learning_rate"] = float(schedule(0))
-
-        def rates(steps):
-            return np.array([float(schedule(int(step))) for step in steps], "float32")
-    else:
-
-        def rates(steps):
-            return np.full(len(steps), rate, "float32")
-
-    own = [w.numpy() for w in model.trainable_variables]
+def program_of(model, epochs, batch_size, loss=None):
+    """The `Program` of a compiled Keras model. loss: what it is compiled with, if the caller has resolved that already."""
+    optimizer, loss_scale = model.optimizer, None
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        loss_scale = float(optimizer.initial_scale), int(optimizer.dynamic_growth_steps)
+        optimizer = optimizer.inner_optimizer
+    rates = _rates(optimizer)
+    whole = Program(
+        type(model), {"layers": []}, loss or resolved_loss(model), _taken_apart(optimizer, float(rates(np.zeros(1, int))[0])), rates,
+        epochs, batch_size, own=[w.numpy() for w in model.trainable_variables], model=model, loss_scale=loss_scale,
+        loss_weight=_loss_weight(model),
+    )  # fmt: skip
     if not isinstance(model, (keras.Sequential, Functional)):
-        return Program(type(model), {"layers": []}, model.loss, optimizer, rates, epochs, batch_size, {}, own, model)
+        return whole
+    inner = list(model._flatten_layers(include_self=False))
     fixed = {
         layer.name: layer.get_weights()
-        for layer in model.layers
+        for layer in inner
         if layer.weights and (not layer.trainable or isinstance(layer, keras.layers.Normalization))
     }
-    fresh = int(model.optimizer.iterations.numpy()) == 0
-    return Program(
-        type(model), model.get_config(), model.loss, optimizer, rates, epochs, batch_size, fixed, own if fresh else None
-    )  # fmt: skip
+    fresh = int(optimizer.iterations.numpy()) == 0
+    try:
+        program = replace(
+            whole,
+            config=model.get_config(),
+            fixed=fixed,
+            own=whole.own if fresh else None,
+            model=None,
+            known=_known(inner),
+        )
+        rebuilt = program.build()
+    except Exception:  # a layer that was not made to be saved may raise anything
+        return whole
+    shapes = [[tuple(v.shape) for v in one.variables] for one in (model, rebuilt)]
+    return program if shapes[0] == shapes[1] else whole
+
+
+def _known(layers):
+    """The classes and functions of some layers that are not Keras's: {name: class or function}."""
+    parts = [type(layer) for layer in layers]
+    for layer in layers:
+        for value in vars(layer).values():
+            if inspect.isfunction(value):
+                parts.append(value)
+            elif isinstance(value, (keras.initializers.Initializer, keras.regularizers.Regularizer, keras.Layer)):
+                parts.append(type(value))
+    return {part.__name__: part for part in parts if not part.__module__.startswith("keras.")}
+
+
+def _rates(optimizer):
+    """Step numbers (n,) -> the learning rates (n,) that an optimizer has at them."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+
+        def rates(steps):
+            step = keras.Variable(0, dtype="int64", trainable=False)  # what `fit` gives a schedule
+            values = []
+            for number in steps:
+                step.assign(int(number))
+                values.append(float(rate(step)))
+            return np.array(values, "float32")
+
+        return rates
+    return _constant(float(rate() if callable(rate) else rate))
+
+
+def _constant(rate):
+    return lambda steps: np.full(len(steps), rate, "float32")
+
+
+def _taken_apart(optimizer, rate):
+    """The class of an optimizer, the name of Keras's that it inherits from, and its config at a constant rate."""
+    bare = object.__new__(type(optimizer))
+    bare.__dict__.update(
+        vars(optimizer), _learning_rate=rate
+    )  # a schedule or function of one's own may not know its config
+    kinds = [
+        kind.__name__ for kind in type(optimizer).__mro__ if getattr(keras.optimizers, kind.__name__, None) is kind
+    ]
+    name = next((kind for kind in kinds if kind != "Optimizer"), type(optimizer).__name__)
+    config = {**bare.get_config(), "learning_rate": rate}
+    return {"class": type(optimizer), "class_name": name, "config": config}
+
+
+def _loss_weight(model):
+    weights = keras.tree.flatten(getattr(model._compile_loss, "_user_loss_weights", None))
+    return float(weights[0]) if len(weights) == 1 and weights[0] is not None else 1.0
 
 
 class Loop:
@@ -145,6 +229,7 @@ class Loop:
         self.program, self.members = program, members
         self.model = program.build()
         self.shapes = [tuple(v.shape) for v in self.model.trainable_variables]
+        self.types = [v.dtype for v in self.model.trainable_variables]
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
         self.vector = keras.Variable(np.zeros((members, sum(self.sizes)), "float32"), name="weights")
         self.optimizer = program.make_optimizer()
@@ -154,14 +239,16 @@ class Loop:
         self.optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
         self.optimizer.build([self.vector])
         self.slots = [tf.constant(v.numpy()) for v in self.optimizer.variables]
-        self.loss = _loss(program.loss)
+        self.loss = as_loss(program.loss)
         self._train = self._predict = None
 
     def first_state(self, program, seeds):
         """What copies of a program start from: the loop's own, or one that differs from it in its initializers."""
         states = [_first_state(program, seed) for seed in seeds]
         layer_state = [tf.constant(np.stack(parts)) for parts in zip(*[layers for _, layers in states], strict=True)]
-        return [tf.constant(np.stack([vector for vector, _ in states])), self.slots, layer_state]
+        initial_scale = self.program.loss_scale[0] if self.program.loss_scale else 1.0
+        scale = [tf.fill([self.members], initial_scale), tf.zeros([self.members], tf.int32)]
+        return [tf.constant(np.stack([vector for vector, _ in states])), self.slots, layer_state, scale]
 
     def train(self, state, x, y, order, rates):
         """As many steps as there are rates. Returns the new state and the losses (steps, members), penalties included.
@@ -170,7 +257,7 @@ class Loop:
         """
         arguments = [*state, x, y, tf.constant(order), tf.constant(rates)]
         if self._train is None:
-            self._train = _traced(self._steps, state, arguments[3:])
+            self._train = _traced(self._steps, state, arguments[len(state) :])
         *state, losses = self._train(*arguments)
         return state, losses.numpy()
 
@@ -178,10 +265,11 @@ class Loop:
         """Predictions of every copy: (members, points, …)."""
         if self._predict is None:
             self._predict = _traced(self._answers, (state[0], state[2]), (x,))
-        return self._predict(state[0], state[2], x).numpy()
+        return self._predict(state[0], state[2], x).numpy().astype("float32")
 
     def _parts(self, vector):
-        return [tf.reshape(p, s) for p, s in zip(tf.split(vector, self.sizes), self.shapes, strict=True)]
+        parts = zip(tf.split(vector, self.sizes), self.shapes, self.types, strict=True)
+        return [tf.cast(tf.reshape(part, shape), kind) for part, shape, kind in parts]
 
     def _training(self, training):
         """The argument that tells a model whether it is being trained, if it takes one."""
@@ -191,13 +279,14 @@ class Loop:
         answers, layer_state, penalties = self.model.stateless_call(
             self._parts(vector), layer_state, x, return_losses=True, **self._training(True)
         )
-        return tf.add_n([tf.reduce_mean(self.loss(y, answers)), *penalties]), layer_state
+        loss = self.program.loss_weight * tf.cast(tf.reduce_mean(self.loss(y, only(answers))), tf.float32)
+        return tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in penalties)]), layer_state
 
-    def _steps(self, weights, slots, layer_state, x, y, order, rates):
+    def _steps(self, weights, slots, layer_state, scale, x, y, order, rates):
         for variable, value in zip([self.vector, *self.optimizer.variables], [weights, *slots], strict=True):
             variable.assign(value)
 
-        def step(number, layer_state, losses):
+        def step(number, layer_state, scale, losses):
             batch = tf.gather(x, order[number]), tf.gather(y, order[number])
             with tf.GradientTape() as tape:
                 vector = tf.identity(self.vector.value)
@@ -205,16 +294,37 @@ class Loop:
                 loss, layer_state = tf.vectorized_map(
                     lambda row: self._member_loss(*row), (vector, layer_state, *batch), warn=False
                 )
-            gradient = self._clipped(tape.gradient(loss, vector))
+                scaled = loss * scale[0]
+            gradient = tape.gradient(scaled, vector)
             self.optimizer.learning_rate.assign(rates[number])
-            self.optimizer.apply([gradient], [self.vector])
-            return number + 1, layer_state, losses.write(number, loss)
+            if self.program.loss_scale:
+                scale = self._apply_scaled(gradient, scale)
+            else:
+                self.optimizer.apply([self._clipped(gradient)], [self.vector])
+            return number + 1, layer_state, scale, losses.write(number, loss)
 
         count = tf.shape(order)[0]
         losses = tf.TensorArray(tf.float32, count, element_shape=[self.members])
-        _, layer_state, losses = tf.while_loop(lambda number, *_: number < count, step, (0, layer_state, losses))
+        _, layer_state, scale, losses = tf.while_loop(
+            lambda number, *_: number < count, step, (0, layer_state, scale, losses)
+        )
         slots = [tf.identity(v.value) for v in self.optimizer.variables]
-        return tf.identity(self.vector.value), slots, layer_state, losses.stack()
+        return tf.identity(self.vector.value), slots, layer_state, scale, losses.stack()
+
+    def _apply_scaled(self, gradient, scale):
+        """What a `LossScaleOptimizer` does, for each copy by itself: a step that overflows is left out, and the scale halved."""
+        factor, steps = scale
+        gradient /= factor[:, None]
+        finite = tf.reduce_all(tf.math.is_finite(gradient), axis=1)
+        before = [tf.identity(v.value) for v in (self.vector, *self.optimizer.variables)]
+        self.optimizer.apply([self._clipped(tf.where(finite[:, None], gradient, 0.0))], [self.vector])
+        for variable, old in zip((self.vector, *self.optimizer.variables), before, strict=True):
+            if variable.shape == self.vector.shape:
+                variable.assign(tf.where(finite[:, None], variable.value, old))
+        steps = tf.where(finite, steps + 1, 0)
+        grown = steps >= self.program.loss_scale[1]
+        factor = tf.where(finite, tf.where(grown, 2 * factor, factor), factor / 2)
+        return [factor, tf.where(grown, 0, steps)]
 
     def _set_clipping(self, values):
         for name, value in values.items():
@@ -230,7 +340,7 @@ class Loop:
 
     def _answers(self, weights, layer_state, x):
         return tf.vectorized_map(
-            lambda row: self.model.stateless_call(self._parts(row[0]), row[1], x, **self._training(False))[0],
+            lambda row: only(self.model.stateless_call(self._parts(row[0]), row[1], x, **self._training(False))[0]),
             (weights, layer_state), warn=False,
         )  # fmt: skip
 
@@ -265,21 +375,30 @@ def _first_state(program, seed):
     model = program.build(seed)
     own = program.own is not None and (seed == 0 or program.model is not None)
     trained = program.own if own else [v.numpy() for v in model.trainable_variables]
-    return np.concatenate([np.ravel(w) for w in trained]), [v.numpy() for v in model.non_trainable_variables]
+    vector = np.concatenate([np.ravel(w) for w in trained]).astype("float32")
+    return vector, [v.numpy() for v in model.non_trainable_variables]
 
 
-class _LossOf(keras.losses.Loss):
-    """A function of (y_true, y_pred) as a Keras loss, as `model.compile` makes one of it."""
-
-    def __init__(self, function):
-        super().__init__(name="loss")
-        self.function = function
-
-    def call(self, y_true, y_pred):
-        return self.function(y_true, y_pred)
-
-
-def _loss(loss):
-    """A Keras loss, its name or a function as a function of (y_true, y_pred)."""
+def as_loss(loss):
+    """A Keras loss, its name or a function as a function of (y_true, y_pred), as `model.compile` makes one of it."""
     loss = keras.losses.get(loss)
-    return loss if isinstance(loss, keras.losses.Loss) else _LossOf(loss)
+    return loss if isinstance(loss, keras.losses.Loss) else LossFunctionWrapper(loss, name="loss")
+
+
+def refusal(program, data):
+    """Why Keras itself cannot take a training step of a program on some data; "" if it can."""
+    model = program.build()
+    rows = slice(0, min(program.batch_size, data.points))
+    x, y = tf.constant(data.inputs[rows]), tf.constant(data.y[rows])
+    training = {"training": True} if "training" in inspect.signature(model.call).parameters else {}
+    weights = [tf.identity(v.value) for v in model.trainable_variables]
+    state = [tf.identity(v.value) for v in model.non_trainable_variables]
+    try:
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            answers, _ = model.stateless_call(weights, state, x, **training)
+            loss = tf.reduce_mean(as_loss(program.loss)(y, only(answers)))
+        tape.gradient(loss, weights)
+    except Exception as error:  # of layers or a loss that are not Keras's, anything
+        return first_line(error)
+    return ""
