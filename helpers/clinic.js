@@ -17,6 +17,11 @@ function render({ model, el }) {
   // Not `disabled`, which would take the focus away from under a person's fingers.
   const enable = (node, yes) => node.setAttribute("aria-disabled", String(!yes));
 
+  function work(message) {
+    root.setAttribute("aria-busy", "true");
+    kernel.send(message);
+  }
+
   function part(title, ...children) {
     const head = element("h3", { class: "wwil-title", id: `${id}-${parts++}` }, title);
     return element("div", { class: "wwil-part", role: "group", "aria-labelledby": head.id }, head, ...children);
@@ -43,7 +48,7 @@ function render({ model, el }) {
   const tests = new Map();
   const testList = element("div", { class: "wwil-tests" });
   for (const test of state().tests) {
-    const node = button("", test.help, () => kernel.send({ action: "order", test: test.name }));
+    const node = button("", test.help, () => work({ action: "order", test: test.name }));
     tests.set(test.name, node);
     testList.append(node);
   }
@@ -52,7 +57,7 @@ function render({ model, el }) {
     select(`remedy ${i + 1}`, state().remedies, i ? "and nothing else" : "choose a remedy …"),
   );
   const treat = button("Treat", "name the cause, and retrain the patient over held-out seeds", () =>
-    kernel.send({ action: "treat", causes: causes.map(valueOf), remedies: remedies.map(valueOf) }),
+    work({ action: "treat", causes: causes.map(valueOf), remedies: remedies.map(valueOf) }),
   );
   function valueOf(node) {
     return node.hidden ? "" : node.value;
@@ -64,7 +69,7 @@ function render({ model, el }) {
   );
   level.value = String(state().level ?? 1);
   level.hidden = state().level === null;
-  const next = button("Next patient", "admit another one", () => kernel.send({ action: "admit", level: Number(level.value) }));
+  const next = button("Next patient", "admit another one", () => work({ action: "admit", level: Number(level.value) }));
   const score = element("p", { class: "wwil-score" });
   const note = element("p", { class: "wwil-note" });
   const spoken = element("div", { class: "wwil-hidden", role: "status", "aria-live": "polite" });

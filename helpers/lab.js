@@ -21,6 +21,7 @@ function render({ model, el }) {
   const rows = new Map();
 
   function set(name, index) {
+    showRunning(true);
     waiting = waiting ?? {};
     waiting[name] = index;
     if (Object.keys(waiting).length > 1) return;
@@ -31,7 +32,6 @@ function render({ model, el }) {
     if (!waiting) return;
     const indices = waiting;
     waiting = null;
-    showRunning(true);
     send({ action: "set", indices });
   }
 
@@ -183,7 +183,7 @@ function render({ model, el }) {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let address = null;
 
-  function showPicture(state) {
+  function showPicture(state, frame) {
     if (state.running && still.matches && address) return; // only finished pictures for who wants no motion
     const old = address;
     const mine = URL.createObjectURL(new Blob([model.get("picture")], { type: `image/${state.kind}` }));
@@ -192,7 +192,10 @@ function render({ model, el }) {
     next.src = mine;
     // The new picture replaces the old one when it can be painted, so that nothing flickers.
     function put() {
-      if (mine === address) picture.src = mine;
+      if (mine === address) {
+        picture.src = mine;
+        Object.assign(picture.dataset, { frame, theme: state.dark ? "dark" : "light" });
+      }
       if (old) setTimeout(() => URL.revokeObjectURL(old), 1000);
     }
     next.decode().then(put, put); // what cannot be decoded beforehand is shown all the same
@@ -203,8 +206,8 @@ function render({ model, el }) {
     const state = model.get("state");
     if (state.generation === undefined || state.generation < generation || waiting) return;
     generation = state.generation;
-    showPicture(state);
     root.dataset.frame = String(Number(root.dataset.frame ?? 0) + 1);
+    showPicture(state, root.dataset.frame);
     root.dataset.generation = String(state.generation);
     bar.value = state.done;
     bar.setAttribute("aria-valuetext", state.progress);

@@ -49,8 +49,8 @@ class Lab(Page):
 
     The buttons: *Stop* keeps what there is. *100 seeds* trains the setting from many seeds. *Rescue* looks for the smallest
     change that makes the setting learn, and shows it beside the failing run, if you have pinned nothing else. *Pin* keeps
-    the last finished run, or the seeds, in the pictures beside the next ones. *Code* shows the Keras program of the setting. *Share* shows it
-    as a short text, and loads one. *Reset* goes back to the first setting.
+    the last finished run, or the seeds, in the pictures beside the next ones. *Code* shows the Keras program of the setting.
+    *Share* shows it as a short text, and loads one. *Reset* goes back to the first setting.
 
     Args:
         experiment: the first setting; what has no control stays as it is here, until another one is loaded or shown.
@@ -326,6 +326,7 @@ class Lab(Page):
                 "frame": self._frames,
                 "generation": self.generation,
                 "kind": kind,
+                "dark": self.painter.look[2],
                 "running": self.running,
                 "done": done,
                 "progress": f"{who}epoch {epochs} of {all_epochs}",
