@@ -6,6 +6,7 @@ run apart says so with `pytest.mark.xdist_group`.
 """
 
 import os
+import sys
 
 # Before TensorFlow is imported, here and in the processes that tests start.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -30,6 +31,7 @@ MINUTES = {
     "test_properties": 3,
 }
 SOLVED = "0[1-6]_*.ipynb"  # tests/test_lessons_browser.py runs these lessons with their answers
+HUB = ("test_hub.py", "test_classroom.py")
 
 
 def browser():
@@ -44,14 +46,17 @@ def group(item):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is marked, and before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config, items):
-    if not browser():
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("browser")])
-        items[:] = [item for item in items if not item.get_closest_marker("browser")]
     for item in items:
+        if item.path.name in HUB:
+            item.add_marker(pytest.mark.linux)
         if item.path.match(SOLVED):
             item.add_marker(pytest.mark.nightly)
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    absent = [name for name, there in {"browser": browser(), "linux": sys.platform == "linux"}.items() if not there]
+    left_out = [item for item in items if any(map(item.get_closest_marker, absent))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: -MINUTES.get(group(item), MINUTES.get(item.path.stem, 0)))
 
 

@@ -218,6 +218,7 @@ def test_half_made_environment_is_made_anew(project):
     assert project.stamp.keys() == {"requirements.txt"}
 
 
+@pytest.mark.linux
 def test_interrupted_installation_stops_and_is_told_from_a_finished_one(project):
     project.lock("1.0", "1.1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -590,6 +591,7 @@ def test_conda_and_binder_read_the_lock(run):
     assert environment["channels"] == ["conda-forge", "nodefaults"]
 
 
+@pytest.mark.linux
 def test_repo2docker_accepts_the_repository():
     """Without --build it plans the image, which needs no container engine."""
     command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", str(ROOT)]
@@ -601,6 +603,7 @@ def test_repo2docker_accepts_the_repository():
     assert "requirements-test.txt" not in plan
 
 
+@pytest.mark.linux
 def test_what_binder_does_after_the_build_works(tmp_path):
     variables = os.environ | {"NB_PYTHON_PREFIX": str(tmp_path), "MPLCONFIGDIR": str(tmp_path / "fonts")}
     variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), variables["PATH"]])

@@ -10,6 +10,9 @@ import chrome
 import processors
 import pytest
 import suite
+import yaml
+
+import run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -174,6 +177,7 @@ def machine(tmp_path):
     return look
 
 
+@pytest.mark.linux
 def test_browser_that_starts_is_taken_and_nothing_installed(machine):
     for name, text in {"chromium": "#!/bin/sh\nexit 1\n", "google-chrome": BROWSER}.items():
         (machine.commands / name).write_text(text)
@@ -182,6 +186,7 @@ def test_browser_that_starts_is_taken_and_nothing_installed(machine):
     assert not (machine.commands / "log").exists()
 
 
+@pytest.mark.linux
 def test_browser_that_is_named_is_taken_or_refused(machine):
     (machine.commands / "mine").write_text(BROWSER)
     (machine.commands / "mine").chmod(0o755)
@@ -191,6 +196,7 @@ def test_browser_that_is_named_is_taken_or_refused(machine):
     assert advice.startswith("CHROME=/nowhere does not start.")
 
 
+@pytest.mark.linux
 def test_playwrights_browser_is_installed_where_it_can_be_downloaded(machine):
     found, _, steps = machine(DOWNLOADS="1")
     assert found == "/own"
@@ -199,6 +205,7 @@ def test_playwrights_browser_is_installed_where_it_can_be_downloaded(machine):
     assert machine() == ("/own", "To get a browser: sudo apt-get install chromium", "")
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(("user", "sudo"), [(0, ""), (1000, "1")])
 def test_debians_browser_is_installed_by_an_administrator(machine, user, sudo):
     found, _, steps = machine(user, APT="1", SUDO=sudo)
@@ -208,6 +215,7 @@ def test_debians_browser_is_installed_by_an_administrator(machine, user, sudo):
     assert calls == ["apt-get -qq update", "apt-get -qq install -y --no-install-recommends chromium"]
 
 
+@pytest.mark.linux
 def test_where_nothing_can_be_installed_the_command_is_named(machine):
     assert machine(1000, APT="1")[:2] == ("None", "To get a browser: sudo apt-get install chromium")
     assert "apt-get" not in (machine.commands / "log").read_text()  # a password would be asked for
@@ -228,9 +236,9 @@ def test_usual_places_of_other_systems_are_known(monkeypatch, system, path):
     assert any(path in candidate for candidate in chrome.candidates(system))
 
 
-@pytest.mark.parametrize("ci", ["", "true"])
-def test_without_a_browser_its_tests_are_left_out_loudly(tmp_path, ci):
-    """In several processes, too; a run of CI fails, because it must not pass by leaving tests out."""
+@pytest.mark.parametrize(("ci", "processes"), [("", "0"), ("true", "1")])
+def test_without_a_browser_its_tests_are_left_out_loudly(tmp_path, ci, processes):
+    """In processes of their own, too; a run of CI fails, because it must not pass by leaving tests out."""
     shutil.copy(ROOT / "tests/conftest.py", tmp_path)
     shutil.copy(ROOT / "tests/chrome.py", tmp_path)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    browser\n")
@@ -238,7 +246,7 @@ def test_without_a_browser_its_tests_are_left_out_loudly(tmp_path, ci):
         "import pytest\ndef test_one(): pass\n@pytest.mark.browser\ndef test_two(): assert False\n"
     )
     process = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-n", processes, "--dist", "loadgroup", "-p", "no:cacheprovider"],
         cwd=tmp_path,
         env=os.environ | {"CHROME": "", "CI": ci},
         capture_output=True,
@@ -251,6 +259,7 @@ def test_without_a_browser_its_tests_are_left_out_loudly(tmp_path, ci):
 
 
 # --- continuous integration ------------------------------------------------------------------------
+@pytest.mark.linux
 def test_ci_does_what_the_readme_says(tmp_path):
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci/run", tmp_path / ".ci")
@@ -264,3 +273,20 @@ def test_ci_does_what_the_readme_says(tmp_path):
         check=False,
     )
     assert (process.stdout, process.returncode) == (f"{tmp_path}: run.py test\n", 3)
+
+
+@pytest.mark.parametrize("workflow", [path.name for path in (ROOT / ".github/workflows").glob("*.yml")])
+def test_workflows_start_what_there_is_with_a_python_that_fits(workflow):
+    jobs = yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text())["jobs"]
+    commands, versions = set(), set()
+    for job in jobs.values():
+        matrix = job.get("strategy", {}).get("matrix", {})
+        versions |= {*matrix.get("python", []), *(row["python"] for row in matrix.get("include", []))}
+        for step in job["steps"]:
+            commands |= {tuple(step["run"].split()[:3])} if "run" in step else set()
+            version = step.get("with", {}).get("python-version", "")
+            versions |= set() if "matrix" in version else {version} - {""}
+    assert commands
+    assert all(command[:2] == ("python", "run.py") and command[2] in run.PROGRAMS for command in commands)
+    assert versions
+    assert versions <= set(run.VERSIONS)
