@@ -1,6 +1,5 @@
 """`Experiment` → a compiled `keras.Sequential`, in the words of the Keras documentation."""
 
-import warnings
 from functools import lru_cache
 
 import keras
@@ -12,9 +11,6 @@ from .problems import make_problem
 from .sources import PROBLEMS
 
 RATES_AT_ONCE = 1024
-
-# Softmax over a single unit is a failure that the lab shows on purpose, and explains.
-warnings.filterwarnings("ignore", "You are using a softmax over axis", UserWarning)
 
 
 def layer_calls(experiment):
@@ -128,29 +124,28 @@ class _Given(keras.random.SeedGenerator):
         return self.value
 
 
-_drawers = {}
-
-
 def _draw_kernels(name, shape, seeds):
     """The kernels (seeds, *shape) that the initializer `name` gives for each seed."""
     row = INITIALIZERS[name]
     if not row.random:
         return np.repeat(np.asarray(row.call.make()(shape))[None], len(seeds), axis=0)
-    if (name, shape) not in _drawers:
-        initializer = row.call.make()
+    return _drawer(name, shape)(tf.constant(seeds, tf.int32)).numpy()
 
-        def kernel(seed):
-            initializer.seed = _Given(tf.stack([seed, tf.zeros_like(seed)]))
-            return initializer(shape)
 
-        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.int32)])
-        def kernels(seeds):
-            return tf.map_fn(kernel, seeds, fn_output_signature=tf.float32)
+@lru_cache(maxsize=64)
+def _drawer(name, shape):
+    """A function seeds (seeds,) -> kernels (seeds, *shape) in one graph."""
+    initializer = INITIALIZERS[name].call.make()
 
-        if len(_drawers) >= 64:
-            _drawers.clear()
-        _drawers[name, shape] = kernels.get_concrete_function()
-    return _drawers[name, shape](tf.constant(seeds, tf.int32)).numpy()
+    def kernel(seed):
+        initializer.seed = _Given(tf.stack([seed, tf.zeros_like(seed)]))
+        return initializer(shape)
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.int32)])
+    def kernels(seeds):
+        return tf.map_fn(kernel, seeds, fn_output_signature=tf.float32)
+
+    return kernels.get_concrete_function()
 
 
 def first_weights(experiment, seeds, shapes):

@@ -23,6 +23,7 @@ def watch_units(parts, x, shares, activation, output_activation):
     row = ACTIVATIONS[activation]
     bend = bend_of(activation)
     dead, saturated = [], []
+    counts = tf.sign(shares)[:, None]
     h = x
     for kernel, bias in zip(parts[:-2:2], parts[1:-2:2], strict=True):
         z = tf.matmul(h, kernel) + bias
@@ -30,10 +31,10 @@ def watch_units(parts, x, shares, activation, output_activation):
             tape.watch(z)
             h = bend(z)
         slope = tf.abs(tape.gradient(h, z)) / row.steepest
-        counts = tf.sign(shares)[:, None]
         dead.append(_share(tf.reduce_max(slope * counts, axis=0) < FLAT))
-        flat = tf.reduce_sum(tf.cast(slope < SATURATED, tf.float32) * shares[:, None], axis=0)
-        saturated.append(_share(flat > 0.5) if row.saturates else tf.zeros([]))
+        # Whole numbers, so that exactly half of the points are half of them however the sum is rounded.
+        flat = tf.reduce_sum(tf.cast(slope < SATURATED, tf.float32) * counts, axis=0)
+        saturated.append(_share(2 * flat > tf.reduce_sum(counts)) if row.saturates else tf.zeros([]))
     predictions = keras.activations.get(output_activation)(tf.matmul(h, parts[-2]) + parts[-1])
     return predictions, _stacked(dead), _stacked(saturated)
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from .catalog import FEATURES, IMPUTATIONS, SCALINGS, TARGET_SCALINGS
-from .sources import PROBLEMS, draw
+from .sources import PROBLEMS, draw, read_only
 
 
 def _kernel_ridge(x, y, x_val):
@@ -45,7 +45,7 @@ REFERENCES = {
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """The data of one experiment, ready for the network.
+    """The data of one experiment, ready for the network. Its arrays are read-only: experiments on the same data share them.
 
     x, x_val: (points, inputs) float32, as the network sees them; raw_x, raw_x_val: the same points before preparation,
     (points, features) numbers or text.
@@ -145,12 +145,12 @@ def _problem(e):
     return Problem(
         name=e.problem,
         task=source.task,
-        x=np.asarray(x, "float32"),
-        y=y.astype("float32"),
-        x_val=np.asarray(x_val, "float32"),
-        y_val=y_val.astype("float32"),
-        raw_x=raw_x,
-        raw_x_val=points.x_val,
+        x=read_only(np.array(x, "float32")),
+        y=read_only(y.astype("float32")),
+        x_val=read_only(np.array(x_val, "float32")),
+        y_val=read_only(y_val.astype("float32")),
+        raw_x=read_only(raw_x),
+        raw_x_val=read_only(points.x_val),
         pipeline=pipeline,
         noise_floor=floor,
         floor_name=source.reference or "true function",

@@ -360,7 +360,7 @@ PROBLEMS = {
 
 @lru_cache
 def read_table(name, complete=True):
-    """A real table without the rows whose target is missing: x (n, features) and y (n, 1), float64.
+    """A real table without the rows whose target is missing: x (n, features) and y (n, 1), float64, read-only.
 
     complete: whether rows that miss any other value are left out, too.
     """
@@ -369,7 +369,13 @@ def read_table(name, complete=True):
     if source.rows:
         table = source.rows(table)
     table = table[[*source.features, source.target]].dropna(subset=None if complete else [source.target])
-    return table[list(source.features)].to_numpy(float), table[[source.target]].to_numpy(float)
+    return read_only(table[list(source.features)].to_numpy(float)), read_only(table[[source.target]].to_numpy(float))
+
+
+def read_only(array):
+    """The array, which from now on refuses to be changed in place: whoever asks for the same data again gets the same array."""
+    array.flags.writeable = False
+    return array
 
 
 def most_samples(name, complete=True):

@@ -23,6 +23,7 @@ import gc
 import sys
 import threading
 import time
+import warnings
 from collections import OrderedDict
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -310,19 +311,25 @@ class Graph:
         return room and (again or jit_compile is True)
 
     def run(self, *arguments, compiled=False):
-        """`_chunk` on arrays, in graph mode or compiled by XLA: the same structure, of tensors."""
-        with self.lock, _quick_start():
-            if self._traced is None:
-                self._traced = tf.function(self._chunk, autograph=False).get_concrete_function(*self._signature())
-            if not compiled:
-                return self._traced(*arguments)
-        _, _, data, _, shares, *_ = arguments
-        shapes = data["x"].shape, shares.shape
-        if shapes not in self._compiled:
-            Graph.compiled += 1
-            function = tf.function(lambda *a: self._traced(*a), autograph=False, jit_compile=True)
-            self._compiled[shapes] = function.get_concrete_function(*arguments)
-        return self._compiled[shapes](*arguments)
+        """`_chunk` on arrays, in graph mode or compiled by XLA: the same structure, of tensors.
+
+        Both work on the variables of this graph, so one run at a time has them.
+        """
+        with self.lock:
+            with _quick_start():
+                if self._traced is None:
+                    chunk = tf.function(self._chunk, autograph=False)
+                    with _softmax_over_one_unit():
+                        self._traced = chunk.get_concrete_function(*self._signature())
+                if not compiled:
+                    return self._traced(*arguments)
+            _, _, data, _, shares, *_ = arguments
+            shapes = data["x"].shape, shares.shape
+            if shapes not in self._compiled:
+                Graph.compiled += 1
+                function = tf.function(lambda *a: self._traced(*a), autograph=False, jit_compile=True)
+                self._compiled[shapes] = function.get_concrete_function(*arguments)
+            return self._compiled[shapes](*arguments)
 
     def _signature(self):
         """Fixed: the network and the number of members. Open: points, steps, batch size."""
@@ -420,6 +427,17 @@ def _with_knob(call):
 def _equal_shares(y):
     count = tf.shape(y)[0]
     return tf.fill([count], 1 / tf.cast(count, tf.float32))
+
+
+_warnings_lock = threading.Lock()  # their filters belong to the whole process
+
+
+@contextmanager
+def _softmax_over_one_unit():
+    """Keras does not warn of it: an experiment that has it shows it on purpose."""
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are using a softmax over axis", UserWarning)
+        yield
 
 
 _quick_starts = []  # what the option was before, once for each start that is under way

@@ -94,6 +94,25 @@ def test_the_seed_decides_the_points(name):
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
+def test_data_that_experiments_share_cannot_be_changed_in_place(name):
+    problem = made(name, scaling="standard")
+    for array in (*ARRAYS, "raw_x", "raw_x_val"):
+        shared = getattr(problem, array)
+        before = shared.copy()
+        with pytest.raises(ValueError, match="read-only"):
+            shared[0] = before[1]
+        if before.dtype.kind == "f":
+            with pytest.raises(ValueError, match="read-only"):
+                shared *= 100
+        np.testing.assert_array_equal(getattr(made(name, scaling="standard"), array), before)
+    if PROBLEMS[name].table:
+        for complete in (True, False):
+            for array in read_table(name, complete):
+                with pytest.raises(ValueError, match="read-only"):
+                    array[0] = 0
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
 def test_training_and_validation_points_are_drawn_apart(name):
     problem = made(name, samples=min(200, most_samples(name)), noise=own_noise(name))
     if name in NUMBERS:  # of eight letters all stand in both parts, with other noise

@@ -6,6 +6,9 @@ Most runs here are in graph mode (`jit_compile=False`), which the lab uses; XLA 
 import dataclasses
 import gc
 import itertools
+import subprocess
+import sys
+import threading
 import warnings
 import weakref
 from collections import OrderedDict
@@ -16,11 +19,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from browser import ROOT
 from scipy.stats import binomtest
 
 from helpers import Experiment, train, train_seeds, training
 from helpers.catalog import ACTIVATIONS
 from helpers.models import build_model, learning_rates
+from helpers.probes import watch_units
 from helpers.problems import make_problem
 from helpers.run import PER_EPOCH
 from helpers.training import GRAPHS_KEPT, Dealer, Graph, graph_for, stream, stream_seeds
@@ -421,6 +426,32 @@ def test_what_is_no_experiment_is_refused(value):
         train(SMALL, jit_compile="yes")
 
 
+SOFTMAX = """
+import warnings
+
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    import keras
+    from helpers import Experiment, train, train_seeds
+
+    experiment = Experiment(problem="moons", output_activation="softmax", samples=8, epochs=1, depth=1, width=2)
+    train(experiment, jit_compile=False).model
+    train(experiment, jit_compile=True)
+    train_seeds(experiment, 2)
+    ours = [str(warning.message) for warning in told if "softmax" in str(warning.message)]
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="softmax")])(keras.ops.zeros((3, 2)))
+    all_of_them = [str(warning.message) for warning in told if "softmax" in str(warning.message)]
+print([len(ours), len(all_of_them), "Did you mean to use a sigmoid" in all_of_them[0]])
+"""
+
+
+def test_the_warning_of_keras_about_softmax_over_one_unit_reaches_the_learner():
+    """But not for a network that the lab was asked for."""
+    done = subprocess.run([sys.executable, "-c", SOFTMAX], cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[0, 1, True]"
+
+
 # --- which changes need a new graph ---------------------------------------------------------------
 
 
@@ -671,6 +702,71 @@ def test_runs_that_take_turns_on_one_graph_do_not_disturb_each_other(traces, dro
     assert len(traces) == 1
 
 
+def test_one_run_at_a_time_has_the_variables_of_a_graph(traces):
+    """A run that XLA has compiled is under way when one in graph mode begins; each writes the weights into the same variable."""
+    train(SMALL, jit_compile=False)
+    train(SMALL, jit_compile=True)
+    graph, inside, asked, at_once = graph_for(SMALL), set(), threading.Event(), []
+
+    class Lock:
+        def __init__(self, lock):
+            self.lock = lock
+
+        def __enter__(self):
+            if inside:
+                asked.set()
+            self.lock.acquire()
+
+        def __exit__(self, *_):
+            self.lock.release()
+
+    def watched(function, name):
+        def call(*arguments):
+            inside.add(name)
+            at_once.append(set(inside))
+            if name == "compiled":
+                other.start()
+                assert asked.wait(60)
+            result = function(*arguments)
+            if name == "compiled":
+                at_once.append(set(inside))
+            inside.discard(name)
+            return result
+
+        return call
+
+    ((shapes, compiled),) = graph._compiled.items()
+    graph._compiled[shapes] = watched(compiled, "compiled")
+    graph._traced = watched(graph._traced, "graph mode")
+    graph.lock = Lock(graph.lock)
+    other = threading.Thread(target=train, args=[SMALL.replace(seed=1)], kwargs={"jit_compile": False})
+    train(SMALL, jit_compile=True)
+    other.join()
+    assert at_once == [{"compiled"}, {"compiled"}, {"graph mode"}]
+
+
+def test_trainings_on_two_threads_do_not_disturb_each_other(traces):
+    one = SMALL.replace(epochs=400)
+    other = one.replace(seed=4, learning_rate=0.1, l2=0.01)
+    alone = train(one, jit_compile=False), train(other, jit_compile=True)
+    enough, compiled, plain = threading.Event(), [], []
+
+    def train_compiled():
+        while not enough.is_set():
+            compiled.append(same_run(train(other, jit_compile=True), alone[1]))
+
+    thread = threading.Thread(target=train_compiled)
+    thread.start()
+    while (len(compiled) < 30 and thread.is_alive()) or len(plain) < 5:
+        plain.append(same_run(train(one, jit_compile=False), alone[0]))
+    enough.set()
+    thread.join()
+    assert len(compiled) >= 30
+    assert all(compiled)
+    assert all(plain)
+    assert len(traces) == 1
+
+
 def test_a_dropped_run_leaves_nothing_behind():
     experiment = SMALL.replace(optimizer="momentum", dropout=0.2)
     options = tf.config.optimizer.get_experimental_options()
@@ -763,6 +859,18 @@ def test_a_saturated_unit_is_flat_at_most_points(activation, slope):
     np.testing.assert_allclose(run.saturated[-1], expected, atol=1e-6)
     assert max(expected) > 0.5
     assert train(SMALL.replace(epochs=5), jit_compile=False).saturated.max() == 0
+
+
+@pytest.mark.parametrize("points", range(2, 60, 2))
+def test_a_unit_that_is_flat_at_half_of_the_points_is_not_saturated(points):
+    parts = [np.float32([[100, 100]]), np.zeros(2, "float32"), np.ones((2, 1), "float32"), np.zeros(1, "float32")]
+    x = np.repeat(np.float32([0, 1]), points // 2)[:, None]
+    shares = np.full(points, 1 / points, "float32")
+    measured = watch_units([tf.constant(part) for part in parts], tf.constant(x), tf.constant(shares), "tanh", "linear")
+    assert measured[2].numpy().tolist() == [0]
+    x[0] = 1
+    measured = watch_units([tf.constant(part) for part in parts], tf.constant(x), tf.constant(shares), "tanh", "linear")
+    assert measured[2].numpy().tolist() == [1]
 
 
 def test_relu_is_never_saturated_and_a_line_never_dead():
