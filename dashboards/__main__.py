@@ -26,6 +26,8 @@ WIDGETS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboard
 KERNEL = 0.8e9  # bytes that one open page takes
 MINUTES = 5  # after which the kernel of a page that nobody looks at any more is ended
 PATIENCE = 10  # seconds that a page waits for a place: one that was left for it takes a moment to give back its own
+STARTS = 3  # attempts to start a kernel
+SILENCE = 120  # seconds after which a kernel that does not answer, or an output that does not come, is given up
 FULL = "All {places} places are taken. Close a page that you do not need, or try again in {minutes} minutes"
 
 
@@ -56,6 +58,14 @@ class FewKernels(AsyncMappingKernelManager):
         self.starting = asyncio.Lock()  # one start at a time: a kernel that is starting is not counted yet
 
     async def start_kernel(self, **kwargs):
+        for _ in range(STARTS):
+            kernel_id = await self._start_in_a_place(**kwargs)
+            if await self._answers(kernel_id):
+                return kernel_id
+            await self.shutdown_kernel(kernel_id, now=True)
+        raise HTTPError(503, reason="The kernel of this page did not start. Try again")
+
+    async def _start_in_a_place(self, **kwargs):
         deadline = self.clock() + PATIENCE
         async with self.starting:
             while len(self) >= self.places:
@@ -63,6 +73,22 @@ class FewKernels(AsyncMappingKernelManager):
                     raise HTTPError(503, reason=FULL.format(places=self.places, minutes=MINUTES))
                 await asyncio.sleep(0.1)
             return await super().start_kernel(**kwargs)
+
+    async def _answers(self, kernel_id):
+        """Whether a kernel lives and answers.
+
+        Voilà's page waits forever for one that has died while it started, as a kernel does when another program has taken one of
+        its ports between their choice and their use.
+        """
+        client = self.get_kernel(kernel_id).client()
+        client.start_channels()
+        try:
+            await client.wait_for_ready(timeout=SILENCE)
+            return True
+        except RuntimeError:
+            return False
+        finally:
+            client.stop_channels()
 
 
 class Dashboards(Voila):
@@ -86,6 +112,9 @@ class Dashboards(Voila):
                 "multi_kernel_manager_class": FewKernels,
             },
             MappingKernelManager={"cull_idle_timeout": MINUTES * 60, "cull_interval": 60},
+            KernelManager={"autorestart": False},  # a kernel that was restarted has no lab
+            # By default an output that comes four seconds after its cell has ended is lost, and with it the lab.
+            VoilaExecutor={"iopub_timeout": SILENCE},
         )
         self.update_config(with_template)
         super().initialize(argv)

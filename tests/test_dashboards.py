@@ -5,14 +5,12 @@ import itertools
 import re
 import urllib.error
 import urllib.request
-import warnings
 
 import build
 import psutil
 import pytest
 from browser import chromium, server
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from dashboards.__main__ import PATIENCE, FewKernels
 from dashboards.pages import pages, pages_of
@@ -96,51 +94,90 @@ def test_a_map_to_be_filled_stands_below_its_lab():
 # --- places ----------------------------------------------------------------------------------------------------------------
 
 
+class Kernel:
+    """A kernel without a process, and its client. Kernels named "dead" die while they start."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def client(self):
+        return self
+
+    def start_channels(self):
+        """Nothing to connect to."""
+
+    stop_channels = start_channels
+
+    async def wait_for_ready(self, timeout):
+        await asyncio.sleep(0)
+        if self.name == "dead":
+            raise RuntimeError("Kernel died before replying to kernel_info")
+
+
 @pytest.fixture
 def kernels_of(monkeypatch):
-    """A function that makes a kernel manager which starts no processes; a start takes a turn of the event loop."""
+    """A function that makes a kernel manager which starts `Kernel`s of the given names, one after the other."""
 
-    async def start(self, kernel_id):
-        await asyncio.sleep(0)
-        self._kernels[kernel_id] = None
-        return kernel_id
+    def made(places, names, clock=lambda: 0):
+        names = iter(names)
 
-    def made(places, clock):
+        async def start(self):
+            await asyncio.sleep(0)
+            name = next(names)
+            self._kernels[name] = Kernel(name)
+            return name
+
+        async def shut_down(self, name, now):
+            self.remove_kernel(name)
+
+        monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", start)
+        monkeypatch.setattr(AsyncMappingKernelManager, "shutdown_kernel", shut_down)
         manager = FewKernels(clock=clock)
         manager.places = places
         return manager
 
-    monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", start)
     return made
+
+
+async def opened_at_once(manager, count):
+    return await asyncio.gather(*(manager.start_kernel() for _ in range(count)), return_exceptions=True)
 
 
 def test_pages_that_are_opened_at_once_take_no_more_kernels_than_there_are_places(kernels_of):
     seconds = itertools.count(step=PATIENCE)  # each look at the clock costs all patience
-    manager = kernels_of(2, lambda: next(seconds))
-
-    async def opened():
-        starts = (manager.start_kernel(kernel_id=str(number)) for number in range(5))
-        return await asyncio.gather(*starts, return_exceptions=True)
-
-    answers = asyncio.run(opened())
-    assert answers[:2] == ["0", "1"] == manager.list_kernel_ids()
+    manager = kernels_of(2, "abcde", lambda: next(seconds))
+    answers = asyncio.run(opened_at_once(manager, 5))
+    assert answers[:2] == ["a", "b"] == manager.list_kernel_ids()
     assert [refusal.status_code for refusal in answers[2:]] == [503] * 3
     assert "All 2 places are taken. Close a page" in answers[2].reason
 
 
 def test_a_page_waits_for_a_place_that_is_given_back(kernels_of):
-    manager = kernels_of(1, lambda: 0)
+    manager = kernels_of(1, "ab")
 
     async def opened():
-        await manager.start_kernel(kernel_id="first")
-        waiting = asyncio.create_task(manager.start_kernel(kernel_id="second"))
+        await manager.start_kernel()
+        waiting = asyncio.create_task(manager.start_kernel())
         await asyncio.sleep(0)
-        assert manager.list_kernel_ids() == ["first"]
-        manager.remove_kernel("first")
+        assert manager.list_kernel_ids() == ["a"]
+        manager.remove_kernel("a")
         await waiting
 
     asyncio.run(opened())
-    assert manager.list_kernel_ids() == ["second"]
+    assert manager.list_kernel_ids() == ["b"]
+
+
+def test_a_kernel_that_dies_while_it_starts_is_replaced(kernels_of):
+    manager = kernels_of(1, ["dead", "dead", "alive"])
+    assert asyncio.run(opened_at_once(manager, 1)) == ["alive"] == manager.list_kernel_ids()
+
+
+def test_kernels_that_die_again_and_again_are_told_to_the_page_and_take_no_place(kernels_of):
+    manager = kernels_of(1, ["dead"] * 3 + ["alive"])
+    (refusal,) = asyncio.run(opened_at_once(manager, 1))
+    assert (refusal.status_code, manager.list_kernel_ids()) == (503, [])
+    assert "did not start" in refusal.reason
+    assert asyncio.run(opened_at_once(manager, 1)) == ["alive"]
 
 
 # --- in the browser -------------------------------------------------------------------------------------------------------
@@ -172,19 +209,8 @@ def opened(browser, address):
         tab.on("pageerror", lambda error: tab.errors.append(str(error)))
         tab.on("console", lambda said: tab.errors.append(said.text) if said.type == "error" else None)
         tab.on("request", lambda request: tab.asked.append(request.url))
-        for last in (False, True):
-            tab.goto(f"{address}/voila/render/{name}.ipynb", wait_until="commit", timeout=60_000)
-            try:
-                tab.locator(".wwil img[src]").first.wait_for(timeout=90_000)
-                break
-            except (
-                PlaywrightTimeoutError
-            ):  # one page in some hundreds stays empty under Voilà; a person loads it anew, once
-                told = f"No lab on {name}: {tab.errors}\n{tab.inner_text('body')[:1000]}"
-                assert not last, told
-                warnings.warn(told, stacklevel=1)
-            tab.goto(address)
-            tab.errors.clear()
+        tab.goto(f"{address}/voila/render/{name}.ipynb", wait_until="commit", timeout=60_000)
+        tab.locator(".wwil img[src]").first.wait_for(timeout=180_000)
         settled(tab)
         return tab
 
@@ -305,6 +331,33 @@ def test_a_projector_shows_a_lab_in_large_type_on_one_screen(opened):
     assert tab.evaluate(WIDE) == []
     tab.get_by_role("button", name="Large type").click()
     tab.get_by_role("button", name="Large type").wait_for(state="hidden")
+
+
+@pytest.mark.browser
+def test_a_page_without_its_lab_is_loaded_once_more_and_then_says_so(browser, address):
+    tab = browser.new_page()
+    url, answers = f"{address}/voila/render/00_start_here.ipynb", []
+
+    def without_outputs(route):
+        if not answers:
+            answer = route.fetch(timeout=180_000)
+            answers.append(
+                re.sub(r'<script type="application/vnd.voila.cell-output.*?</script>', "", answer.text(), flags=re.S)
+            )
+        answers.append(route.request.url)
+        route.fulfill(body=answers[0], content_type="text/html")
+
+    tab.route(url, without_outputs)
+    tab.goto(url, wait_until="commit", timeout=180_000)
+    tab.get_by_role("alert").get_by_text("The lab did not start. Reload the page.").wait_for(timeout=180_000)
+    assert answers[1:] == [url, url], "loaded twice, and not for ever"
+    tab.unroute(url)
+    tab.reload(wait_until="commit", timeout=60_000)
+    tab.locator(".wwil img[src]").first.wait_for(timeout=180_000)
+    assert tab.get_by_role("alert").get_by_text("The lab did not start").count() == 0
+    assert len(kernels()) == 1, "the pages without a lab have given their kernels back"
+    tab.goto(address)
+    tab.close()
 
 
 @pytest.mark.browser
