@@ -5,6 +5,8 @@ process, one after the other, because most files share a server, a browser or gr
 run apart says so with `pytest.mark.xdist_group`.
 """
 
+import collections
+import itertools
 import os
 import sys
 
@@ -66,6 +68,14 @@ def pytest_sessionfinish(session):
 
 
 def pytest_terminal_summary(terminalreporter):
+    minutes = collections.Counter()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport) and "@" in report.nodeid:  # as pytest-xdist writes the group
+            minutes[report.nodeid.rpartition("@")[2]] += report.duration / 60
+    if minutes:
+        terminalreporter.section("minutes of the longest groups")
+        for name, spent in minutes.most_common(20):
+            terminalreporter.write_line(f"{spent:6.2f} {name}")
     if not browser():
         words = f"NO BROWSER: the tests that need one were left out. {chrome.advice()}"
         terminalreporter.write_line(words, red=True, bold=True)

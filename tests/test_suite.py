@@ -1,6 +1,7 @@
 """How the tests are started, what they find or install, and what CI runs. Nothing here needs a network."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,38 @@ def test_code_that_ruff_refuses_is_not_tested(started, monkeypatch, capsys):
     assert suite.main([]) == 2
     assert started == []
     assert "the tests were not run" in capsys.readouterr().err
+
+
+def test_tests_of_a_group_run_in_one_process(tmp_path):
+    """And those of a file without groups; in another test's process, a fixture for both would be made twice."""
+    shutil.copy(ROOT / "tests/conftest.py", tmp_path)
+    shutil.copy(ROOT / "tests/chrome.py", tmp_path)
+    grouped = "import pytest\nfrom pathlib import Path\n\n\n{mark}@pytest.mark.parametrize('n', range(4))\n"
+    grouped += "def test(n, worker_id): Path(f'{name}-{{worker_id}}').touch()\n"
+    for name, mark in {
+        "alone": "",
+        "one": "@pytest.mark.xdist_group('both')\n",
+        "two": "@pytest.mark.xdist_group('both')\n",
+    }.items():
+        (tmp_path / f"test_{name}.py").write_text(grouped.format(mark=mark, name=name))
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "loadgroup",
+        "-p",
+        "no:cacheprovider",
+        str(tmp_path),
+    ]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert "12 passed" in process.stdout
+    places = [path.name.split("-") for path in tmp_path.glob("*-gw*")]
+    assert sorted(name for name, _ in places) == ["alone", "one", "two"]
+    where = dict(places)
+    assert where["one"] == where["two"] != where["alone"]
 
 
 def test_processors_differ_in_everything(monkeypatch, capsys):
@@ -255,6 +288,7 @@ def test_without_a_browser_its_tests_are_left_out_loudly(tmp_path, ci, processes
     )
     assert process.returncode == (1 if ci else 0)
     assert "1 passed" in process.stdout
+    assert bool(re.search(r"\d\.\d\d test_it\n", process.stdout)) == (processes != "0")
     assert "NO BROWSER: the tests that need one were left out. To get a browser: " in process.stdout
 
 
