@@ -180,6 +180,7 @@ class _Examination:
         self.skill, self.goal = np.nan, np.nan
         self.healthy = False
         self.cut = False  # whether there was no time to train the network as it is, or to see what can be learned
+        self.short = False  # whether there was no time to try something
         self.certain = False  # whether something is wrong with data, output or loss, however it is trained
         kind = self.program.optimizer["class_name"].lower()
         if kind in WHOLE_KERNELS or not self.program.optimizer_can_be_copied():
@@ -197,8 +198,8 @@ class _Examination:
             self._examine()
         except KeyboardInterrupt:
             self.notes.append(f"Interrupted while trying {self.what}.")
-        if self.bench.left <= 0:
-            self.notes.append(f"The {self.budget:g} seconds were over while trying {self.what}.")
+        if self.bench.left <= 0 or self.short:
+            self.notes.append(f"The {self.budget:g} seconds were over before the end of: {self.what.rstrip('.')}.")
         findings, seen = [], set()
         for finding in self.findings:
             if finding.cause not in seen:
@@ -454,8 +455,10 @@ class _Examination:
 
     def _try(self, patient, share):
         """The outcome of a patient, or None if there is no time for it."""
-        in_time = self.bench.can_begin(patient.program, LEAST_TIME * self.budget)
-        return self._run(patient, share) if in_time else None
+        if not self.bench.can_begin(patient.program, LEAST_TIME * self.budget):
+            self.short = True
+            return None
+        return self._run(patient, share)
 
     def _scores(self, outcome):
         """The skill of each seed: on points that it has not seen, where there are any, as far as these can be trusted."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras.src.trainers.compile_utils import is_binary_or_sparse_categorical
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -22,7 +22,8 @@ MOST_NUMBERS = 4_000_000  # of all inputs together: fewer points of images
 FEWEST_POINTS = 200  # however wide they are
 MOST_COLUMNS = 160  # that models without a network are given; more are projected onto these
 MOST_OUTPUTS = 16  # by which such models are judged
-MOST_CLASSES = 30
+MOST_CLASSES = 30  # for whole numbers to be taken for classes, and for models that take long over many
+MOST_LABELS = 10_000
 IDS = (
     "Embedding",
     "IntegerLookup",
@@ -160,8 +161,9 @@ class Data:
         them can no longer be begun `in_time()`.
         """
         if self._with_classes:
-            models = [make_pipeline(StandardScaler(), SVC())] if self.truth.shape[1] <= MOST_CLASSES else []
-            models.append(ExtraTreesClassifier(100, random_state=0))
+            few = self.truth.shape[1] <= MOST_CLASSES
+            models = [make_pipeline(StandardScaler(), SVC())] if few else []
+            models.append(ExtraTreesClassifier(100 if few else 20, random_state=0))
         else:
             curves = KernelRidge(kernel="rbf", alpha=0.1), KernelRidge(kernel="rbf", alpha=0.1, gamma=1.0)
             models = [make_pipeline(StandardScaler(), model) for model in curves]
@@ -176,7 +178,9 @@ class Data:
     @cached_property
     def line_reach(self):
         """The skill of a straight line on held-out points; nan without any."""
-        line = LogisticRegression(max_iter=300) if self._with_classes else Ridge(1e-3)
+        line = Ridge(1e-3)
+        if self._with_classes:
+            line = LogisticRegression(max_iter=300) if self.truth.shape[1] <= MOST_CLASSES else RidgeClassifier(1e-3)
         return self._reached(make_pipeline(StandardScaler(), line))
 
     @property
@@ -291,7 +295,7 @@ def data_of(model, x, y, validation_data=None):
     if expected is not None and len(expected) == x.ndim and expected[-1] not in (None, x.shape[-1]):
         raise ValueError(f"x has {x.shape[-1]} columns and the model takes {expected[-1]}: give it {expected[-1]}.")
     rng = np.random.default_rng(0)
-    most = min(MOST_POINTS, max(FEWEST_POINTS, MOST_NUMBERS // max(1, int(np.prod(x.shape[1:])))))
+    most = min(MOST_POINTS, max(FEWEST_POINTS, MOST_NUMBERS // max(1, x[:1].size, y[:1].size)))
     if validation_data is not None:
         held_x, held_y = _held_out(validation_data, x, y)
         keep, held_keep = _some(rng, len(x), most), _some(rng, len(held_x), most // 2)
@@ -318,6 +322,8 @@ def data_of(model, x, y, validation_data=None):
             "each point."
         )
     task, classes, signs = _task(y, loss, units)
+    if classes > MOST_LABELS:
+        raise ValueError(f"There are {classes} classes; diagnose can follow {MOST_LABELS} at most.")
     ids = any(type(layer).__name__ in IDS for layer in model._flatten_layers()) and bool((x == np.round(x)).all())
     return Data(x, y, points, task, classes, signs, kind, ids, loss, given)
 

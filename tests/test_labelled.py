@@ -1,37 +1,88 @@
-"""The labelled programs are what their labels say: enough of each, the same each time, and broken by what they name."""
+"""How often `diagnose` is right about programs whose fault is known, and that their labels are what they say.
+
+A few programs for each pull request; all of them at night. The clock does not run out, so that how fast a machine is makes no
+difference; single programs may come out differently where rounding does, so their number counts.
+"""
 
 from collections import Counter
 from dataclasses import fields
 
 import numpy as np
 import pytest
-from labelled import CASES, CAUSES, DATA, HEALTHY, OPTIMIZERS, trained_skills
+from clocks import Ticks
+from labelled import CASES, CAUSES, HEALTHY, trained_skills
+
+from helpers import diagnose
 
 BROKEN = [case for case in CASES if case.causes]
 WELL = [case for case in CASES if not case.causes]
 NAMED = {case.name: case for case in CASES}
 
+# One or two of each cause, of those that are diagnosed within a second or two.
+SOME_BROKEN = (
+    "line_through_a_wave", "one_line_for_a_ring", "fits_noise_of_friedman", "ten_sigmoids", "loud_outputs", "all_off_kink",
+    "stuck_wine", "softmax_for_numbers", "entropy_of_numbers", "line_blown_up", "ring_thrown_about", "crawling_line",
+    "two_steps", "sgd_of_powers", "calendar_years", "big_waves", "one_hole", "missing_answers", "shuffled_wine",
+    "always_the_same", "heavy_l2", "all_zeros", "coins",
+)  # fmt: skip
+SOME_WELL = (
+    "line",
+    "sine",
+    "two_outputs",
+    "cars_l2",
+    "xor",
+    "moons_sgd",
+    "circles_logits",
+    "blobs3",
+    "wine",
+    "three_labels",
+)
 
-def test_there_are_enough_and_every_cause_has_several():
-    assert len(BROKEN) >= 60
-    assert len(WELL) >= 30
+
+def told(cases):
+    """What `diagnose` tells of some cases: {name: `Diagnosis`}."""
+    found = {}
+    for case in cases:
+        p = case.make()
+        found[case.name] = diagnose(
+            p.model,
+            p.x,
+            p.y,
+            validation_data=p.validation_data,
+            epochs=p.epochs,
+            batch_size=p.batch_size,
+            clock=Ticks(),
+        )
+    return found
+
+
+def wrong(broken, well):
+    """Names of the broken whose first cause is not accepted, and of the well that are called ill."""
+    found = told([*broken, *well])
+    missed = [case.name for case in broken if not set(found[case.name].causes[:1]) & set(case.causes)]
+    return missed, [case.name for case in well if not found[case.name].healthy]
+
+
+@pytest.mark.xdist_group("labelled_accuracy")
+def test_the_first_cause_is_the_true_one():
+    assert {NAMED[name].causes[0] for name in SOME_BROKEN} == set(CAUSES)
+    missed, alarms = wrong([NAMED[name] for name in SOME_BROKEN], [NAMED[name] for name in SOME_WELL])
+    assert len(missed) <= 2, missed
+    assert len(alarms) <= 1, alarms
+
+
+@pytest.mark.nightly
+def test_the_first_cause_is_the_true_one_of_all_programs():
+    missed, alarms = wrong(BROKEN, WELL)
+    assert len(missed) <= 0.13 * len(BROKEN), missed
+    assert len(alarms) <= 0.06 * len(WELL), alarms
+
+
+def test_every_cause_has_several_programs():
     assert len(NAMED) == len(CASES)
     true_causes = Counter(case.causes[0] for case in BROKEN)
     assert set(true_causes) == set(CAUSES)
     assert min(true_causes.values()) >= 3
-    assert all(set(case.causes) <= set(CAUSES) for case in BROKEN)
-
-
-@pytest.mark.parametrize("cases", [BROKEN, WELL], ids=["broken", "healthy"])
-def test_both_kinds_are_varied(cases):
-    recipes = [case.recipe for case in cases]
-    assert {recipe.task for recipe in recipes} == {task for task, _ in DATA.values()}
-    assert {recipe.optimizer.split()[0] for recipe in recipes} >= set(OPTIMIZERS) - {"adadelta", "adagrad"}
-    assert {recipe.validate for recipe in recipes} == {recipe.functional for recipe in recipes} == {True, False}
-    assert len({recipe.loss for recipe in recipes}) >= 8
-    assert len({recipe.data for recipe in recipes}) >= 20
-    assert max(recipe.layers.count(",") for recipe in recipes) >= 10
-    assert min(recipe.layers.count(",") for recipe in recipes) == 0
 
 
 def test_a_broken_program_differs_from_its_twin_in_what_broke_it():
@@ -41,27 +92,11 @@ def test_a_broken_program_differs_from_its_twin_in_what_broke_it():
         assert case.twin in [recipe for recipe, _ in HEALTHY.values()]
 
 
-@pytest.mark.parametrize("name", ["sine", "four_corners", "raw_wine", "holes_in_wine", "shuffled_cars", "loud_digits"])
-def test_the_same_name_is_the_same_program(name):
-    one, two = NAMED[name].make(), NAMED[name].make()
-    np.testing.assert_array_equal(one.x, two.x)
-    np.testing.assert_array_equal(one.y, two.y)
-    for a, b in zip(one.model.get_weights(), two.model.get_weights(), strict=True):
+def test_the_same_name_is_the_same_program():
+    one, two, other = (NAMED["loud_digits"].make(seed) for seed in (0, 0, 1))
+    for a, b in zip([one.x, one.y, *one.model.get_weights()], [two.x, two.y, *two.model.get_weights()], strict=True):
         np.testing.assert_array_equal(a, b)
-    other = NAMED[name].make(seed=1)
-    assert not all(
-        np.array_equal(a, b) for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True)
-    )
-
-
-def test_every_program_is_compiled_and_its_points_fit():
-    for case in CASES:
-        program = case.make()
-        assert len(program.x) == len(program.y) == case.recipe.samples
-        assert program.model.input_shape[1:] == program.x.shape[1:]
-        assert program.model.optimizer.iterations == 0
-        assert 1 <= program.batch_size <= len(program.x)
-        assert (program.validation_data is not None) == case.recipe.validate
+    assert not np.array_equal(one.model.get_weights()[0], other.model.get_weights()[0])
 
 
 def test_what_befell_the_points_does_not_touch_those_that_judge():
@@ -70,10 +105,11 @@ def test_what_befell_the_points_does_not_touch_those_that_judge():
     assert not any(np.isnan(part).any() for part in case.recipe.points(0))
 
 
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1")  # that is what is wrong with one of them
-@pytest.mark.parametrize("name", ["line_blown_up", "softmax_of_one", "stuck_wine", "always_the_same"])
-def test_a_broken_program_fails_and_its_twin_learns(name):
-    case = NAMED[name]
-    reach = next(reach for recipe, reach in HEALTHY.values() if recipe == case.twin)
-    assert trained_skills(case.recipe)[1] < 0.3
-    assert trained_skills(case.twin)[1] >= reach
+def test_a_broken_program_fails_and_its_twin_learns():
+    for name in ("line_blown_up", "softmax_of_one", "stuck_wine", "always_the_same"):
+        case = NAMED[name]
+        reach = next(reach for recipe, reach in HEALTHY.values() if recipe == case.twin)
+        assert trained_skills(case.recipe)[1] < 0.3
+        assert trained_skills(case.twin)[1] >= reach
