@@ -266,8 +266,10 @@ def line_skill(problem):
     """The skill of the least-squares line (for classes: of its rounded answers)."""
     classes = np.arange(problem.y.max() + 1) if problem.task == "multiclass" else None
     targets = problem.y if classes is None else problem.y == classes
-    line = LinearRegression().fit(problem.x, targets)
-    return skill(problem.error(line.predict(problem.x_val)), problem)
+    answers = LinearRegression().fit(problem.x, targets).predict(problem.x_val)
+    if problem.task != "regression":
+        answers = answers.round(4)  # where a line is undecided, the last bit would decide
+    return skill(problem.error(answers), problem)
 
 
 def findings(run):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+import threading
 from types import SimpleNamespace
 
 import nbformat
@@ -34,17 +35,27 @@ class FakeLab:
         return self
 
 
+@pytest.fixture(scope="module", autouse=True)
+def kept_graphs():
+    """The tests share their graphs, which take longer to make than the trainings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "GRAPHS_OF_MANY_KEPT", 8)
+        yield
+
+
 @pytest.fixture(scope="module")
 def xor():
     return success_map(XOR, ROWS, COLUMNS, seeds=50)
 
 
-def same_study(found, expected):
+def same_study(found, experiment, seeds):
+    """Whether a cell is what `train_seeds` gives. Both run on the same graph, so not even their rounding differs."""
+    expected = train_seeds(experiment, seeds, probes=False)
     np.testing.assert_array_equal(found.seeds, expected.seeds)
-    np.testing.assert_allclose(found.skill, expected.skill, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(found.val_loss[:, -1], expected.val_loss[:, -1], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(found.loss[:, -1], expected.loss[:, -1], rtol=1e-4, atol=1e-6)
-    assert found.success_rate == expected.success_rate
+    np.testing.assert_array_equal(found.skill, expected.skill)
+    np.testing.assert_array_equal(found.val_loss, expected.val_loss)
+    np.testing.assert_array_equal(found.loss[:, -1], expected.loss[:, -1])
+    return expected
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------------
@@ -53,12 +64,11 @@ def same_study(found, expected):
 def test_every_cell_is_what_train_seeds_gives(xor):
     for i, width in enumerate(ROWS[1]):
         for j, activation in enumerate(COLUMNS[1]):
-            study = train_seeds(XOR.replace(width=width, activation=activation), 50)
-            same_study(xor.study(width, activation), study)
+            study = same_study(xor.study(width, activation), XOR.replace(width=width, activation=activation), 50)
             assert xor.rate[i, j] == study.success_rate
             assert tuple(xor.interval[i, j]) == study.interval
-            assert xor.skill[i, j] == pytest.approx(np.median(study.skill))
-            assert xor.loss[i, j] == pytest.approx(np.median(study.val_loss[:, -1]), rel=1e-4)
+            assert xor.skill[i, j] == np.median(study.skill)
+            assert xor.loss[i, j] == np.median(study.val_loss[:, -1])
     assert len(set(xor.rate.ravel())) > 1, "the map shows something"
 
 
@@ -70,7 +80,7 @@ def test_every_cell_is_what_train_seeds_gives(xor):
         ({"problem": "sine", "epochs": 6, "optimizer": "adamw"}, ("dropout", [0.0, 0.3]), ("weight_decay", [0.0, 0.1])),
         ({"problem": "auto_mpg", "epochs": 3}, ("depth", [0, 2]), ("scaling", ["none", "standard"])),
         ({"problem": "moons", "samples": 50}, ("batch_size", [8, None]), ("epochs", [1, 5])),
-        ({"epochs": 4}, ("problem", ["sine", "circle"]), ("optimizer", ["momentum", "rmsprop"])),
+        ({"epochs": 4}, ("problem", ["sine", "circle"]), ("optimizer", ["momentum", "adam"])),
     ],
 )
 def test_any_two_fields_train_as_alone(base, rows, columns):
@@ -78,14 +88,14 @@ def test_any_two_fields_train_as_alone(base, rows, columns):
     m = success_map(base, rows, columns, seeds=[3, 11, 7])
     for row in rows[1]:
         for column in columns[1]:
-            study = train_seeds(base.replace(**{rows[0]: row, columns[0]: column}), [3, 11, 7])
-            same_study(m.study(row, column), study)
+            same_study(m.study(row, column), base.replace(**{rows[0]: row, columns[0]: column}), [3, 11, 7])
 
 
 def test_without_probes_the_training_is_the_same():
     plain, probed = (train_seeds(XOR.replace(epochs=9), [3, 11], probes=probes) for probes in (False, True))
-    same_study(plain, probed)
+    # Another graph rounds differently, by far less than this after so few epochs.
     np.testing.assert_allclose(plain.loss, probed.loss, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(plain.val_loss[:, -1], probed.val_loss[:, -1], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(plain.weights, probed.weights, rtol=1e-4, atol=1e-6)
     assert plain.val_loss.shape == (2, 1)
     assert plain.gradient_norm.shape == (2, 0, 2)
@@ -94,7 +104,7 @@ def test_without_probes_the_training_is_the_same():
 def test_more_seeds_than_one_population(monkeypatch):
     monkeypatch.setattr("helpers.training.SEEDS_AT_ONCE", 4)
     m = success_map(XOR.replace(epochs=5), ("width", [2]), ("learning_rate", [0.1]), seeds=6)
-    same_study(m.study(2, 0.1), train_seeds(XOR.replace(epochs=5, width=2, learning_rate=0.1), 6))
+    same_study(m.study(2, 0.1), XOR.replace(epochs=5, width=2, learning_rate=0.1), 6)
 
 
 def test_wide_networks_are_trained_a_few_at_a_time(monkeypatch):
@@ -103,7 +113,7 @@ def test_wide_networks_are_trained_a_few_at_a_time(monkeypatch):
     monkeypatch.setattr("helpers.training.WEIGHTS_AT_ONCE", 3 * wide.hidden_weights)
     apart = train_seeds(wide, 7)
     np.testing.assert_allclose(apart.loss, together.loss, rtol=1e-4)
-    assert {key[-2] for key in training._graphs_of_many} == {3}
+    assert next(reversed(training._graphs_of_many))[-2] == 3
 
 
 def test_a_diverged_setting_says_so_in_every_view():
@@ -238,7 +248,7 @@ def test_figure_shows_every_rate_with_labels_and_units(xor):
 
 def test_choosing_a_cell_puts_it_into_the_lab():
     lab = FakeLab()
-    m = success_map(XOR.replace(epochs=1), ROWS, COLUMNS, seeds=2, lab=lab)
+    m = success_map(XOR.replace(epochs=1), ROWS, COLUMNS, seeds=3, lab=lab)
     m._repr_mimebundle_()
     m._receive(None, {"action": "open", "row": 1, "column": 0}, [])
     assert lab.shown == [XOR.replace(epochs=1, width=4, activation="tanh")]
@@ -254,7 +264,7 @@ def test_choosing_a_cell_puts_it_into_the_lab():
 def on_a_page(work, monkeypatch):
     """Run `work()` on an event loop, as if JupyterLab showed the cell."""
     monkeypatch.setattr(maps, "_page_attached", lambda: True)
-    return asyncio.run(asyncio.wait_for(work(), 100))
+    return asyncio.run(asyncio.wait_for(work(), 300))
 
 
 async def until(condition):
@@ -262,55 +272,85 @@ async def until(condition):
         await asyncio.sleep(0.01)
 
 
-def test_on_a_page_it_shows_at_once_and_fills_while_the_loop_lives(monkeypatch):
+@pytest.fixture
+def gate(monkeypatch):
+    """A semaphore: each `release` lets one more cell be trained. The page is told of every chunk."""
+    gate = threading.Semaphore(0)
+
+    def one_by_one(*arguments, **options):
+        gate.acquire()
+        yield from training.stream_seeds(*arguments, **options)
+
+    monkeypatch.setattr(maps, "stream_seeds", one_by_one)
+    monkeypatch.setattr(maps, "TELL_EVERY", 0)
+    yield gate
+    gate.release(100)  # whatever waits must end
+
+
+def test_on_a_page_it_shows_at_once_and_fills_while_the_loop_lives(monkeypatch, gate):
     async def work():
-        m = success_map(XOR.replace(epochs=40), ("width", [2, 3, 4]), COLUMNS, seeds=5)
+        m = success_map(XOR.replace(epochs=4), ROWS, COLUMNS, seeds=3)
         data, _ = m._repr_mimebundle_()
         assert "image/png" not in data
-        assert not m.complete, "it is open before the networks are trained"
-        steps = set()
-        while not m.view.state["complete"]:
-            await asyncio.sleep(0.01)
-            steps.add(sum("shown" in cell for cell in m.view.state["cells"]))
-        return m, steps
+        for number in range(4):
+            assert sum("shown" in cell for cell in m.view.state["cells"]) == number
+            assert m.view.state["running"]
+            gate.release()
+            await until(lambda number=number: sum("shown" in cell for cell in m.view.state["cells"]) > number)
+        await until(lambda: m.view.state["complete"] and not m.view.state["running"])
+        return m
 
-    m, steps = on_a_page(work, monkeypatch)
-    assert len(steps) >= 3, "the loop lives meanwhile and sees cells come one by one"
-    assert not m.view.state["running"]
-    assert m.rate.shape == (3, 2)
+    assert on_a_page(work, monkeypatch).rate.shape == (2, 2)
 
 
-def test_stop_continue_restart(monkeypatch):
+def test_stop_continue_restart(monkeypatch, gate):
     async def work():
-        m = success_map(XOR.replace(epochs=400), ("learning_rate", np.logspace(-3, -1, 9)), COLUMNS, seeds=20)
+        m = success_map(XOR.replace(width=2, epochs=20), ("learning_rate", [0.001, 0.01, 0.1]), COLUMNS, seeds=3)
         m._repr_mimebundle_()
-        await until(lambda: m.view.state["done"] > 1 / 18)
+        gate.release(2)
+        await until(lambda: len(m._studies) == 2)
         m._receive(None, {"action": "stop"}, [])
         assert not m.view.state["running"]
-        m._worker.join()
         kept = dict(m._studies)
-        await asyncio.sleep(0.3)
+        gate.release()
+        m._worker.join()
         assert m._studies == kept, "nothing is trained after Stop"
-        assert 0 < len(kept) < 18
         m._receive(None, {"action": "continue"}, [])
         assert m.view.state["running"]
+        gate.release()
         await until(lambda: len(m._studies) > len(kept))
         assert all(m._studies[cell] is study for cell, study in kept.items()), "what was complete stays"
         m._receive(None, {"action": "restart"}, [])
-        assert m.view.state["done"] < len(kept) / 18
+        assert m.view.state["done"] == 0
         m._receive(None, {"action": "restart"}, [])
+        gate.release(100)
         await until(lambda: m.complete and not m.view.state["running"])
         assert m.view.state["complete"]
         assert not any(m._studies[cell] is study for cell, study in kept.items())
         return m
 
     m = on_a_page(work, monkeypatch)
-    same_study(m.study(0.1, "tanh"), train_seeds(XOR.replace(epochs=400, learning_rate=0.1), 20))
+    same_study(m.study(0.1, "tanh"), XOR.replace(width=2, epochs=20, learning_rate=0.1), 3)
+
+
+def test_the_page_is_told_seldom_and_of_the_end(monkeypatch):
+    """By a clock that stands still: what comes within TELL_EVERY of the last message waits, the end does not."""
+    monkeypatch.setattr(maps, "time", SimpleNamespace(monotonic=lambda: 0.0))
+
+    async def work():
+        m = success_map(XOR.replace(epochs=4), ROWS, COLUMNS, seeds=3)
+        m._repr_mimebundle_()
+        states = []
+        m.view.observe(lambda change: states.append(change.new["complete"]), "state")
+        await until(lambda: m.view.state["complete"] and not m.view.state["running"])
+        return states
+
+    assert on_a_page(work, monkeypatch) == [True]
 
 
 def test_reading_a_number_waits_for_the_rest(monkeypatch):
     async def work():
-        m = success_map(XOR.replace(epochs=20), ROWS, COLUMNS, seeds=5)
+        m = success_map(XOR.replace(epochs=20), ROWS, COLUMNS, seeds=3)
         m._repr_mimebundle_()
         rate = m.rate  # as the next cell of a notebook does, while the loop stands still
         assert m.view.state["complete"]
@@ -330,8 +370,7 @@ def test_an_interrupt_ends_the_waiting_and_the_training(monkeypatch):
     monkeypatch.setattr(m._news, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         m.compute()
-    m._worker.join(30)
-    assert not m._worker.is_alive()
+    m._worker.join()
     assert not m.complete
 
 
@@ -349,12 +388,11 @@ def test_an_error_while_training_reaches_whoever_waits(monkeypatch):
 
 
 def test_two_maps_on_the_same_graph_at_the_same_time():
-    one, two = (success_map(XOR.replace(learning_rate=r, epochs=60), ROWS, COLUMNS, seeds=8) for r in (0.02, 0.2))
+    one, two = (success_map(XOR.replace(learning_rate=r, epochs=60), ROWS, COLUMNS, seeds=3) for r in (0.02, 0.2))
     one.start()
     two.start()
     for m, rate in ((one, 0.02), (two, 0.2)):
-        study = train_seeds(XOR.replace(learning_rate=rate, epochs=60, width=4, activation="relu"), 8)
-        same_study(m.study(4, "relu"), study)
+        same_study(m.study(4, "relu"), XOR.replace(learning_rate=rate, epochs=60, width=4, activation="relu"), 3)
 
 
 # --- finds ---------------------------------------------------------------------------------------------------------------
