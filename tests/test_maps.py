@@ -312,9 +312,11 @@ def test_stop_continue_restart(monkeypatch, gate):
         m._receive(None, {"action": "stop"}, [])
         assert not m.view.state["running"]
         kept = dict(m._studies)
-        gate.release()
+        gate.release(6)
         m._worker.join()
         assert m._studies == kept, "nothing is trained after Stop"
+        while gate.acquire(blocking=False):
+            continue
         m._receive(None, {"action": "continue"}, [])
         assert m.view.state["running"]
         gate.release()
