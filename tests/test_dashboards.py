@@ -20,7 +20,8 @@ from dashboards.pages import pages, pages_of
 PAGES = pages()
 CLINICS = [page.name for page in PAGES if "Clinic(" in page.cells[0].source]
 WITH_MAP, CLINIC = "02_activations", CLINICS[0]
-# A lab with a map opens in every run; a plain lab and a clinic do in the tests below. The others are made alike:
+# A lab with a map opens in every run, and in tests of their own a plain lab and a clinic. The others are made alike, and
+# their code is tested without a browser.
 OPENED = [
     pytest.param(page, id=page.name, marks=[] if page.name == WITH_MAP else pytest.mark.nightly)
     for page in PAGES

@@ -3,7 +3,7 @@
 For each file, the digest of the version that was given out is kept. A file that is still that version is replaced by a newer
 one; of a file that was changed, the newer one is put beside it, once, under another name.
 
-`python copies.py FOLDER` gives the lessons of this project to a learner's folder, where no hub of ours does.
+`python distribute.py FOLDER` gives the lessons of this project to a learner's folder, where no hub of ours does.
 """
 
 import hashlib

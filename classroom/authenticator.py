@@ -1,8 +1,8 @@
-"""Who may come in: the class password opens the door, and a password of one's own keeps a name.
+"""Who may log in: everybody with the class password, each under a name that a password of their own protects.
 
-The first who comes with a name, the class password and a new password of their own has the name. From then on it takes all
-three. The own passwords are kept as scrypt hashes, one file for each name; who forgets one gets the name back when the
-teacher removes that file (`python run.py hub --reset NAME`).
+The first learner who logs in with a name, the class password and a new password of their own has the name. From then on it takes all
+three. The own passwords are stored as scrypt hashes, one file for each name. A learner who forgets theirs can choose a new one after the
+teacher has removed that file (`python run.py hub --reset NAME`).
 """
 
 import asyncio
@@ -75,10 +75,10 @@ class Accounts:
         return True
 
 
-class Wrong:
-    """Counts wrong passwords: a name or an address that sends too many is not listened to for a while.
+class FailedAttempts:
+    """Counts wrong passwords by name or by address: after too many, further ones are refused for a while.
 
-    What is being checked counts as wrong until it turns out right, so that many attempts at once are no more than the bound.
+    An attempt that is being checked counts as wrong until it turns out right, so that attempts at the same time cannot exceed the limit.
     """
 
     def __init__(self, most, seconds, clock=time.monotonic):
@@ -113,7 +113,7 @@ class Wrong:
         return len(self._recent(key)) >= self.most
 
 
-class ClassDoor(Authenticator):
+class ClassAuthenticator(Authenticator):
     """The class password and a password of one's own."""
 
     class_password = Unicode(config=True, help="What everybody in the room knows.")
@@ -123,8 +123,8 @@ class ClassDoor(Authenticator):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.allow_all = True  # whoever knows the class password
-        self.by_name = Wrong(10, 300)
-        self.by_address = Wrong(60, 60)  # a whole class may come from one address
+        self.by_name = FailedAttempts(10, 300)
+        self.by_address = FailedAttempts(60, 60)  # a whole class may come from one address
         # Two at a time, however many ask: each takes a core and 16 MB.
         self.hashing = asyncio.Semaphore(2)
 
@@ -132,7 +132,7 @@ class ClassDoor(Authenticator):
         return is_name(username)
 
     async def authenticate(self, handler, data):
-        """The name, if the door opens; else the login page says why not."""
+        """The name of who may log in; otherwise the login page says why not."""
         name = self.normalize_username(data.get("username", "").strip())
         given, own = data.get("password", ""), data.get("own", "")
         address = handler.request.remote_ip
