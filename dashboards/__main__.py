@@ -91,6 +91,24 @@ class FewKernels(AsyncMappingKernelManager):
             client.stop_channels()
 
 
+def settings():
+    """What Voilà does otherwise on these pages, unless the command line says something else."""
+    return Config(
+        Voila={"ip": "127.0.0.1"},
+        VoilaConfiguration={
+            "template": "dashboards",
+            "allow_template_override": "NO",
+            "allow_theme_override": "NO",
+            "extension_allowlist": WIDGETS,
+            "multi_kernel_manager_class": FewKernels,
+        },
+        MappingKernelManager={"cull_idle_timeout": MINUTES * 60, "cull_interval": 60},
+        KernelManager={"autorestart": False},  # a kernel that was restarted has no lab
+        # By default an output that comes four seconds after its cell has ended is lost, and with it the lab.
+        VoilaExecutor={"iopub_timeout": SILENCE},
+    )
+
+
 class Dashboards(Voila):
     """Voilà with a list of the pages, and with no more kernels than the memory bears."""
 
@@ -102,21 +120,7 @@ class Dashboards(Voila):
         return max(1, int(psutil.virtual_memory().available / KERNEL))
 
     def initialize(self, argv=None):
-        with_template = Config(
-            Voila={"ip": "127.0.0.1"},
-            VoilaConfiguration={
-                "template": "dashboards",
-                "allow_template_override": "NO",
-                "allow_theme_override": "NO",
-                "extension_allowlist": WIDGETS,
-                "multi_kernel_manager_class": FewKernels,
-            },
-            MappingKernelManager={"cull_idle_timeout": MINUTES * 60, "cull_interval": 60},
-            KernelManager={"autorestart": False},  # a kernel that was restarted has no lab
-            # By default an output that comes four seconds after its cell has ended is lost, and with it the lab.
-            VoilaExecutor={"iopub_timeout": SILENCE},
-        )
-        self.update_config(with_template)
+        self.update_config(settings())
         super().initialize(argv)
 
     def init_handlers(self):

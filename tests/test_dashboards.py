@@ -7,14 +7,17 @@ import itertools
 import re
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import build
 import psutil
 import pytest
 from browser import chromium, server
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from nbformat.v4 import new_code_cell, new_notebook
+from voila.execute import VoilaExecutor
 
-from dashboards.__main__ import PATIENCE, FewKernels
+from dashboards.__main__ import PATIENCE, FewKernels, settings
 from dashboards.pages import pages, pages_of
 
 PAGES = pages()
@@ -202,6 +205,50 @@ def test_kernels_that_die_again_and_again_are_told_to_the_page_and_take_no_place
     assert (refusal.status_code, manager.list_kernel_ids()) == (503, [])
     assert "did not start" in refusal.reason
     assert asyncio.run(opened_at_once(manager, 1)) == ["alive"]
+
+
+class LateKernel:
+    """The client of a kernel that ends its cell at once, and shows what it has made `seconds` later on the loop's clock."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.shell_channel = SimpleNamespace(get_msg=self.reply)
+        self.iopub_channel = SimpleNamespace(get_msg=self.output)
+        self.outputs = iter(
+            [
+                ("display_data", {"data": {"text/plain": "the lab"}, "metadata": {}}),
+                ("status", {"execution_state": "idle"}),
+            ]
+        )
+
+    def execute(self, source, **options):
+        return "cell"
+
+    def is_alive(self):
+        return True
+
+    async def reply(self, timeout):
+        return {"parent_header": {"msg_id": "cell"}, "content": {"status": "ok"}}
+
+    async def output(self, timeout):
+        loop = asyncio.get_running_loop()
+        now, self.seconds = loop.time() + self.seconds, 0
+        await asyncio.sleep(0)  # the reply comes first
+        loop.time = lambda: now
+        for _ in range(5):  # what has waited too long gives up
+            await asyncio.sleep(0)
+        kind, content = next(self.outputs)
+        return {"header": {"msg_type": kind}, "msg_type": kind, "parent_header": {"msg_id": "cell"}, "content": content}
+
+
+def test_an_output_that_comes_late_is_not_lost():
+    async def outputs():
+        book = new_notebook(cells=[new_code_cell("lab")])
+        executor = VoilaExecutor(book, config=settings())
+        executor.kc = LateKernel(seconds=30)
+        return (await executor.execute_cell(book.cells[0], None, 0))["outputs"]
+
+    assert [output["data"] for output in asyncio.run(outputs())] == [{"text/plain": "the lab"}]
 
 
 # --- in the browser -------------------------------------------------------------------------------------------------------
