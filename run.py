@@ -39,11 +39,7 @@ PROGRAMS = {
     "hub": ("start a JupyterHub for a class in one room; takes --help", "requirements-hub.txt", ["classroom/hub.py"]),
     "dashboards": ("serve each lab as a page; takes --port, --places", "requirements.txt", ["-m", "dashboards"]),
     "site": ("build site/, pages that need no kernel, all or the named", "requirements.txt", ["-m", "website.build"]),
-    "test": (
-        "run ruff and the tests; takes --all, --processors and pytest's options",
-        "requirements-test.txt",
-        ["tests/suite.py"],
-    ),
+    "test": ("run ruff and the tests; takes --all, --processors", "requirements-test.txt", ["tests/suite.py"]),
     "notebooks": ("build notebooks/ from lessons/, all or the named", "requirements-test.txt", ["lessons/build.py"]),
     "bench": ("run the benchmarks", "requirements-test.txt", ["benchmarks/bench.py"]),
 }
