@@ -233,8 +233,9 @@ class Lab(Page):
             self._take(run)
 
     async def _train(self):
-        for run in stream(self.experiment, x_show=_show_points(self.experiment)):
-            self._take(run)
+        for run in stream(self.experiment, x_show=_show_points(self.experiment), within_epochs=True):
+            if run.finished or len(run.loss) > self._epochs:
+                self._take(run)
             await asyncio.sleep(0.001)  # lets a newer request in
 
     def _take(self, run):
@@ -245,11 +246,13 @@ class Lab(Page):
 
     async def _train_seeds(self):
         self.study = None
-        for study in stream_seeds(self.experiment, self.seeds):
-            self.running, self._epochs = study.done < 1, study.loss.shape[1]
-            if not self.running:
-                self.study = self._finished = study
-            self._show(plots.Scene(study=study, pinned=self.pinned))
+        for study in stream_seeds(self.experiment, self.seeds, within_epochs=True):
+            epochs = study.loss.shape[1]
+            if study.done == 1 or epochs not in (0, self._epochs):
+                self.running, self._epochs = study.done < 1, epochs
+                if not self.running:
+                    self.study = self._finished = study
+                self._show(plots.Scene(study=study, pinned=self.pinned))
             await asyncio.sleep(0.001)
 
     async def _rescue(self):
@@ -262,7 +265,7 @@ class Lab(Page):
             note = f"{found.result} Your own pin was kept."
             if self.pinned is None or self.pinned is self._rescued_from:
                 failing = found.before.experiment  # it is shown only when the rescued run stands beside it
-                for run in stream(failing, x_show=_show_points(failing)):
+                for run in stream(failing, x_show=_show_points(failing), within_epochs=True):
                     pinned = run
                     await asyncio.sleep(0.001)
                 self.pinned = self._rescued_from = pinned
@@ -284,8 +287,7 @@ class Lab(Page):
         for neighbour in neighbours:
             await asyncio.sleep(IDLE)
             if not has_graph(neighbour) and not _training:
-                for _ in stream(neighbour.replace(epochs=1)):
-                    pass
+                next(stream(neighbour, within_epochs=True))
 
     def _neighbours(self):
         if self._moved is None:

@@ -382,7 +382,8 @@ class SuccessMap(_Map):
                 if cell in self._studies:
                     continue
                 e = self._experiments[cell]
-                for study in _in_turn(stream_seeds(e, self.seeds, seconds=seconds, probes=False)):
+                training = stream_seeds(e, self.seeds, seconds=seconds, probes=False, within_epochs=True)
+                for study in _in_turn(training):
                     with self._news:
                         if run != self._run:
                             return

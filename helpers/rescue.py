@@ -218,7 +218,14 @@ def search(experiment, seeds=None, *, seconds=0.1):
     if nothing_to_learn(make_problem(experiment)):
         yield dataclasses.replace(found, done=1.0, finished=True)
         return
-    study = yield from _last(stream_seeds(experiment, seeds, seconds=seconds, probes=False), found)
+
+    def study_of(experiment):
+        return stream_seeds(experiment, seeds, seconds=seconds, probes=False, within_epochs=True)
+
+    def run_of(experiment, seed):
+        return stream(experiment.replace(seed=seed), seconds=seconds, within_epochs=True)
+
+    study = yield from _last(study_of(experiment), found)
     found = dataclasses.replace(found, study=study)
     todo = changes(experiment) if study.success_rate < ENOUGH else []
     for (large, _), tier in groupby(todo, key=lambda change: change.size):
@@ -229,15 +236,15 @@ def search(experiment, seeds=None, *, seconds=0.1):
             words = f"{SETTINGS[field].label} {shown(value)}, change {number + 1} of at most {len(todo)}"
             found = dataclasses.replace(found, done=number / len(todo), now=words)
             changed = experiment.replace(**{field: value})
-            study = yield from _last(stream_seeds(changed, seeds, seconds=seconds, probes=False), found)
+            study = yield from _last(study_of(changed), found)
             trial = Trial(field, getattr(experiment, field), value, size, study)
             found = dataclasses.replace(found, trials=(*found.trials, trial))
     found = dataclasses.replace(found, done=1.0)
     if best := found.rescued:
         # From the seed of the setting, if it fails and is rescued there.
         seed = int(best.study.seeds[best.study.learned & ~found.study.learned][0])
-        before = yield from _last(stream(experiment.replace(seed=seed), seconds=seconds), found)
-        after = yield from _last(stream(best.experiment.replace(seed=seed), seconds=seconds), found)
+        before = yield from _last(run_of(experiment, seed), found)
+        after = yield from _last(run_of(best.experiment, seed), found)
         found = dataclasses.replace(found, before=before, after=after)
     yield dataclasses.replace(found, finished=True)
 

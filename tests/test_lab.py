@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from helpers import Experiment, Lab, Run, plots, train
+from helpers import Experiment, Lab, Run, plots, train, training
 from helpers.experiment import SETTINGS
 from helpers.rescue import possible
 
@@ -117,6 +117,35 @@ def test_stop_stops_and_says_so():
         assert len(lab._scene.run.loss) == epochs < 5000
         assert lab.run is None
         assert not lab.view.state["running"]
+
+    on_a_loop(stop)
+
+
+@pytest.mark.parametrize("seeds", [False, True])
+def test_stop_is_answered_within_an_epoch(seeds, monkeypatch):
+    """However long an epoch takes: each time that the lab lets requests in, it has made a few steps at most."""
+    given = []
+
+    def watched(stream):
+        def watch(*arguments, **options):
+            for item in stream(*arguments, **options):
+                given.append(item)
+                yield item
+
+        return watch
+
+    async def stop():
+        lab = shown(FLAT, seeds=3)
+        with monkeypatch.context() as patch:
+            for name in ("stream", "stream_seeds"):
+                patch.setattr(f"helpers.lab.{name}", watched(getattr(training, name)))
+            lab.experiment = FLAT.replace(samples=2000, batch_size=1, epochs=1)
+            ask(lab, "seeds") if seeds else lab.show(lab.experiment)
+            await until(lambda: given)
+            ask(lab, "stop")
+            await asyncio.wait([lab._task])
+        assert given[-1].loss.shape[-1] == 0
+        assert lab.view.state["note"] == "Stopped before the first epoch. The pictures show the training before."
 
     on_a_loop(stop)
 
