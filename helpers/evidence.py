@@ -24,6 +24,7 @@ MOST_COLUMNS = 160  # that models without a network are given; more are projecte
 MOST_OUTPUTS = 16  # by which such models are judged
 MOST_CLASSES = 30  # for whole numbers to be taken for classes, and for models that take long over many
 MOST_LABELS = 10_000
+MOST_IDS = 2000
 IDS = (
     "Embedding",
     "IntegerLookup",
@@ -194,7 +195,7 @@ class Data:
         Half of the columns are those that go most with the targets, half are projections of all of them at random, which keep
         how far points are apart.
         """
-        x = np.nan_to_num(self.flat, nan=0.0, posinf=0.0, neginf=0.0)
+        x = self._counts if self.ids else np.nan_to_num(self.flat, nan=0.0, posinf=0.0, neginf=0.0)
         if x.shape[1] <= MOST_COLUMNS:
             return x
         rng = np.random.default_rng(0)
@@ -205,6 +206,17 @@ class Data:
         best = np.argsort(-related, kind="stable")[: MOST_COLUMNS // 2]
         directions = rng.standard_normal((x.shape[1], MOST_COLUMNS - len(best)), "float32")
         return np.c_[scaled[:, best], scaled @ directions / np.float32(np.sqrt(x.shape[1]))]
+
+    @property
+    def _counts(self):
+        """How often a point has each of the most frequent ids: (points, ids)."""
+        ids, numbers, counts = np.unique(self.flat, return_inverse=True, return_counts=True)
+        kept = np.argsort(-counts, kind="stable")[:MOST_IDS]
+        place = np.full(len(ids), len(kept))  # of the others: a column that goes
+        place[kept] = np.arange(len(kept))
+        table = np.zeros((len(self.x), len(kept) + 1), "float32")
+        np.add.at(table, (np.arange(len(self.x))[:, None], place[numbers.reshape(self.flat.shape)]), 1)
+        return table[:, :-1]
 
     def _reached(self, model):
         """The skill of a scikit-learn model on held-out points, trained on the others."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .evidence import IDS, kind_of, other_layers, stages
+from .evidence import kind_of, other_layers, stages
 from .remedies import NOISE_LAYERS, SELF_SCALING, is_regularized, scale_is_off, usual_rate
 
 
@@ -80,7 +80,7 @@ def _scales_itself(layers):
     first = next(
         (kind for layer in layers if (kind := kind_of(layer)) not in ("InputLayer", "Flatten", "Reshape")), None
     )
-    return first in ("BatchNormalization", "Normalization", "LayerNormalization", "Rescaling", "Discretization", *IDS)
+    return first in ("BatchNormalization", "Normalization", "LayerNormalization", "Rescaling", "Discretization")
 
 
 def _targets(case):

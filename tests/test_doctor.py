@@ -1,6 +1,7 @@
 """What `diagnose` promises: causes that are proved, and a model, data and random state that are left as they were."""
 
 import random
+import re
 from types import SimpleNamespace
 
 import keras
@@ -255,9 +256,10 @@ def test_layers_of_ones_own_are_trained_as_they_are(middle):
 
 
 def test_a_layer_behind_the_last_dense_one_gives_the_answer():
-    """16 units that a layer adds up are no 16 answers."""
-    added_up = Lambda(lambda t: keras.ops.sum(t, axis=-1, keepdims=True))
-    assert diagnose(network(Dense(32, "tanh"), Dense(16, "tanh"), added_up), X, SINE, epochs=60).healthy
+    """16 units whose mean is taken are no 16 answers."""
+    mean = [keras.layers.Reshape((16, 1)), keras.layers.GlobalAveragePooling1D()]
+    slow = network(Dense(32, "tanh"), Dense(16), *mean, optimizer=keras.optimizers.Adam(1e-5))
+    assert diagnose(slow, X, SINE, epochs=60).causes[0] == "learning_rate_too_low"
 
 
 def classes_of_logits(y_true, y_pred):
@@ -274,18 +276,32 @@ def yes_or_no_of_logits(y_true, y_pred):
 )
 def test_a_loss_of_ones_own_is_no_mismatch(loss, units, y):
     assert diagnose(network(Dense(16, "relu"), Dense(units), loss=loss, inputs=2), XY, y, epochs=60).healthy
+    slow = network(Dense(16, "relu"), Dense(units), loss=loss, inputs=2, optimizer=keras.optimizers.Adam(1e-5))
+    assert diagnose(slow, XY, y, epochs=60).causes[0] == "learning_rate_too_low"
+
+
+IDS = 100 * RNG.integers(0, 40, (240, 4))
+ODD = (IDS // 100 % 2).mean(axis=1)
+
+
+def reader(optimizer):
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Embedding(4000, 8), keras.layers.Flatten(), Dense(16, "tanh"), Dense(1)]
+    )
+    model.compile(optimizer=optimizer, loss="mse")
+    return model
 
 
 def test_ids_are_not_unscaled_inputs():
-    ids = RNG.integers(0, 500, (240, 4))
-    y = (ids % 2).mean(axis=1)
-    model = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Embedding(500, 8), keras.layers.Flatten(), Dense(8, "tanh"), Dense(1)]
-    )
-    model.compile(optimizer=keras.optimizers.SGD(1e-4), loss="mse")
-    d = diagnose(model, ids, y, epochs=40)
+    d = diagnose(reader(keras.optimizers.SGD(1e-4)), IDS, ODD, epochs=40)
     assert not d.healthy
-    assert "unscaled_inputs" not in d.causes
+    assert d.causes[0] in ("learning_rate_too_low", "optimizer_choice", "too_few_epochs")
+    assert "unscaled_inputs" not in {trial.cause for trial in d.trials}
+
+
+def test_what_ids_tell_can_be_learned():
+    assert data_of(reader("adam"), IDS, ODD).reach() > 0.8
+    assert diagnose(reader(keras.optimizers.Adam(0.01)), IDS, ODD, epochs=80).healthy
 
 
 def test_inputs_that_are_never_a_number_are_told_with_their_likely_origin():
@@ -300,8 +316,10 @@ def test_inputs_that_are_never_a_number_are_told_with_their_likely_origin():
 
 
 def test_a_schedule_that_begins_with_0_is_judged_by_its_highest_rate():
-    warm = OPTIMIZERS.schedules.CosineDecay(0.0, 400, warmup_target=0.01, warmup_steps=40)
-    assert diagnose(tanh_network(optimizer=OPTIMIZERS.Adam(warm)), X, SINE, epochs=60).healthy
+    warm = OPTIMIZERS.schedules.CosineDecay(0.0, 400, warmup_target=1e-5, warmup_steps=40)
+    slow = diagnose(tanh_network(optimizer=OPTIMIZERS.Adam(warm)), X, SINE, epochs=60)
+    assert slow.causes[0] == "learning_rate_too_low"
+    assert re.search(r"from (1|9[.\d]*)e-0[56] to", slow.findings[0].remedy)
     stopped = diagnose(tanh_network(optimizer=OPTIMIZERS.SGD(0.0)), X, SINE, epochs=60)
     assert stopped.causes[0] == "learning_rate_too_low"
     assert "from 0 to 0.01" in stopped.findings[0].remedy
@@ -315,6 +333,7 @@ def test_it_keeps_to_its_budget_and_says_what_was_cut(monkeypatch):
     model = network(Dense(16, "sigmoid"), *[Dense(16, "sigmoid") for _ in range(7)], Dense(1))
     d = diagnose(model, X, SINE, epochs=5000, batch_size=1, budget=4, clock=clock)
     assert 3.5 <= clock.now <= 6
+    assert d.trials, "its own training does not take it all"
     assert any("were over" in note for note in d.notes)
 
 
