@@ -28,9 +28,9 @@ def names():
 
 
 def notebook(name, kind):
-    """The notebook of a lesson without outputs: kind is "exercise" or "solution"."""
+    """The notebook of a lesson without outputs: kind is "exercise", "solution" or "both", each exercise before its solution."""
     book = jupytext.read(CLASS_MAP if name == CLASS_MAP.stem else LESSONS / f"{name}.py")
-    other = {"exercise": "solution", "solution": "exercise"}[kind]
+    other = {"exercise": "solution", "solution": "exercise", "both": None}[kind]
     book.cells = [cell for cell in book.cells if other not in cell.metadata.get("tags", [])]
     for number, cell in enumerate(book.cells):
         cell["id"] = f"{name[:2]}-{number:02}"

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import build
 import nbformat
@@ -26,6 +28,14 @@ def test_outputs_hold_no_noise(name, kind):
     assert not re.search(r"oneDNN|WARNING|Traceback", text)
     assert not re.search(r"(?<![\w.])/(home|root|tmp|work|Users)/", text)
     assert len(text) < 1_500_000
+
+
+@pytest.mark.parametrize(("name", "kind"), BUILT)
+def test_no_cell_needs_a_name_that_only_the_other_notebook_has(name, kind):
+    cells = [cell.source for cell in build.notebook(name, kind).cells if cell.cell_type == "code"]
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", "--output-format", "concise", "-"]
+    done = subprocess.run(ruff, input="\n".join(cells), capture_output=True, encoding="utf-8", cwd=build.ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 LESSONS = build.names()[1:]  # 00 is the way in, not a lesson
