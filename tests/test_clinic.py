@@ -25,6 +25,8 @@ from helpers.patients import (
 from helpers.problems import make_problem
 from helpers.run import nothing_to_learn
 
+pytestmark = pytest.mark.numerical
+
 ROOT_OF_NOTHING = next(illness for illness in ILLNESSES if illness.cause == "nothing_to_learn")
 
 

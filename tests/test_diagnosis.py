@@ -12,6 +12,8 @@ from helpers.diagnosis import RULES, Finding, findings, line_skill
 from helpers.problems import PROBLEMS, make_problem
 from helpers.run import nothing_to_learn
 
+pytestmark = pytest.mark.numerical
+
 HEALTHY = Experiment(problem="sine", depth=2, epochs=300)
 WAVE = HEALTHY.replace(epochs=100)
 

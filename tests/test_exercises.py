@@ -10,6 +10,8 @@ from helpers import Experiment, exercises
 from helpers.exercises import CAUSES, COUNTED, PATIENT
 from helpers.models import build_model
 
+pytestmark = pytest.mark.numerical
+
 
 def outcome(learned, **arrays):
     """What a checker sees of a study: `learned` seeds of 50, the others as the arrays say."""

@@ -8,6 +8,8 @@ from helpers import exercises_activations as activations
 from helpers.exercises_activations import PATIENTS
 from helpers.teaching import NotYet
 
+pytestmark = pytest.mark.numerical
+
 XOR = Experiment(problem="xor", depth=1, width=4, batch_size=None, epochs=500, learning_rate=0.05)
 MOONS = Experiment(problem="moons", scaling="standard", depth=5, width=10, batch_size=25)
 CURED = {

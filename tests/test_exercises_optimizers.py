@@ -11,6 +11,8 @@ from helpers import exercises_optimizers as optimizers
 from helpers.exercises_optimizers import PATIENTS, SHORT_LINE
 from helpers.problems import make_problem
 
+pytestmark = pytest.mark.numerical
+
 
 def outcome(learned):
     """What a checker sees of a study: `learned` seeds of 50 learn, the others stop part of the way."""

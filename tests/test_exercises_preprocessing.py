@@ -15,6 +15,8 @@ from helpers import exercises_preprocessing as ex
 from helpers.problems import make_problem
 from helpers.teaching import NotYet
 
+pytestmark = pytest.mark.numerical
+
 UNIT = Experiment(problem="circle", depth=0, scaling="standard", batch_size=None, epochs=200, learning_rate=0.1)
 
 

@@ -10,6 +10,8 @@ from helpers import exercises, train, train_seeds
 from helpers import exercises_regularization as regularization
 from helpers.exercises_regularization import OVERFIT, PATIENT, QUICK, SPARSE
 
+pytestmark = pytest.mark.numerical
+
 
 def outcome(skill, loss=0.1):
     """What a checker sees of 50 seeds that end with this skill and training loss; the noise floor is 0.09."""

@@ -11,6 +11,8 @@ import pytest
 from helpers import Experiment, success_map, train
 from helpers.finds import pool_finds
 
+pytestmark = pytest.mark.numerical
+
 XOR = Experiment(
     problem="xor",
     scaling="standard",

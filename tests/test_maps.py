@@ -15,6 +15,8 @@ from nbclient import NotebookClient
 from helpers import Experiment, maps, plots, success_map, train, train_seeds, training
 from helpers.teaching import claim
 
+pytestmark = pytest.mark.numerical
+
 XOR = Experiment(problem="xor", depth=1, width=3, batch_size=None, learning_rate=0.05, epochs=150)
 ROWS = ("width", [2, 4])
 COLUMNS = ("activation", ["tanh", "relu"])

@@ -1,13 +1,17 @@
 """helpers/rescue.py: the smallest change is found, the data are left alone, and what cannot be rescued is said."""
 
 import asyncio
+import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from helpers import Experiment, Lab, plots
+from helpers import Experiment, Lab, SeedStudy, plots
 from helpers.experiment import SETTINGS
 from helpers.rescue import ENOUGH, Rescue, changes, search, smallest_rescue
+
+pytestmark = pytest.mark.numerical
 
 SLOW = Experiment(problem="sine", depth=1, width=12, batch_size=None, learning_rate=0.0003, epochs=200)
 HUGE = Experiment(problem="price", depth=1, batch_size=None)
@@ -62,11 +66,30 @@ def test_a_regularizer_can_be_switched_off_in_one_step():
     assert values["early_stopping", 0] < (True, 2)
 
 
-def test_no_large_change_is_tried_where_a_small_one_brings_half_of_the_seeds_to_learn():
-    slow = smallest_rescue(SLOW.replace(learning_rate=0.001))
-    assert 0.5 <= slow.rescued.rate < ENOUGH, "else this setting does not test what it should"
-    assert not any(trial.size[0] for trial in slow.trials)
-    assert slow.text.startswith("Rescued by learning rate 0.001 → 0.01")
+def learning(monkeypatch, rate):
+    """Instead of training: `rate(experiment)` is the share of the seeds that learn."""
+
+    def stream_seeds(experiment, seeds, **options):
+        count = len(seeds)
+        arrays = {item.name: np.zeros((count, 1)) for item in dataclasses.fields(SeedStudy)}
+        skill = np.where(np.arange(count) < round(rate(experiment) * count), 1.0, 0.0)
+        yield SeedStudy(**arrays | {"experiment": experiment, "seeds": np.array(seeds), "skill": skill, "done": 1.0})
+
+    def stream(experiment, **options):
+        yield SimpleNamespace(experiment=experiment, weights=[])
+
+    monkeypatch.setattr("helpers.rescue.stream_seeds", stream_seeds)
+    monkeypatch.setattr("helpers.rescue.stream", stream)
+
+
+@pytest.mark.parametrize(("best", "tried"), [(0.45, True), (0.6, False)])
+def test_large_changes_are_tried_only_where_no_small_one_brings_half_of_the_seeds_to_learn(best, tried, monkeypatch):
+    learning(monkeypatch, lambda e: best if e == SLOW.replace(learning_rate=0.01) else 0.0)
+    found = smallest_rescue(SLOW)
+    assert any(trial.size[0] for trial in found.trials) == tried
+    assert (found.rescued is None) == tried
+    if not tried:
+        assert found.text.startswith("Rescued by learning rate 0.0003 → 0.01: 12 of 20 seeds learn, where 0 of 20 did")
 
 
 def test_targets_out_of_reach_are_rescued_by_scaling_them():
@@ -180,8 +203,15 @@ def test_the_search_of_the_lab_can_be_stopped():
     asyncio.run(asyncio.wait_for(stop(), 300))
 
 
-def test_a_search_goes_on_when_the_lab_is_shown_again(monkeypatch):
-    monkeypatch.setattr("helpers.rescue.SEEDS", 5)
+def test_a_search_goes_on_when_the_lab_is_shown_again(slow, monkeypatch):
+    shown_again = []
+
+    def search(experiment):
+        while not shown_again:
+            yield Rescue(SLOW)
+        yield slow
+
+    monkeypatch.setattr("helpers.rescue.search", search)
 
     async def again():
         lab = Lab(SLOW, pictures=["loss"])
@@ -189,7 +219,7 @@ def test_a_search_goes_on_when_the_lab_is_shown_again(monkeypatch):
         lab._receive(None, {"action": "rescue", "generation": 1}, [])
         while lab._found is None:
             await asyncio.sleep(0)
-        lab._repr_mimebundle_()
+        shown_again.append(lab._repr_mimebundle_())
         while lab.running:
             await asyncio.sleep(0)
         assert lab.view.state["note"].startswith("Rescued by ")
