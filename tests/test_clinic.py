@@ -12,7 +12,6 @@ from helpers.diagnosis import findings
 from helpers.patients import (
     HELD_OUT,
     ILLNESSES,
-    LEVELS,
     REMEDIES,
     SIGNS,
     TESTS,
@@ -40,7 +39,7 @@ def clinic_of(illness, changes=None, **more):
 LOW = next(illness for illness in ILLNESSES if illness.cause == "learning_rate_too_low")
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", [1, pytest.param(2, marks=pytest.mark.nightly), 3])  # 1 and 2 are drawn alike
 def test_patients_fail_can_be_cured_and_are_the_same_for_everyone(level):
     one, again = patient(3, level), patient(3, level)
     assert one._file.experiment == again._file.experiment
@@ -50,7 +49,6 @@ def test_patients_fail_can_be_cured_and_are_the_same_for_everyone(level):
     outcome = one.treat([cause[0] for cause in one._file.causes], one._file.cure)
     assert outcome.named == one.slots
     assert outcome.cured, outcome.words
-    assert patient(4, level)._file.experiment != one._file.experiment
 
 
 def test_every_illness_has_known_words_and_every_lab_cause_can_be_drawn():
@@ -63,7 +61,7 @@ def test_every_illness_has_known_words_and_every_lab_cause_can_be_drawn():
 
 def test_within_a_round_no_patient_comes_twice():
     draws = patients._draws(1)
-    assert len({patient(seed, 1)._file.causes for seed in range(4)}) > 2
+    assert patient(0, 1)._file.causes != patient(1, 1)._file.causes
     assert all(1 in illness.breaks for (illness,) in draws)
 
 
@@ -146,7 +144,25 @@ def test_where_there_is_nothing_to_learn_leaving_alone_is_right():
     assert "could have been cured" in clinic_of(LOW).treat(["nothing_to_learn"], ["other_inputs"])
 
 
-@pytest.mark.parametrize("illness", ILLNESSES, ids=lambda illness: illness.cause)
+# No hidden layer, classes, few points, a run on its way to infinity, a run of NaN, a table of which nothing can be learned.
+DIFFERENT = [
+    next(illness for illness in reversed(ILLNESSES) if illness.cause == cause and illness.base.problem == problem)
+    for cause, problem in (
+        ("capacity_too_low", "sine"),
+        ("capacity_too_low", "moons"),
+        ("overfitting", "half_wave"),
+        ("learning_rate_too_high", "sine"),
+        ("missing_values", "sine"),
+        ("nothing_to_learn", "stock_return"),
+    )
+]
+
+
+@pytest.mark.parametrize(
+    "illness",
+    [pytest.param(one, marks=[] if one in DIFFERENT else pytest.mark.nightly) for one in ILLNESSES],
+    ids=lambda illness: illness.cause,
+)
 def test_every_test_can_be_done_on_every_patient(illness):
     changes = illness.breaks[max(illness.breaks)][-1]
     file = File(illness.base.replace(**{"epochs": 20, **changes}), ((illness.cause,),), illness.cure, "")

@@ -159,6 +159,7 @@ def test_what_is_no_proof_is_refused(answer, complaint):
     assert complaint in refused(exercises.name_the_cause, answer)
 
 
+@pytest.mark.nightly  # the solution of the lesson is checked in its notebook
 def test_the_patient_is_rescued_by_its_rate_and_by_no_other_size():
     assert "neither, because learning_rate=0.01" in exercises.name_the_cause(
         ("neither", PATIENT.replace(learning_rate=0.01))

@@ -106,11 +106,6 @@ def test_a_deep_network_has_to_learn_with_what_is_given(checker, right, wrong):
         assert words in refused(checker, right.replace(**changes))
 
 
-def test_the_patients_are_told_apart_by_measurement():
-    for name, (cause, _) in CURED.items():
-        assert activations._measured_cause(PATIENTS[name])[0] == cause
-
-
 def test_all_cures_pass_and_another_way_does_too():
     words = activations.name_the_causes(
         CURED | {"D": ("wrong output", PATIENTS["D"].replace(output_activation="tanh"))}
