@@ -11,8 +11,7 @@ import sys
 import threading
 import warnings
 import weakref
-from collections import OrderedDict
-from functools import lru_cache
+from collections import Counter, OrderedDict
 from types import SimpleNamespace
 
 import keras
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from browser import ROOT
+from rounding import assert_equal_but_for_rounding, fit, limits, moves, stops_clearly, trained
 from scipy.stats import binomtest
 
 from helpers import Experiment, train, train_seeds, training
@@ -29,6 +29,8 @@ from helpers.probes import watch_units
 from helpers.problems import make_problem
 from helpers.run import PER_EPOCH
 from helpers.training import GRAPHS_KEPT, Dealer, Graph, graph_for, stream, stream_seeds
+
+pytestmark = pytest.mark.numerical
 
 # A rate at which each optimizer learns in 50 epochs, without the swings of a rate that is too
 # large: those double a difference in the last digit every few epochs, whoever computes them.
@@ -42,54 +44,22 @@ RATES = {
     "adamw": 0.01,
 }
 PENALTIES = {"plain": {}, "l2": {"l2": 0.01}, "l1": {"l1": 0.01}}
+ACTIVATIONS_OF_GRID = ("relu", "tanh", "sigmoid")
 SMALL = Experiment(depth=2, width=8, samples=24, batch_size=10, epochs=50)  # batches of 10, 10, 4
+# Every pair of an activation and a penalty, and every optimizer with two different ones.
+PAIRS = list(itertools.product(ACTIVATIONS_OF_GRID, PENALTIES))
+COVERING = {(list(RATES)[i % 7], *PAIRS[5 * i % 9]) for i in range(14)}
 GRID = [
     pytest.param(
-        SMALL.replace(optimizer=o, learning_rate=RATES[o], activation=a, **PENALTIES[p]),
+        SMALL.replace(optimizer=o, learning_rate=RATES[o], activation=a, epochs=20, **PENALTIES[p]),
         id=f"{o}-{a}-{p}",
+        marks=[
+            *([] if (o, a, p) in COVERING else [pytest.mark.nightly]),
+            pytest.mark.xdist_group(f"test_training_{a}"),
+        ],
     )
-    for o, a, p in itertools.product(RATES, ("relu", "tanh", "sigmoid"), PENALTIES)
+    for o, a, p in itertools.product(RATES, ACTIVATIONS_OF_GRID, PENALTIES)
 ]
-
-
-@lru_cache
-def fit(experiment, nudged=None):
-    """(2, epochs): loss and val_loss of `model.fit`, its batches in the order of the Dealer.
-
-    nudged: a weight of the flat vector to move by one unit in the last place before training.
-    """
-    problem = make_problem(experiment)
-    dealer = Dealer(experiment)
-    order = dealer.deal(experiment.epochs * dealer.steps)
-
-    def batches():
-        for rows, size in zip(order, itertools.cycle(dealer.sizes)):
-            yield problem.x[rows[:size]], problem.y[rows[:size]]
-
-    model = build_model(experiment)
-    if nudged is not None:
-        flat = np.concatenate([w.numpy().ravel() for w in model.trainable_variables])
-        flat[nudged] = np.nextafter(flat[nudged], np.float32(np.inf))
-        shapes = [tuple(w.shape) for w in model.trainable_variables]
-        model.set_weights(training.split_weights(flat, shapes))
-    history = model.fit(
-        batches(),
-        steps_per_epoch=dealer.steps,
-        epochs=experiment.epochs,
-        shuffle=False,
-        verbose=0,
-        validation_data=tf.data.Dataset.from_tensors((problem.x_val, problem.y_val)),
-    ).history
-    return np.array([history["loss"], history["val_loss"]])
-
-
-def losses(run):
-    return np.array([run.loss, run.val_loss])
-
-
-def difference(one, other):
-    """The largest relative difference between two arrays of losses."""
-    return np.max(np.abs(one / other - 1))
 
 
 def same_run(one, other):
@@ -123,14 +93,28 @@ def traces(monkeypatch):
 # --- one network: the same as model.fit -----------------------------------------------------------
 
 
+of_fit = pytest.mark.xdist_group("test_training_fit")
+of_xla = pytest.mark.xdist_group("test_training_xla")
+
+
+def assert_as_model_fit(run):
+    """A run has the losses of `model.fit` in every epoch and ends with its weights."""
+    assert_equal_but_for_rounding(run, fit(run.experiment), limits(fit, run.experiment))
+
+
+def test_the_grid_tries_each_pair_of_activation_and_penalty_and_each_optimizer_twice():
+    assert {pair for _, *pair in map(list, COVERING) for pair in [tuple(pair)]} == set(PAIRS)
+    assert Counter(optimizer for optimizer, *_ in COVERING) == dict.fromkeys(RATES, 2)
+
+
 def test_every_epoch_has_the_losses_of_model_fit(combination):
-    expected = fit(combination)
     run = train(combination, jit_compile=False)
-    assert run.loss.shape == run.val_loss.shape == (50,)
-    assert expected[0, -1] < 0.8 * expected[0, 0]  # there was something to compute
-    assert difference(losses(run), expected) < 1e-5
+    assert run.loss.shape == run.val_loss.shape == (20,)
+    assert run.loss[-1] < 0.95 * run.loss[0]  # there was something to compute
+    assert_as_model_fit(run)
 
 
+@of_fit
 @pytest.mark.parametrize(
     "changes",
     [
@@ -161,16 +145,13 @@ def test_every_epoch_has_the_losses_of_model_fit(combination):
     ],
 )
 def test_special_cases_have_the_losses_of_model_fit_too(changes):
-    experiment = SMALL.replace(**{"epochs": 20} | changes)
-    run = train(experiment, jit_compile=False)
-    assert difference(losses(run), fit(experiment)) < 1e-5
+    assert_as_model_fit(train(SMALL.replace(**{"epochs": 20} | changes), jit_compile=False))
 
 
+@of_fit
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_has_the_losses_of_model_fit(activation):
-    experiment = SMALL.replace(activation=activation, epochs=10)
-    run = train(experiment, jit_compile=False)
-    assert difference(losses(run), fit(experiment)) < 1e-5
+    assert_as_model_fit(train(SMALL.replace(activation=activation, epochs=10), jit_compile=False))
 
 
 def test_dropout_switches_off_the_units_that_keras_switches_off():
@@ -203,9 +184,10 @@ def test_the_first_weights_are_those_of_the_keras_model():
 def test_xla_changes_no_more_than_the_last_digits(combination):
     run = train(combination, jit_compile=True)
     assert len(graph_for(combination)._compiled) == 1
-    assert difference(losses(run), fit(combination)) < 1e-5
+    assert_as_model_fit(run)
 
 
+@of_xla
 @pytest.mark.parametrize(
     ("optimizer", "activation", "rate"),
     [
@@ -218,34 +200,13 @@ def test_xla_changes_no_more_than_the_last_digits(combination):
         ("adamw", "relu", 0.01),
     ],
 )
-def test_where_rounding_grows_xla_stays_within_the_spread_of_model_fit(optimizer, activation, rate, monkeypatch):
-    """At these rates one bit of one weight grows to as much as 1e-3 in 50 epochs of `model.fit`.
-
-    How much depends on the weight. The engine in graph mode finds the one that matters most among
-    30 (0.02 s each); `model.fit` then measures its spread with that one. XLA rounds in every
-    operation, not in one weight, so it is allowed three times the spread.
-    """
+def test_where_rounding_grows_xla_stays_within_the_spread_of_model_fit(optimizer, activation, rate):
+    """At these rates one bit of one weight grows to as much as 1e-3 in 50 epochs of `model.fit`."""
     experiment = SMALL.replace(
         optimizer=optimizer, activation=activation, learning_rate=rate, depth=3, width=16,
         samples=64, batch_size=16,
     )  # fmt: skip
-    unmoved = losses(train(experiment, jit_compile=False))
-    original = training.first_weights
-
-    def moved_by(index):
-        def first_weights(*arguments):
-            weights = original(*arguments)
-            weights[:, index] = np.nextafter(weights[:, index], np.float32(np.inf))
-            return weights
-
-        with monkeypatch.context() as patch:
-            patch.setattr(training, "first_weights", first_weights)
-            return difference(losses(train(experiment, jit_compile=False)), unmoved)
-
-    most = max(range(0, 600, 20), key=moved_by)
-    spread = max(difference(fit(experiment, most), fit(experiment)), 1e-5)
-    run = train(experiment, jit_compile=True)
-    assert difference(losses(run), fit(experiment)) < 3 * spread
+    assert_as_model_fit(train(experiment, jit_compile=True))
 
 
 def test_auto_answers_in_graph_mode_and_compiles_from_the_second_run_on(traces):
@@ -274,31 +235,22 @@ def test_xla_is_not_used_with_dropout_nor_without_bound(traces, monkeypatch):
 # --- early stopping -------------------------------------------------------------------------------
 
 
-EARLY = SMALL.replace(learning_rate=0.1, early_stopping=3, epochs=80)
+# Its validation losses are far enough apart that rounding never decides which is the best.
+EARLY = SMALL.replace(optimizer="sgd", learning_rate=0.2, noise=0.5, early_stopping=3, epochs=80)
 
 
-@pytest.mark.parametrize("changes", [{}, {"seed": 2, "early_stopping": 1}, {"early_stopping": 80}])
-def test_early_stopping_stops_where_keras_stops_and_keeps_what_it_keeps(changes):
+@pytest.mark.parametrize("changes", [{"seed": 2}, {"seed": 4, "early_stopping": 1}, {"seed": 3, "early_stopping": 80}])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_early_stopping_stops_where_keras_stops_and_keeps_what_it_keeps(changes, jit_compile):
     experiment = EARLY.replace(**changes)
-    problem, dealer = make_problem(experiment), Dealer(experiment)
-
-    def batches():
-        for rows, size in zip(dealer.deal(experiment.epochs * dealer.steps), itertools.cycle(dealer.sizes)):
-            yield problem.x[rows[:size]], problem.y[rows[:size]]
-
-    model = build_model(experiment)
-    stop = keras.callbacks.EarlyStopping(patience=experiment.early_stopping, restore_best_weights=True)
-    history = model.fit(
-        batches(), steps_per_epoch=dealer.steps, epochs=experiment.epochs, verbose=0, callbacks=[stop],
-        validation_data=(problem.x_val, problem.y_val),
-    ).history  # fmt: skip
-    run = train(experiment, jit_compile=False)
+    expected, allowed = fit(experiment), limits(fit, experiment)
+    assert stops_clearly(expected.val_loss, allowed)
+    run = train(experiment, jit_compile=jit_compile)
     assert run.finished
-    assert len(run.loss) == len(history["loss"])
-    assert difference(losses(run), np.array([history["loss"], history["val_loss"]])) < 1e-4
-    for mine, theirs in zip(run.weights, model.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(run.predictions, model.predict(problem.x_val, verbose=0), rtol=1e-3, atol=1e-4)
+    assert len(run.loss) == len(expected.loss)
+    assert_equal_but_for_rounding(run, expected, allowed)
+    answers = run.model.predict(run.problem.x_val, verbose=0)  # of the weights that were put back
+    assert (np.abs(run.predictions - answers) < 1e-3).all()
 
 
 def test_members_stop_each_in_its_own_epoch():
@@ -306,12 +258,14 @@ def test_members_stop_each_in_its_own_epoch():
     assert len(set(study.epochs_run)) > 1
     assert study.loss.shape == (4, 80)
     for seed, ran in enumerate(study.epochs_run):
-        run = train(EARLY.replace(seed=seed), jit_compile=False)
+        experiment = EARLY.replace(seed=seed)
+        run, allowed = trained(experiment), limits(trained, experiment)
+        assert stops_clearly(run.val_loss, allowed)
         assert len(run.loss) == ran < 80
-        assert difference(np.array([study.loss[seed, :ran], study.val_loss[seed, :ran]]), losses(run)) < 1e-4
-        assert study.skill[seed] == pytest.approx(run.skill, rel=1e-3)
-        best = run.val_loss.min()
-        np.testing.assert_allclose(study.val_loss[seed, ran:], best, rtol=1e-4)  # it stays at its best epoch
+        assert_equal_but_for_rounding(study, run, allowed, row=seed)
+        at_best = np.argmin(study.val_loss[seed, :ran])
+        assert (study.loss[seed, ran:] == study.loss[seed, at_best]).all()  # it stays at its best epoch
+        np.testing.assert_allclose(study.val_loss[seed, ran:], run.val_loss.min(), rtol=allowed["val_loss"].max())
 
 
 def test_a_run_that_diverges_at_once_stops_early_too():
@@ -323,20 +277,17 @@ def test_a_run_that_diverges_at_once_stops_early_too():
 # --- many seeds -----------------------------------------------------------------------------------
 
 
+def assert_as_if_alone(study, rows=None):
+    """Each seed of a study, or some, has what it has when it is trained alone."""
+    for row in range(len(study.seeds)) if rows is None else rows:
+        experiment = study.experiment.replace(seed=int(study.seeds[row]))
+        assert_equal_but_for_rounding(study, trained(experiment), limits(trained, experiment), row=row)
+
+
 def test_every_member_trains_as_if_alone(combination):
-    experiment = combination.replace(epochs=12)
-    study = train_seeds(experiment, [3, 0, 41])
+    study = train_seeds(combination.replace(epochs=12), [3, 0, 41])
     assert study.loss.shape == study.val_loss.shape == (3, 12)
-    for row, seed in enumerate((3, 0, 41)):
-        run = train(experiment.replace(seed=seed), jit_compile=False)
-        assert difference(np.array([study.loss[row], study.val_loss[row]]), losses(run)) < 1e-5
-        assert study.skill[row] == pytest.approx(run.skill, rel=1e-4)
-        np.testing.assert_allclose(study.gradient_norm[row], run.gradient_norm, rtol=1e-3, atol=1e-6)
-        np.testing.assert_allclose(study.update_ratio[row], run.update_ratio, rtol=1e-3, atol=1e-6)
-        np.testing.assert_array_equal(study.dead[row], run.dead)
-        np.testing.assert_allclose(study.saturated[row], run.saturated, atol=0.13)  # of 8 units one
-        alone = np.concatenate([w.ravel() for w in run.weights])
-        np.testing.assert_allclose(study.weights[row], alone, rtol=1e-3, atol=1e-5)
+    assert_as_if_alone(study)
 
 
 @pytest.mark.parametrize(
@@ -357,17 +308,11 @@ def test_every_member_trains_as_if_alone(combination):
     ],
 )
 def test_special_members_train_as_if_alone(changes):
-    experiment = SMALL.replace(epochs=10, **changes)
-    study = train_seeds(experiment, [2, 5])
-    for row, seed in enumerate((2, 5)):
-        run = train(experiment.replace(seed=seed), jit_compile=False)
-        assert difference(np.array([study.loss[row], study.val_loss[row]]), losses(run)) < 1e-5
+    assert_as_if_alone(train_seeds(SMALL.replace(epochs=10, **changes), [2, 5]))
 
 
 def test_members_compiled_by_xla_agree():
-    experiment = SMALL.replace(epochs=10)
-    study = train_seeds(experiment, 3, jit_compile=True)
-    np.testing.assert_allclose(study.loss, train_seeds(experiment, 3).loss, rtol=1e-5)
+    assert_as_if_alone(train_seeds(SMALL.replace(epochs=10), 3, jit_compile=True))
 
 
 def test_seeds_are_a_count_or_a_sequence():
@@ -378,8 +323,8 @@ def test_seeds_are_a_count_or_a_sequence():
         np.testing.assert_array_equal(train_seeds(experiment, seeds).loss, counted.loss)
     assert train_seeds(experiment, [7]).loss.shape == (1, 2)
     twice = train_seeds(experiment, [7, 7, 8])
-    np.testing.assert_array_equal(twice.loss[0], twice.loss[1])
-    assert not np.array_equal(twice.loss[1], twice.loss[2])
+    assert_as_if_alone(twice)
+    assert not np.allclose(twice.loss[1], twice.loss[2], rtol=0.01)
 
 
 @pytest.mark.parametrize("seeds", [0, [], -1, [-1], "3", ["0"], [1.5], True, [True], [10**9], 2.5, None])
@@ -398,9 +343,7 @@ def test_more_seeds_than_fit_into_one_graph_train_in_blocks(traces):
     assert len(traces) == 1
     assert shares == sorted(shares)
     assert shares[-1] == 1
-    for seed in (0, 99, 100, 102):
-        run = train(experiment.replace(seed=seed), jit_compile=False)
-        assert difference(np.array([study.loss[seed], study.val_loss[seed]]), losses(run)) < 1e-5
+    assert_as_if_alone(study, rows=(0, 99, 100, 102))
 
 
 def test_success_rate_and_wilson_interval():
@@ -746,7 +689,7 @@ def test_one_run_at_a_time_has_the_variables_of_a_graph(traces):
 
 
 def test_trainings_on_two_threads_do_not_disturb_each_other(traces):
-    one = SMALL.replace(epochs=400)
+    one = SMALL.replace(epochs=200)
     other = one.replace(seed=4, learning_rate=0.1, l2=0.01)
     alone = train(one, jit_compile=False), train(other, jit_compile=True)
     enough, compiled, plain = threading.Event(), [], []
@@ -757,11 +700,11 @@ def test_trainings_on_two_threads_do_not_disturb_each_other(traces):
 
     thread = threading.Thread(target=train_compiled)
     thread.start()
-    while (len(compiled) < 30 and thread.is_alive()) or len(plain) < 5:
+    while (len(compiled) < 15 and thread.is_alive()) or len(plain) < 5:
         plain.append(same_run(train(one, jit_compile=False), alone[0]))
     enough.set()
     thread.join()
-    assert len(compiled) >= 30
+    assert len(compiled) >= 15
     assert all(compiled)
     assert all(plain)
     assert len(traces) == 1
@@ -785,18 +728,18 @@ def test_answers_for_the_points_that_a_picture_needs():
     grid = np.linspace(-5, 5, 17, dtype="float32")[:, None]
     *_, run = stream(SMALL, x_show=grid)
     np.testing.assert_allclose(run.shown, run.model.predict(grid, verbose=0), atol=1e-5)
-    np.testing.assert_allclose(run.predictions, train(SMALL, jit_compile=False).predictions)
+    np.testing.assert_allclose(run.predictions, train(SMALL, jit_compile=False).predictions, atol=1e-5)
 
 
 # --- what is measured -----------------------------------------------------------------------------
 
 
-def gradients(run):
-    """dL/dW of every kernel over all training points, from Keras alone."""
-    model, problem = run.model, run.problem
+def gradient_norms(model, problem):
+    """The norm of dL/dW of every kernel over all training points, from Keras alone."""
     with tf.GradientTape() as tape:
         loss = model.compute_loss(y=problem.y, y_pred=model(problem.x, training=False))
-    return tape.gradient(loss, [v for v in model.trainable_variables if "kernel" in v.path])
+    kernels = [v for v in model.trainable_variables if "kernel" in v.path]
+    return [np.linalg.norm(gradient) for gradient in tape.gradient(loss, kernels)]
 
 
 def hidden_outputs(run):
@@ -822,8 +765,8 @@ PROBED = [
 def test_gradient_norms_are_those_of_keras(experiment):
     run = train(experiment, jit_compile=False)
     assert run.gradient_norm.shape == (50, experiment.depth + 1)
-    expected = [np.linalg.norm(gradient) for gradient in gradients(run)]
-    np.testing.assert_allclose(run.gradient_norm[-1], expected, rtol=1e-3, atol=1e-5)
+    off = np.abs(run.gradient_norm[-1] - gradient_norms(run.model, run.problem))
+    assert (off <= moves(lambda model: gradient_norms(model, run.problem), run.model)).all()
 
 
 @pytest.mark.parametrize("experiment", PROBED)
@@ -861,16 +804,16 @@ def test_a_saturated_unit_is_flat_at_most_points(activation, slope):
     assert train(SMALL.replace(epochs=5), jit_compile=False).saturated.max() == 0
 
 
-@pytest.mark.parametrize("points", range(2, 60, 2))
-def test_a_unit_that_is_flat_at_half_of_the_points_is_not_saturated(points):
+def test_a_unit_that_is_flat_at_half_of_the_points_is_not_saturated():
     parts = [np.float32([[100, 100]]), np.zeros(2, "float32"), np.ones((2, 1), "float32"), np.zeros(1, "float32")]
-    x = np.repeat(np.float32([0, 1]), points // 2)[:, None]
-    shares = np.full(points, 1 / points, "float32")
-    measured = watch_units([tf.constant(part) for part in parts], tf.constant(x), tf.constant(shares), "tanh", "linear")
-    assert measured[2].numpy().tolist() == [0]
-    x[0] = 1
-    measured = watch_units([tf.constant(part) for part in parts], tf.constant(x), tf.constant(shares), "tanh", "linear")
-    assert measured[2].numpy().tolist() == [1]
+    for points in range(2, 60, 2):
+        x = np.repeat(np.float32([0, 1]), points // 2)[:, None]
+        shares = np.full(points, 1 / points, "float32")
+        for flat, saturated in ((points // 2, 0), (points // 2 + 1, 1)):
+            x[:flat] = 1
+            x[flat:] = 0
+            *_, measured = watch_units(list(map(tf.constant, parts)), tf.constant(x), shares, "tanh", "linear")
+            assert measured.numpy().tolist() == [saturated], f"{flat} of {points} points"
 
 
 def test_relu_is_never_saturated_and_a_line_never_dead():
@@ -884,18 +827,20 @@ def test_relu_is_never_saturated_and_a_line_never_dead():
 def test_the_trained_model_answers_what_the_run_holds(experiment):
     run = train(experiment, jit_compile=False)
     assert isinstance(run.model, keras.Sequential)
-    answers = run.model.predict(run.problem.x_val, verbose=0)
-    np.testing.assert_allclose(answers, run.predictions, rtol=1e-4, atol=1e-5)
-    printed = run.model.evaluate(run.problem.x_val, run.problem.y_val, batch_size=200, verbose=0)
-    assert printed == pytest.approx(run.val_loss[-1], rel=1e-5)
+    problem = run.problem
+    for measure, held in (
+        (lambda model: model.predict(problem.x_val, verbose=0), run.predictions),
+        (lambda model: model.evaluate(problem.x_val, problem.y_val, batch_size=200, verbose=0), run.val_loss[-1]),
+    ):
+        assert (np.abs(measure(run.model) - held) <= moves(measure, run.model)).all()
     for mine, theirs in zip(run.weights, run.model.get_weights(), strict=False):
         assert mine.shape == theirs.shape
 
 
 def test_the_model_of_a_run_can_be_trained_on():
     run = train(SMALL, jit_compile=False)
-    history = run.model.fit(run.problem.x, run.problem.y, epochs=3, verbose=0).history
-    assert history["loss"][-1] < 2 * run.loss[-1]
+    history = run.model.fit(run.problem.x, run.problem.y, epochs=3, shuffle=False, verbose=0).history
+    assert history["loss"][-1] < 0.5 * run.loss[0]
 
 
 # --- runs that diverge ----------------------------------------------------------------------------
