@@ -305,7 +305,7 @@ def test_a_network_that_is_too_large_is_refused_with_one_that_is_not():
 
 
 @given(experiments())
-@settings(deadline=None)
+@settings(max_examples=100)
 def test_a_text_restores_any_experiment(experiment):
     text = experiment.to_json()
     assert len(text) <= LONGEST_TEXT
@@ -375,7 +375,7 @@ def test_what_is_no_text_is_refused(text):
                                 lambda inner: st.lists(inner) | st.dictionaries(
                                     st.sampled_from(list(SETTINGS)) | st.text(), inner)
                                 ).map(json.dumps))  # fmt: skip
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_a_hostile_text_never_raises_anything_but_a_value_error(text):
     try:
         experiment = Experiment.from_json(text)
