@@ -15,7 +15,8 @@ from helpers.experiment import SETTINGS
 from helpers.run import PER_EPOCH
 from helpers.sources import PROBLEMS, most_samples
 
-EXAMPLES = 20  # for each network
+pytestmark = pytest.mark.numerical
+
 COSTLY = {"samples": 40, "epochs": 3}  # bounds that keep a run cheap
 BUILT = {
     "depth": (1, 2, 0, 3, 20),
@@ -78,15 +79,23 @@ def is_sentence(text):
 
 
 of_every_network = pytest.mark.parametrize(
-    "network", networks(), ids=lambda n: f"{n['problem']}-{n['depth']}x{n['width']}-{n['activation']}-{n['optimizer']}"
+    "network",
+    [
+        pytest.param(
+            n,
+            id=f"{n['problem']}-{n['depth']}x{n['width']}-{n['activation']}-{n['optimizer']}",
+            marks=pytest.mark.xdist_group(f"test_properties_{i % 2}"),
+        )
+        for i, n in enumerate(networks())
+    ],
 )
-cheap = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(suppress_health_check=[HealthCheck.too_slow])  # a machine that is busy draws slowly
 
 
 @of_every_network
 def test_any_experiment_trains_and_ends_in_a_verdict(network):
     @given(experiments(network))
-    @cheap
+    @slow
     def holds(experiment):
         run = train(experiment, jit_compile=False)
         epochs, hidden, points = len(run.loss), experiment.depth, len(run.problem.x_val)
@@ -128,7 +137,7 @@ def test_any_experiment_trains_and_ends_in_a_verdict(network):
 @pytest.mark.parametrize("network", networks()[:3], ids=lambda n: f"{n['problem']}-{n['optimizer']}")
 def test_any_experiment_can_be_studied(network):
     @given(experiments(network))
-    @cheap
+    @slow
     def holds(experiment):
         study = train_seeds(experiment, 2)
         assert study.loss.shape == study.val_loss.shape == (2, study.loss.shape[1])
