@@ -136,6 +136,7 @@ class Graph:
         self.lock = threading.Lock()
         self._traced = None
         self._compiled = {}
+        self.made = 0  # how often it was traced or compiled
         self._seen = set()  # shapes of the data that it has run with
 
     # --- what is computed, written as TensorFlow -------------------------------------------------------------------
@@ -318,6 +319,7 @@ class Graph:
         with self.lock:
             with _quick_start():
                 if self._traced is None:
+                    self.made += 1
                     chunk = tf.function(self._chunk, autograph=False)
                     with _softmax_over_one_unit():
                         self._traced = chunk.get_concrete_function(*self._signature())
@@ -326,6 +328,7 @@ class Graph:
             _, _, data, _, shares, *_ = arguments
             shapes = data["x"].shape, shares.shape
             if shapes not in self._compiled:
+                self.made += 1
                 Graph.compiled += 1
                 function = tf.function(lambda *a: self._traced(*a), autograph=False, jit_compile=True)
                 self._compiled[shapes] = function.get_concrete_function(*arguments)
@@ -617,7 +620,7 @@ def chunks(experiment, seeds, members, jit_compile, seconds, show=None, probes=T
     stops = sorted({*(end * steps for end in ends), total})
     pieces, done, chunk, everyone_stopped = [], 0, None, False
     while done < total and not everyone_stopped:
-        began = time.perf_counter()
+        began, made = time.perf_counter(), graph.made
         count = steps_of_chunk(done, wanted, steps, next(stop for stop in stops if stop > done))
         ended = (done + count) // steps - done // steps
         order = pick([dealer.deal(count) for dealer in dealers])
@@ -643,7 +646,7 @@ def chunks(experiment, seeds, members, jit_compile, seconds, show=None, probes=T
             traces = {n: np.concatenate([t, np.repeat(t[-1:], left, axis=0)]) for n, t in chunk.traces.items()}
             chunk = chunk._replace(traces=traces)
         chunk = chunk._replace(done=1.0 if everyone_stopped else done / total)
-        if seconds is not None:
+        if seconds is not None and graph.made == made:  # else most of the time went into the making
             wanted = max(1, min(at_once, int(count * min(4.0, seconds / (time.perf_counter() - began)))))
         yield chunk
 

@@ -511,14 +511,14 @@ def test_the_cache_is_bounded_keeps_the_last_used_and_training_prints_nothing(tr
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A clock on which only a step takes time, `machine.step` seconds; `machine.chunks` holds the steps of each chunk."""
-    machine = SimpleNamespace(now=0.0, step=1.0, chunks=[])
+    """A clock on which only steps take time, and to make a graph, in seconds; `machine.chunks` holds the steps of each chunk."""
+    machine = SimpleNamespace(now=0.0, step=1.0, making=0.0, chunks=[])
     original = Graph.run
 
     def run(self, *arguments, **options):
         *_, count, _ = arguments
         machine.chunks.append(int(count))
-        machine.now += machine.step * int(count)
+        machine.now += machine.step * int(count) + machine.making * (self._traced is None)
         return original(self, *arguments, **options)
 
     monkeypatch.setattr(Graph, "run", run)
@@ -591,12 +591,21 @@ def test_no_chunk_takes_longer_than_it_may(machine, batch_size, step):
     assert len(machine.chunks) <= 12 + 3 + steps // full
 
 
+def test_the_time_that_a_graph_takes_to_be_made_makes_no_chunk_shorter(traces, machine):
+    machine.step, machine.making = 0.001, 10.0
+    *_, run = stream(SMALL, seconds=0.032)
+    assert len(traces) == 1
+    assert run.finished
+    assert machine.chunks == [3, 3, 12, 30, 30, 30, 30, 12]
+
+
 def test_many_seeds_are_interrupted_as_soon_as_one(machine):
     machine.step = 0.02
     within = [
         study.done for study in stream_seeds(SMALL.replace(samples=300, batch_size=1, epochs=1), 5, within_epochs=True)
     ]
-    assert max(machine.chunks[1:]) == 5  # a tenth of a second
+    assert machine.chunks[0] == 16
+    assert max(machine.chunks[2:]) == 5  # a tenth of a second
     assert len(within) == len(machine.chunks) > 50
 
 
