@@ -10,7 +10,7 @@ EPOCHS_AT_ONCE = 128  # batch orders that are dealt together
 ROWS_AT_ONCE = 4_000_000  # entries of all those orders: 16 MB
 
 
-class CannotHold(Exception):
+class CannotHold(ValueError):
     """The training loop cannot do what was asked for; the text says what, and `model.fit` does it."""
 
 
@@ -29,8 +29,10 @@ def as_tensors(values, name):
         values = values.to_numpy()
     if isinstance(values, (tf.RaggedTensor, tf.SparseTensor)) or not isinstance(values, (np.ndarray, tf.Tensor)):
         raise CannotHold(f"{name} is a {type(values).__name__}, which only model.fit can read.")
-    if len(values.shape) == 0 or values.dtype in (object, tf.string):
-        raise CannotHold(f"{name} has shape {tuple(values.shape)} and type {values.dtype}, which only model.fit can read.")
+    if len(values.shape) == 0 or not (np.issubdtype(np.dtype(values.dtype.name), np.number) or values.dtype == bool):
+        raise CannotHold(
+            f"{name} has shape {tuple(values.shape)} and type {values.dtype}, which only model.fit can read."
+        )
     floats = np.issubdtype(values.dtype, np.floating) if isinstance(values, np.ndarray) else values.dtype.is_floating
     return tf.cast(values, keras.config.floatx()) if floats else tf.convert_to_tensor(values)
 
@@ -78,10 +80,7 @@ def prepare(x, y, sample_weight, class_weight, validation_data, validation_split
         validation = tf.nest.map_structure(lambda a: a[at:], data)
         data = tf.nest.map_structure(lambda a: a[:at], data)
         if not 0 < at < n:
-            raise ValueError(
-                f"validation_split={validation_split} of {n} samples leaves nothing to train on or nothing to validate on. "
-                "Give more samples or another fraction."
-            )
+            raise CannotHold(f"validation_split={validation_split} of {n} samples leaves one part empty.")
     if class_weight is not None:
         data = (*data[:2], tf.constant(weights_of_classes(data[1], class_weight)))
     return data, validation
@@ -95,7 +94,8 @@ class Batches:
     """
 
     def __init__(self, samples, batch_size, seeds, shuffle):
-        self.samples, self.batch, self.shuffle = samples, min(batch_size, samples), shuffle
+        self.samples, self.batch_size, self.shuffle = samples, batch_size, shuffle
+        self.batch = min(batch_size, samples)
         starts = range(0, samples, self.batch)
         self.sizes = np.array([min(self.batch, samples - start) for start in starts], "int32")
         self.rngs = [np.random.default_rng(seed) for seed in seeds]

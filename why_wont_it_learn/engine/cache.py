@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +195,7 @@ def _identity(model):
     As in `model.fit`, what happens inside of own code is looked at once, until the model is compiled again.
     """
     frozen = tuple(v.trainable for v in model.weights)
-    return (id(model), *map(id, _parts(model)), frozen, _rules(model.optimizer))
+    return (id(model), *map(id, _parts(model)), frozen, repr(_rules(model.optimizer)))
 
 
 def _rules(optimizer):
@@ -207,26 +208,32 @@ def fingerprint(model):
     """A text that is the same for models with the same graph, in this process and in others; None if there is none."""
     if not _of_keras_alone(model):
         return None
-    compiled = model.get_compile_config() or {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a lambda will be hard to load: it is only looked at
+        compiled = model.get_compile_config() or {}
+        config = {
+            "model": keras.saving.serialize_keras_object(model),
+            "compiled": {k: v for k, v in compiled.items() if k != "optimizer"},
+            "optimizer": [type(model.optimizer).__name__, _rules(model.optimizer)],
+        }
     if compiled.get("loss") is None:
         return None
-    config = {
-        "model": keras.saving.serialize_keras_object(model),
-        "compiled": {k: v for k, v in compiled.items() if k != "optimizer"},
-        "optimizer": [type(model.optimizer).__name__, _rules(model.optimizer)],
-    }
     text = json.dumps(config, default=repr)
     config = json.loads(text, object_hook=_without_first_values)
     if _has_own_code(config):
         return None
-    text = json.dumps(config, sort_keys=True)
     if len(model.outputs) == 1 and type(model.optimizer).__name__ != "Muon":
         # Keras counts names up within a process; only the history of several outputs and Muon look at them.
-        for index, layer in enumerate(sorted(layers_of(model), key=lambda layer: -len(layer.name))):
-            text = text.replace(json.dumps(layer.name), f'"layer {index}"')
-    versions = [tf.__version__, keras.__version__, np.__version__, keras.config.floatx(), keras.config.image_data_format()]
+        config = _renamed(config, {layer.name: f"layer {index}" for index, layer in enumerate(layers_of(model))})
+    versions = [
+        tf.__version__,
+        keras.__version__,
+        np.__version__,
+        keras.config.floatx(),
+        keras.config.image_data_format(),
+    ]
     weights = [(v.shape, v.dtype, v.trainable) for v in model.weights]
-    return repr((versions, _engine(), text, weights))
+    return repr((versions, _engine(), json.dumps(config, sort_keys=True), weights))
 
 
 def _of_keras_alone(model):
@@ -235,11 +242,20 @@ def _of_keras_alone(model):
         return False
     for layer in layers_of(model):
         holds = vars(layer).values()
-        own = not type(layer).__module__.startswith("keras.") or isinstance(layer, keras.layers.Lambda)
-        # Normalization, say, keeps what `adapt` found in a tensor.
-        if own or "call" in vars(layer) or any(isinstance(v, (np.ndarray, tf.Tensor)) for v in holds):
+        if not _of_keras(layer) or isinstance(layer, keras.layers.Lambda) or "call" in vars(layer):
             return False
-    return not keras.saving.get_custom_objects()
+        # An activation, say: of an own function, the configuration has only the name.
+        if any(callable(v) and not _of_keras(v) for v in holds):
+            return False
+        if any(isinstance(v, (np.ndarray, tf.Tensor)) for v in holds):  # Normalization keeps what `adapt` found
+            return False
+    return True
+
+
+def _of_keras(thing):
+    """Whether a function, or the class of an object, stands in Keras."""
+    module = getattr(thing, "__module__", None) or type(thing).__module__
+    return module.split(".")[0] == "keras"
 
 
 def _without_first_values(config):
@@ -248,12 +264,26 @@ def _without_first_values(config):
     return {k: v for k, v in config.items() if k not in drop and not k.endswith("_initializer")}
 
 
+def _renamed(config, names, here=False):
+    """A configuration with new names of layers, where names of layers stand: an activation may be called the same."""
+    if isinstance(config, list):
+        return [_renamed(v, names, here) for v in config]
+    if isinstance(config, dict):
+        places = ("name", "keras_history", "input_layers", "output_layers")
+        return {k: _renamed(v, names, k in places) for k, v in config.items()}
+    return names.get(config, config) if here and isinstance(config, str) else config
+
+
 def _has_own_code(config):
     """Whether a configuration names something that is not a part of Keras."""
     if isinstance(config, list):
         return any(map(_has_own_code, config))
+    if isinstance(config, str):  # a name that the caller registered, or the `repr` of what has no configuration
+        return config.startswith("<") or any(
+            config == name.split(">")[-1] for name in keras.saving.get_custom_objects()
+        )
     if not isinstance(config, dict):
-        return isinstance(config, str) and config.startswith("<")  # the `repr` of what has no configuration
+        return False
     module = config.get("module", "keras")
     if config.get("class_name") in ("function", "__lambda__") or not isinstance(module, str):
         return True
@@ -262,7 +292,7 @@ def _has_own_code(config):
 
 def _engine():
     """A digest of the source of the engine: another engine, other graphs."""
-    sources = sorted(Path(__file__).parent.glob("*.py")) + [Path(__file__).parent.parent / "keras_private.py"]
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parent.parent / "keras_private.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 

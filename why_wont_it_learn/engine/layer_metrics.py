@@ -42,36 +42,26 @@ def norms(kernels, values):
     return tf.sqrt(tf.stack(squares)) if squares else tf.zeros([0])
 
 
-@functools.lru_cache(256)
-def _shape_of(activation):
+def shape_of(activation):
     """(steepest slope, whether it is flat at both ends) of a nonlinear activation that treats units alone; else None."""
-    z = np.linspace(-12, 12, 481, dtype="float32")[:, None]
-    with tf.init_scope():  # asked while a graph is traced, answered outside of it
-        z = tf.constant(z)
+    z = np.linspace(-12, 12, 481, dtype="float32")
+    z, other = tf.constant(np.stack([z, z], 1)), tf.constant(np.stack([z, z[::-1]], 1))
+    try:
         with tf.GradientTape() as tape:
             tape.watch(z)
-            h = activation(z)
-        slope = tape.gradient(h, z)
-        if slope is None or h.shape != z.shape:
-            return None
-        slope = np.abs(slope.numpy().ravel())
-        next_to_another = activation(tf.concat([z, z[::-1]], 1)).numpy()[:, :1]
-    if np.ptp(slope) < 1e-6 or not np.allclose(next_to_another, h.numpy(), atol=1e-6):
+            h = activation(z)[:, 0]
+        slope = np.abs(tape.gradient(h, z).numpy()[:, 0])
+        next_to_another = activation(other)[:, 0]
+    except Exception:  # written for another number of axes, say
+        return None
+    if np.ptp(slope) < 1e-6 or not np.allclose(next_to_another, h, atol=1e-6):
         return None  # linear, or a softmax
     steepest = float(slope.max())
     return steepest, bool(max(slope[0], slope[-1]) < SATURATED * steepest)
 
 
-def shape_of(activation):
-    """`_shape_of`, and None for what cannot be asked, say because it is written for another number of axes."""
-    try:
-        return _shape_of(activation)
-    except Exception:
-        return None
-
-
 class Watch:
-    """While active, notes what goes into every activation of a model: `seen` = [(layer, activation, input, output)].
+    """While active, notes what goes into every activation of a model: `seen` = [(layer, activation, shape, input, output)].
 
     An activation inside a recurrent cell is not seen: it lives inside a loop of its own.
     """
@@ -79,50 +69,53 @@ class Watch:
     def __init__(self, model):
         layers = layers_of(model)
         inner = {id(v) for rnn in layers if isinstance(rnn, keras.layers.RNN) for v in layers_of(rnn)}
-        self.layers = []  # (layer, name of the attribute that is its activation)
+        shapes = {}
+        self.layers = []  # (layer, name of the attribute that is its activation, shape of the activation)
         for layer in layers:
-            if id(layer) in inner:
+            name = "call" if isinstance(layer, ACTIVATION_LAYERS) else "activation"
+            activation = getattr(layer, name, None)
+            if id(layer) in inner or not callable(activation):
                 continue
-            if isinstance(layer, ACTIVATION_LAYERS):
-                self.layers.append((layer, "call"))
-            elif callable(getattr(layer, "activation", None)):
-                self.layers.append((layer, "activation"))
+            if activation not in shapes:
+                shapes[activation] = shape_of(activation)
+            if shapes[activation]:
+                self.layers.append((layer, name, shapes[activation]))
 
     def __enter__(self):
         self.seen = []
-        self.before = [getattr(layer, name) for layer, name in self.layers]
-        for (layer, name), activation in zip(self.layers, self.before, strict=True):
-            setattr(layer, name, functools.partial(self._call, layer, activation))
+        self.before = [getattr(layer, name) for layer, name, _ in self.layers]
+        for (layer, name, shape), activation in zip(self.layers, self.before, strict=True):
+            setattr(layer, name, functools.partial(self._call, layer, activation, shape))
         return self
 
-    def _call(self, layer, activation, z, *arguments, **named):
+    def _call(self, layer, activation, shape, z, *arguments, **named):
         h = activation(z, *arguments, **named)
-        self.seen.append((layer, activation, z, h))
+        self.seen.append((layer, activation, shape, z, h))
         return h
 
     def __exit__(self, *_):
-        for (layer, name), activation in zip(self.layers, self.before, strict=True):
+        for (layer, name, _), activation in zip(self.layers, self.before, strict=True):
             if name == "call":
                 delattr(layer, name)  # back to the method of its class
             else:
                 setattr(layer, name, activation)
 
     def hidden(self, outputs):
-        """[(layer, activation, input)] of the hidden layers: the first use of each, without those that make the output."""
+        """[(layer, activation, shape, input)] of the hidden layers: the first use of each, without what makes the output."""
         made = {id(h) for h in tf.nest.flatten(outputs)}
         rows = {}
-        for layer, activation, z, h in self.seen:
-            if id(h) not in made and z.shape.rank and z.shape[-1] and shape_of(activation):
-                rows.setdefault(id(layer), (layer, activation, z))
+        for layer, activation, shape, z, h in self.seen:
+            if id(h) not in made and z.shape.rank and z.shape[-1]:
+                rows.setdefault(id(layer), (layer, activation, shape, z))
         return list(rows.values())
 
 
-def units(activation, z):
+def units(activation, shape, z):
     """(dead, saturated): fractions of a layer's units, which lie along the last axis of `z`.
 
     A dead unit has no slope for any sample (and, in a convolution, at any place); a saturated one hardly any for most samples.
     """
-    steepest, saturates = shape_of(activation)
+    steepest, saturates = shape
     with tf.GradientTape() as tape:
         tape.watch(z)
         h = activation(z)
@@ -154,7 +147,7 @@ class Probes:
         moved = [w - b for w, b in zip(weights, before, strict=True)]
         hidden = self.watch.hidden(outputs)
         self.hidden = [layer for layer, *_ in hidden]
-        state = [units(activation, z) for _, activation, z in hidden]
+        state = [units(*what) for _, *what in hidden]
         dead, saturated = zip(*state, strict=True) if state else ((), ())
         update = norms(self.kernels, moved) / tf.cast(steps, tf.float32)
         return {

@@ -115,13 +115,13 @@ class Loop:
         Returns (loss, outputs, new layer state, new metrics).
         """
         variables = self.trained, self.layers, self.metrics
-        loss, outputs, before, after, strangers = evaluate(self.model, variables, (weights, layers, metrics), batch, training)
+        loss, outputs, before, after, strangers = evaluate(
+            self.model, variables, (weights, layers, metrics), batch, training
+        )
         if strangers:
             raise CannotHold("Calling the model writes to a variable that is not one of its weights.")
         if any(a is not b for a, b in zip(before[0], after[0], strict=True)):
             raise CannotHold("Calling the model changes its trainable weights.")
-        if not training and any(a is not b for a, b in zip(before[1], after[1], strict=True)):
-            raise CannotHold("Calling the model changes its state outside of training, too.")
         return loss, outputs, after[1], after[2]
 
     def _step(self, state, batch):
@@ -146,37 +146,46 @@ class Loop:
         """What the metrics say: {name: scalar}, as it will stand in the history."""
         with keras.StatelessScope(zip(self.metrics, metrics, strict=True)):
             results = self.model.get_metrics_result()
-        odd = [name for name, value in results.items() if isinstance(value, dict) or tf.convert_to_tensor(value).shape.rank]
+        odd = [
+            name for name, value in results.items() if isinstance(value, dict) or tf.convert_to_tensor(value).shape.rank
+        ]
         if odd:
             raise CannotHold(f"The metric {odd[0]} is not a single number.")
-        return {name: tf.cast(value, tf.float32) for name, value in results.items()}
+        return {name: tf.cast(results[name], tf.float32) for name in sorted(results)}  # sorted, as Keras's history is
 
     def _validate(self, state, data, batch):
-        """The metrics of the validation data, batch by batch."""
+        """(metrics of the validation data, layer state after it), batch by batch.
+
+        The state changes where a layer draws random numbers in validation, too, as GRU does with its dropout.
+        """
         samples = tf.shape(tf.nest.flatten(data[0])[0])[0]
 
-        def body(start, metrics):
+        def body(start, layers, metrics):
             part = tf.nest.map_structure(lambda a: a[start : start + batch], data)
-            *_, metrics = self._evaluate(state.weights, state.layers, metrics, part, False)
-            return start + batch, metrics
+            _, _, layers, metrics = self._evaluate(state.weights, layers, metrics, part, False)
+            return start + batch, layers, metrics
 
         zeros = [tf.zeros_like(m) for m in state.metrics]
-        return tf.while_loop(lambda start, _: start < samples, body, (0, zeros))[1]
+        _, layers, metrics = tf.while_loop(lambda start, *_: start < samples, body, (0, state.layers, zeros))
+        return metrics, layers
 
     def _measure(self, state, before, steps, batch, data, validation):
-        """One row: everything that is measured at the end of an epoch."""
-        row = self._results(state.metrics)
+        """(one row: everything that is measured at the end of an epoch, layer state after it)."""
+        row, layers = self._results(state.metrics), state.layers
         if self.shape.validation:
-            results = self._results(self._validate(state, validation, batch))
-            row |= {f"val_{name}": value for name, value in results.items()}
+            metrics, layers = self._validate(state, validation, batch)
+            row |= {f"val_{name}": value for name, value in self._results(metrics).items()}
         self.columns = {"history": list(row)}
         row = [tf.stack(list(row.values()))]
         if self.shape.probes:
-            evaluate = lambda: self._evaluate(state.weights, state.layers, state.metrics, data, False)[:2]
+
+            def evaluate():
+                return self._evaluate(state.weights, state.layers, state.metrics, data, False)[:2]
+
             probes = self.probes.measure(state.weights, before, steps, evaluate)
             self.columns |= {name: int(values.shape[0]) for name, values in probes.items()}
             row += probes.values()
-        return tf.concat(row, 0)
+        return tf.concat(row, 0), layers
 
     def predict(self, weights, layers, x):
         """The outputs of each model for `x`."""
@@ -196,12 +205,12 @@ class Loop:
             return function(*arguments)
         return tf.vectorized_map(lambda row: function(*row), arguments, warn=False)
 
-    def chunk(self, state, before, position, data, seen, validation, order, sizes, budget):
+    def chunk(self, state, before, position, data, seen, validation, batch, order, sizes, budget):
         """Train `budget` steps on, or to the end of `order`: (state, before, position, rows).
 
         state: of each model. before: its weights at the start of this epoch. position: (2,) epoch within `order`, and step.
         data, seen, validation: (x, y, sample_weight): to train on, what the probes look at, and to validate on.
-        order: (epochs, [models,] steps, batch) rows of the data. sizes: (steps,) samples of each batch.
+        batch: samples of a batch in validation. order: (epochs, [models,] steps, batch) rows of the data. sizes: (steps,) samples of each batch.
         rows: (epochs, [models,] columns), filled for the epochs that ended in this chunk.
         """
         models = self.shape.models
@@ -212,7 +221,7 @@ class Loop:
         one = tf.nest.map_structure(lambda v: tf.TensorSpec(v.shape[len(lead) :], v.dtype), (state, before))
         like = tf.nest.map_structure(lambda v: tf.TensorSpec(v.shape, v.dtype), (seen, validation))
         number = tf.TensorSpec([], tf.int32)
-        width = measure.get_concrete_function(*one, number, number, *like).structured_outputs.shape[0]
+        width = measure.get_concrete_function(*one, number, number, *like).structured_outputs[0].shape[0]
 
         def step(state, number, left, rows_of_epoch):
             rows = tf.gather(rows_of_epoch, number, axis=len(lead))
@@ -225,10 +234,13 @@ class Loop:
             return self._each(train, state, rows), number + 1, left - 1, rows_of_epoch
 
         def end_of_epoch(state, before, epoch, rows):
-            batch = tf.shape(order)[-1]
-            row = self._each(lambda s, b: measure(s, b, steps, batch, seen, validation), self._unpacked(state), self._parts(before))
+            def one(state, before):
+                return measure(state, before, steps, batch, seen, validation)
+
+            row, layers = self._each(one, self._unpacked(state), self._parts(before))
             rows = tf.tensor_scatter_nd_update(rows, [[epoch]], tf.ensure_shape(row, [*lead, width])[None])
-            return state._replace(metrics=[tf.zeros_like(m) for m in state.metrics]), state.weights, epoch + 1, 0, rows
+            state = state._replace(layers=layers, metrics=[tf.zeros_like(m) for m in state.metrics])
+            return state, state.weights, epoch + 1, 0, rows
 
         def epoch(state, before, epoch, number, left, rows):
             state, number, left, _ = tf.while_loop(
@@ -261,8 +273,9 @@ class Loop:
         slots = specs(self.model.optimizer.variables)
         state = State(specs(self.trained), specs(self.layers), slots, specs(self.metrics))
         free = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), (data, seen, validation))
-        order, sizes = tf.TensorSpec([None, *lead, None, None], tf.int32), tf.TensorSpec([None], tf.int32)
-        return (state, state.weights, tf.TensorSpec([2], tf.int32), *free, order, sizes, tf.TensorSpec([], tf.int32))
+        number, sizes = tf.TensorSpec([], tf.int32), tf.TensorSpec([None], tf.int32)
+        order = tf.TensorSpec([None, *lead, None, None], tf.int32)
+        return (state, state.weights, tf.TensorSpec([2], tf.int32), *free, number, order, sizes, number)
 
 
 def evaluate(model, variables, values, batch, training):

@@ -106,7 +106,9 @@ def skill_of(model, y, predictions):
     if y is None or not len(targets) == len(predictions) == len(losses):
         return float("nan")
     rows = zip(targets, predictions, losses, strict=True)
-    return float(np.mean([_skill(np.asarray(t), np.asarray(p, "float64"), loss) for t, p, loss in rows if t is not None]))
+    return float(
+        np.mean([_skill(np.asarray(t), np.asarray(p, "float64"), loss) for t, p, loss in rows if t is not None])
+    )
 
 
 def _skill(targets, predictions, loss):

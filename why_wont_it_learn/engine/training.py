@@ -118,7 +118,7 @@ def fit_seeds(
     _check_numbers(epochs=epochs, batch_size=batch_size, validation_split=validation_split, seed=0)
     seeds = _seed_list(seeds)
     data, validation = prepare(x, y, sample_weight, class_weight, validation_data, validation_split)
-    samples, at = len(tf.nest.flatten(data)[0]), validation or data
+    samples = len(tf.nest.flatten(data)[0])
     build(model, data)
     weights, layers = fresh_values(model, seeds)
     start = State(weights, layers, _fresh_optimizer(model, len(seeds)), [])
@@ -210,7 +210,7 @@ class Run:
         self.graph, self.state, self.before, self.batches = graph, state, state.weights, batches
         self.pieces = []  # rows, chunk by chunk
         seen = first_samples(data) if graph.shape.probes else ()
-        self.data = data, seen, validation
+        self.data = data, seen, validation, tf.constant(batches.batch_size)
 
     @property
     def rows(self):
@@ -344,7 +344,9 @@ def _check_model(model):
             f"Keras runs on {keras.backend.backend()}, but why_wont_it_learn needs the TensorFlow backend: set the environment "
             "variable KERAS_BACKEND=tensorflow before Keras is imported."
         )
-    if type(model).__module__.startswith("tf_keras") or any(c.__module__.startswith("tf_keras") for c in type(model).__mro__):
+    if type(model).__module__.startswith("tf_keras") or any(
+        c.__module__.startswith("tf_keras") for c in type(model).__mro__
+    ):
         raise TypeError("The model is one of tf_keras (Keras 2). Build it with `import keras` (Keras 3.3 or newer).")
     if not isinstance(model, keras.Model):
         raise TypeError(f"model is a {type(model).__name__}, but must be a compiled keras.Model.")
