@@ -74,9 +74,8 @@ def test_each_copy_is_trained_as_if_alone(name):
     study = fit_seeds(model, x, Y, seeds=SEEDS, **OPTIONS)
     assert study.engine == ("model.fit" if name == "own step" else "loop"), study.reason
     after = values_of(model)
-    assert all(
-        np.array_equal(a, b) for a, b in zip(before, after[: len(before)])
-    )  # building adds the optimizer's variables
+    after = after[: len(before)]  # building adds the optimizer's variables
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     assert study.loss.shape == study.val_loss.shape == (3, 3)
     assert study.skill.shape == (3,)
 

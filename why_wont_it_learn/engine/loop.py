@@ -321,10 +321,10 @@ def _on_one_vector(optimizer, whole, trained):
     flat = pure_optimizer(optimizer)
     flat.build([keras.Variable(np.zeros(size, trained[0].dtype), name="weights")])
     index = {id(v): i for i, v in enumerate(whole.variables)}
-    origin = {}
+    found = {}
     for name, value in vars(flat).items():
-        if isinstance(value, keras.Variable):
-            origin[id(value)] = index.get(id(getattr(whole, name)))
-        elif isinstance(value, list) and len(value) == 1 and tuple(getattr(value[0], "shape", ())) == (size,):
-            origin[id(value[0])] = [index.get(id(v)) for v in getattr(whole, name)]
-    return flat, [origin[id(v)] for v in flat.variables]
+        if isinstance(value, list) and len(value) == 1 and tuple(getattr(value[0], "shape", ())) == (size,):
+            found[id(value[0])] = [index.get(id(v)) for v in getattr(whole, name)]
+        else:
+            found[id(value)] = index.get(id(getattr(whole, name)))
+    return flat, [found[id(v)] for v in flat.variables]

@@ -71,8 +71,19 @@ def fit(
         reason = _reason(error)
     else:
         run = Run(graph, _state_of(model, graph), data, validation, batches)
+        printed = 0
+
+        def progress(done, epochs):
+            nonlocal printed
+            while verbose and printed < done:
+                row = zip(graph.columns["history"], run.rows[printed], strict=False)
+                print(f"Epoch {printed + 1}/{epochs}", *(f"{name}: {value:.4g}" for name, value in row), sep=" - ")
+                printed += 1
+            if on_progress:
+                on_progress(done, epochs)
+
         try:
-            run.train(epochs, on_progress)
+            run.train(epochs, progress)
         finally:
             _write_back(model, run.state)
         layers = layers_of(model)
