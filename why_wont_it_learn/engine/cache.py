@@ -27,6 +27,7 @@ import tensorflow as tf
 from ..keras_private import forget_kernels, is_stateful, layers_of
 from .batches import CannotHold, none_for_empty
 from .loop import Loop, NotFlat, Shape, takes_training
+from .xla import Programs, allowed
 
 KEPT = 8  # graphs in a process; each takes 5 to 20 MB
 BYTES_ON_DISK = 200_000_000
@@ -48,13 +49,20 @@ class Graph:
     layers: list
     hidden: list
     metrics: list
+    compiles: bool = False  # whether XLA may compile it
     keeps: tuple = ()  # objects whose ids stand in the key: no other object may get the same id meanwhile
     steps_at_once: int = 1  # how many a run on this graph may take before it looks up
 
+    def __post_init__(self):
+        self.programs = Programs(self.function, self.compiles)
+
     def __call__(self, state, before, position, *rest):
         """(state, before, position, rows), as `Loop.chunk` returns them."""
-        outputs = self.function(*tf.nest.flatten((state, before, position, *rest)))
-        return tf.nest.pack_sequence_as((state, before, position, 0), outputs)
+        tensors = tf.nest.flatten((state, before, position, *rest))
+        outputs = tf.nest.pack_sequence_as((state, before, position, 0), self.programs.run(tensors))
+        steps_of_epoch = len(rest[-2])
+        self.programs.count(tensors, int((outputs[2].numpy() - position.numpy()) @ [steps_of_epoch, 1]))
+        return outputs
 
 
 # --- in the process ----------------------------------------------------------------------------------------------------
@@ -124,7 +132,8 @@ def trace(model, shape, data):
     place = {id(layer): index for index, layer in enumerate(layers_of(model))}
     layers, hidden = loop.probes.layers if shape.probes else [], loop.probes.hidden
     metrics = [(list(v.shape), v.dtype) for v in loop.metrics]
-    return Graph(function, shape, loop.columns, [place[id(x)] for x in layers], [place[id(x)] for x in hidden], metrics)
+    layers, hidden = [place[id(x)] for x in layers], [place[id(x)] for x in hidden]
+    return Graph(function, shape, loop.columns, layers, hidden, metrics, allowed(function, shape))
 
 
 def trace_predictor(model, shape, x):
@@ -364,6 +373,7 @@ def save(name, graph):
         "inputs": [[t.name, t.shape.as_list(), t.dtype.name] for t in function.inputs],
         "outputs": [t.name for t in function.outputs],
         "shape": graph.shape, "columns": graph.columns, "layers": graph.layers, "hidden": graph.hidden, "metrics": graph.metrics,
+        "compiles": graph.compiles,
     }  # fmt: skip
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -47,6 +47,7 @@ class Shape(NamedTuple):
     probes: bool = True
     validation: bool = True
     ragged: bool = False  # the last batch of an epoch is smaller
+    ragged_validation: bool = False  # the same of the validation data; else they come as (batches, batch, …)
 
 
 class NotFlat(Exception):
@@ -158,15 +159,19 @@ class Loop:
 
         The state changes where a layer draws random numbers in validation, too, as GRU does with its dropout.
         """
-        samples = tf.shape(tf.nest.flatten(data[0])[0])[0]
+        end = tf.shape(tf.nest.flatten(data[0])[0])[0]
+        step = batch if self.shape.ragged_validation else 1
 
         def body(start, layers, metrics):
-            part = tf.nest.map_structure(lambda a: a[start : start + batch], data)
+            if self.shape.ragged_validation:
+                part = tf.nest.map_structure(lambda a: a[start : start + batch], data)
+            else:
+                part = tf.nest.map_structure(lambda a: a[start], data)
             _, _, layers, metrics = self._evaluate(state.weights, layers, metrics, part, False)
-            return start + batch, layers, metrics
+            return start + step, layers, metrics
 
         zeros = [tf.zeros_like(m) for m in state.metrics]
-        _, layers, metrics = tf.while_loop(lambda start, *_: start < samples, body, (0, state.layers, zeros))
+        _, layers, metrics = tf.while_loop(lambda start, *_: start < end, body, (0, state.layers, zeros))
         return metrics, layers
 
     def _measure(self, state, before, steps, batch, data, validation):
@@ -272,7 +277,11 @@ class Loop:
 
         slots = specs(self.model.optimizer.variables)
         state = State(specs(self.trained), specs(self.layers), slots, specs(self.metrics))
-        free = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), (data, seen, validation))
+        free = [
+            tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), part) for part in (data, seen)
+        ]
+        batches = [None] if self.shape.ragged_validation else [None, None]
+        free.append(tf.nest.map_structure(lambda a: tf.TensorSpec([*batches, *a.shape[1:]], a.dtype), validation))
         number, sizes = tf.TensorSpec([], tf.int32), tf.TensorSpec([None], tf.int32)
         order = tf.TensorSpec([None, *lead, None, None], tf.int32)
         return (state, state.weights, tf.TensorSpec([2], tf.int32), *free, number, order, sizes, number)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..keras_private import excluded_from_weight_decay, layers_of, overwritten_by_gradient
-from .batches import Batches, CannotHold, none_for_empty, prepare
+from .batches import Batches, CannotHold, count, none_for_empty, prepare
 from .by_keras import fit_by_keras
 from .cache import build, graph_for, predictor_for
 from .initial_weights import fresh_values
@@ -221,6 +221,9 @@ class Run:
         self.graph, self.state, self.before, self.batches = graph, state, state.weights, batches
         self.pieces = []  # rows, chunk by chunk
         seen = first_samples(data) if graph.shape.probes else ()
+        if not graph.shape.ragged_validation:
+            shape = [-1, batches.batch_size]
+            validation = tf.nest.map_structure(lambda a: tf.reshape(a, [*shape, *a.shape[1:]]), validation)
         self.data = data, seen, validation, tf.constant(batches.batch_size)
 
     @property
@@ -269,7 +272,8 @@ def _prepare_graph(model, data, validation, batches, shape):
     """The graph for a model and data, or CannotHold."""
     _check_held(model)
     build(model, data)
-    shape = shape._replace(validation=bool(validation), ragged=batches.ragged)
+    uneven = bool(validation) and count(validation) % batches.batch_size > 0
+    shape = shape._replace(validation=bool(validation), ragged=batches.ragged, ragged_validation=uneven)
     return graph_for(model, shape, (data, first_samples(data) if shape.probes else (), validation))
 
 
