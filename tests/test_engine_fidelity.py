@@ -120,7 +120,7 @@ def two_outputs(as_dict=False):
 
 def attention():
     a = keras.Input((7, 3))
-    h = L.MultiHeadAttention(2, 4, dropout=0.1, seed=2)(a, a)
+    h = L.MultiHeadAttention(2, 4, dropout=0.1)(a, a)
     return compiled(keras.Model(a, L.Dense(1)(L.Flatten()(L.LayerNormalization()(h + L.Dense(3)(a))))))
 
 

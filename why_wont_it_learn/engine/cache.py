@@ -123,12 +123,13 @@ def build(model, data):
 
 def trace(model, shape, data):
     """A new graph. Raises CannotHold if it would not do exactly what `model.fit` does."""
-    try:
-        loop = Loop(model, shape)
-        function = _traced(loop.chunk, loop.signature(*data))
-    except NotFlat:
-        loop = Loop(model, shape, flat=False)
-        function = _traced(loop.chunk, loop.signature(*data))
+    with _unrolled(model) if shape.models else contextlib.nullcontext():
+        try:
+            loop = Loop(model, shape)
+            function = _traced(loop.chunk, loop.signature(*data))
+        except NotFlat:
+            loop = Loop(model, shape, flat=False)
+            function = _traced(loop.chunk, loop.signature(*data))
     place = {id(layer): index for index, layer in enumerate(layers_of(model))}
     layers, hidden = loop.probes.layers if shape.probes else [], loop.probes.hidden
     metrics = [(list(v.shape), v.dtype) for v in loop.metrics]
@@ -141,7 +142,22 @@ def trace_predictor(model, shape, x):
     loop = Loop(model, shape, flat=False)
     state, *_ = loop.signature((), (), ())
     x = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), x)
-    return Graph(_traced(loop.predict, (state.weights, state.layers, x)), shape, {}, [], [], [])
+    with _unrolled(model) if shape.models else contextlib.nullcontext():
+        return Graph(_traced(loop.predict, (state.weights, state.layers, x)), shape, {}, [], [], [])
+
+
+@contextlib.contextmanager
+def _unrolled(model):
+    """Meanwhile, recurrent layers are written out step by step: a loop over time cannot be mapped over many models quickly."""
+    layers = [layer for layer in layers_of(model) if isinstance(layer, keras.layers.RNN)]
+    before = [layer.unroll for layer in layers]
+    try:
+        for layer in layers:
+            layer.unroll = True
+        yield
+    finally:
+        for layer, unroll in zip(layers, before, strict=True):
+            layer.unroll = unroll
 
 
 def _traced(function, signature):

@@ -19,6 +19,7 @@ CHUNK_SECONDS = 0.08  # a run is asked about twelve times a second whether it is
 SEEDS_AT_ONCE = 100
 WEIGHTS_AT_ONCE = 2_000_000  # of all copies together; each takes about 60 bytes while it is trained
 SAMPLES_PREDICTED = 1024
+STEPS_UNROLLED = 24  # a longer recurrent layer takes too long to trace unrolled
 
 
 def fit(
@@ -340,9 +341,24 @@ def _input_shapes(model):
 
 
 def _maps_well(model):
-    """Whether copies train faster at once than one after the other: not where a step is itself a loop, nor convolutions."""
-    slow = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
-    return not any(isinstance(layer, slow) for layer in layers_of(model))
+    """Whether copies train faster at once than one after the other: not where a step is itself a loop that is too long to unroll."""
+    recurrent = keras.layers.RNN, keras.layers.Bidirectional
+    short = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, recurrent) and (_time_steps(layer) or 999) <= STEPS_UNROLLED
+    ]
+    inside = {id(x) for layer in short for x in layers_of(layer)}
+    loops = *recurrent, keras.layers.TimeDistributed
+    return not any(isinstance(layer, loops) and id(layer) not in inside for layer in layers_of(model))
+
+
+def _time_steps(layer):
+    """The length of the series that a layer of a functional or Sequential model gets, or None."""
+    try:
+        return tf.nest.flatten(layer.input)[0].shape[1]
+    except (AttributeError, ValueError):
+        return None
 
 
 def _reason(error):
