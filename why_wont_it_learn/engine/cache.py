@@ -6,6 +6,7 @@ are kept on disk, whose graph is certain from their configuration; an own layer,
 """
 
 import contextlib
+import functools
 import gc
 import hashlib
 import json
@@ -24,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..keras_private import forget_kernels, is_stateful, layers_of
+from ..keras_private import forget_kernels, has_metrics, is_stateful, layers_of
 from .batches import CannotHold, none_for_empty
 from .loop import Loop, NotFlat, Shape, takes_training
 from .xla import Programs, allowed
@@ -108,21 +109,27 @@ def _cached(model, kind, data, make):
 
 
 def build(model, data):
-    """Make what Keras makes in the first step of `model.fit`: weights, metrics, optimizer state. Nothing is computed."""
+    """Make the weights and the optimizer state that Keras makes in the first step of `model.fit`. Nothing is computed."""
+    if not all(layer.built for layer in layers_of(model)):
+        _first_step(model, data)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
 
-    def first_step(x, y, sample_weight):
+
+def _first_step(model, data):
+    def step(x, y, sample_weight):
         outputs = model(x, training=True) if takes_training(model.call) else model(x)
         model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight)
         model.compute_metrics(x, y, outputs, sample_weight=sample_weight)
 
     data = [none_for_empty(tf.nest.map_structure(lambda a: a[:2], part)) for part in data]
-    tf.function(first_step, autograph=False).get_concrete_function(*data)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+    tf.function(step, autograph=False).get_concrete_function(*data)
 
 
 def trace(model, shape, data):
     """A new graph. Raises CannotHold if it would not do exactly what `model.fit` does."""
+    if not has_metrics(model):
+        _first_step(model, data[0])
     with _unrolled(model) if shape.models else contextlib.nullcontext():
         try:
             loop = Loop(model, shape)
@@ -315,6 +322,7 @@ def _has_own_code(config):
     return module.split(".")[0] not in ("keras", "builtins") or any(map(_has_own_code, config.values()))
 
 
+@functools.cache
 def _engine():
     """A digest of the source of the engine: another engine, other graphs."""
     sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parent.parent / "keras_private.py"]
