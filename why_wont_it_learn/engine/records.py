@@ -1,5 +1,6 @@
 """What training leaves behind: the `Record` of one model, the `SeedStudy` of many copies of it."""
 
+import contextlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,7 +96,8 @@ def skill_of(model, y, predictions):
     predictions: one array for each output, in the order of `tf.nest.flatten`.
     """
     names = getattr(model, "output_names", None) or range(len(predictions))
-    names = sorted(names) if isinstance(getattr(model, "output", None), dict) else names
+    with contextlib.suppress(ValueError):  # Keras 3.3 knows no output of a Sequential model that was not called yet
+        names = sorted(names) if isinstance(getattr(model, "output", None), dict) else names
 
     def by_output(values, default):
         if isinstance(values, dict):
