@@ -226,6 +226,27 @@ def test_the_oldest_files_go_and_what_broke_off(folder, monkeypatch):
     assert "new.part" in names  # another process may be writing it
 
 
+def test_functions_of_a_stored_graph_have_names_of_their_own(folder):
+    """TensorFlow counts the names of functions from 1 in every process, and a second function of a name is an error."""
+    losses()
+    losses(compiled(L.Dense(5, "relu")))
+    names = []
+    for path in files(folder):
+        definition = cache.tf.compat.v1.GraphDef.FromString(path.read_bytes().partition(b"\n")[2])
+        names.append({f.signature.name for f in definition.library.function})
+        called = {
+            v.func.name
+            for f in definition.library.function
+            for n in f.node_def
+            for v in n.attr.values()
+            if v.HasField("func")
+        }
+        assert called <= names[-1]
+        assert all(name.split("_")[-1] == sorted(names[-1])[0].split("_")[-1] for name in names[-1])
+    assert names[0]
+    assert not names[0] & names[1]
+
+
 def test_a_shared_folder_is_read_and_not_written(folder, traced, tmp_path, monkeypatch):
     losses()
     shared = tmp_path / "shared"

@@ -367,7 +367,7 @@ def load(name):
                 continue
             shape = Shape(*meta.pop("shape"))
             graph = Graph(_imported(body, meta.pop("inputs"), meta.pop("outputs")), shape, **meta)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError):
             continue
         with contextlib.suppress(OSError):
             os.utime(path)  # used now: the oldest go first
@@ -391,7 +391,9 @@ def save(name, graph):
     function = graph.function
     if folder is None or function.captured_inputs:
         return
-    body = function.graph.as_graph_def().SerializeToString()
+    definition = function.graph.as_graph_def()
+    _name_functions(definition, hashlib.sha256(definition.SerializeToString(deterministic=True)).hexdigest()[:16])
+    body = definition.SerializeToString()
     meta = {
         "digest": hashlib.sha256(body).hexdigest(),
         "inputs": [[t.name, t.shape.as_list(), t.dtype.name] for t in function.inputs],
@@ -408,6 +410,22 @@ def save(name, graph):
         _make_room(folder)
     except OSError:  # no place to write, a full disk: the graph is traced again next time
         return
+
+
+def _name_functions(definition, suffix):
+    """Give the functions in a GraphDef names that no other has: those of all graphs in a process share one name space."""
+    library = definition.library
+    names = {f.signature.name: f"{f.signature.name}_{suffix}" for f in library.function}
+    for function in library.function:
+        function.signature.name = names[function.signature.name]
+    for gradient in library.gradient:
+        gradient.function_name = names.get(gradient.function_name, gradient.function_name)
+        gradient.gradient_func = names.get(gradient.gradient_func, gradient.gradient_func)
+    for node in (*definition.node, *(node for f in library.function for node in f.node_def)):
+        node.op = names.get(node.op, node.op)
+        for value in node.attr.values():
+            for called in (*value.list.func, *([value.func] if value.HasField("func") else [])):
+                called.name = names.get(called.name, called.name)
 
 
 def _make_room(folder):
