@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..keras_private import forget_kernels, has_metrics, is_stateful, layers_of
+from ..keras_private import forget_kernels, has_metrics, is_stateful, layers_of, loss_tracker
 from .batches import CannotHold, none_for_empty
 from .loop import Loop, NotFlat, Shape, takes_training
 from .xla import Programs, allowed
@@ -217,8 +217,8 @@ def _quick_start():
 
 
 def _parts(model):
-    """What a model's graph hangs on that can be exchanged: `compile` and frozen layers exchange it."""
-    return (model.optimizer, model.loss, *model.metrics)
+    """What `compile` exchanges: it makes a new tracker of the loss every time."""
+    return model.optimizer, model.loss, loss_tracker(model)
 
 
 def _identity(model):
