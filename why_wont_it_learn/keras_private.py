@@ -44,7 +44,7 @@ def layers_of(model):
     """All layers of a model, outer before inner, the model itself first.
 
     Why: `model.layers` is public, but does not look into layers that are made of layers (Bidirectional, attention, own ones).
-    Without it: their weights have no name in the record. Guarded by: tests/test_engine_records.py.
+    Without it: their weights have no name in the record. Guarded by: tests/test_engine_fit.py.
     """
     return list(model._flatten_layers())
 
