@@ -1,0 +1,172 @@
+"""`fit_seeds`: each copy as if it were trained alone, the model untouched, and the study that comes out."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from keras import ops
+
+from why_wont_it_learn import fit, fit_seeds
+from why_wont_it_learn.engine.initial_weights import fresh_values
+from why_wont_it_learn.engine.records import skill_of, wilson
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(40, 3)).astype("float32")
+Y = np.sin(2 * X[:, :1])
+OPTIONS = {"epochs": 3, "batch_size": 16, "validation_split": 0.25}
+SEEDS = [3, 7, 11]
+
+
+class OwnStep(keras.Model):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+class OwnLayer(L.Layer):
+    """Does not name the initializer of its weight."""
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(shape[-1], 4), name="w")
+
+    def call(self, x):
+        return ops.tanh(x @ self.w)
+
+
+class WithoutConfig(OwnLayer):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+
+def compiled(*layers, shape=(3,), cls=keras.Sequential, optimizer=None):
+    if cls is keras.Sequential:
+        model = keras.Sequential([keras.Input(shape), *layers])
+    else:
+        x = keras.Input(shape)
+        h = x
+        for layer in layers:
+            h = layer(h)
+        model = cls(x, h)
+    model.compile(optimizer or keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
+    return model
+
+
+MODELS = {
+    "dropout and normalization": lambda: compiled(
+        L.Dense(8, "tanh"), L.BatchNormalization(), L.Dropout(0.2, seed=1), L.Dense(1)
+    ),
+    "recurrent": lambda: compiled(L.LSTM(4), L.Dense(1), shape=(5, 2)),
+    "long recurrent": lambda: compiled(L.Bidirectional(L.GRU(2)), L.Dense(1), shape=(30, 2)),
+    "own step": lambda: compiled(L.Dense(4, "tanh"), L.Dropout(0.2), L.Dense(1), cls=OwnStep),
+    "own layer": lambda: compiled(OwnLayer(), L.Dense(1), optimizer=keras.optimizers.Adam(0.01, clipnorm=0.1)),
+}
+
+
+def values_of(model):
+    return [v.numpy() for v in (*model.weights, *model.optimizer.variables)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_copy_is_trained_as_if_alone(name):
+    make = MODELS[name]
+    x = rng.normal(size=(40, *make().input_shape[1:])).astype("float32")
+    model = make()
+    before = values_of(model)
+    study = fit_seeds(model, x, Y, seeds=SEEDS, **OPTIONS)
+    assert study.engine == ("model.fit" if name == "own step" else "loop"), study.reason
+    after = values_of(model)
+    after = after[: len(before)]  # building adds the optimizer's variables
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert study.loss.shape == study.val_loss.shape == (3, 3)
+    assert study.skill.shape == (3,)
+
+    weights, layers = fresh_values(model, SEEDS)
+    for i, seed in enumerate(SEEDS):
+        alone = make()
+        for v, values in zip(alone.trainable_variables + alone.non_trainable_variables, weights + layers, strict=True):
+            v.assign(values[i])
+        history = fit(alone, x, Y, seed=seed, probes=False, **OPTIONS).history
+        # A batched matrix product adds in another order than a single one.
+        np.testing.assert_allclose(study.loss[i], history["loss"], rtol=1e-5)
+        np.testing.assert_allclose(study.val_loss[i], history["val_loss"], rtol=1e-5)
+        predictions = alone.predict(x[30:], verbose=0)
+        np.testing.assert_allclose(study.skill[i], skill_of(alone, Y[30:], [predictions]), rtol=1e-4, atol=1e-5)
+
+
+def test_a_copy_does_not_depend_on_its_neighbours():
+    model = MODELS["dropout and normalization"]()
+    one = fit_seeds(model, X, Y, seeds=[3, 7], **OPTIONS)
+    other = fit_seeds(model, X, Y, seeds=[7, 9], **OPTIONS)
+    np.testing.assert_allclose(one.loss[1], other.loss[0], rtol=1e-6)
+    assert not np.allclose(one.loss[0], other.loss[0], rtol=1e-3)
+
+
+def test_blocks_are_filled_up(monkeypatch):
+    model = MODELS["dropout and normalization"]()
+    whole = fit_seeds(model, X, Y, seeds=3, **OPTIONS)
+    monkeypatch.setattr("why_wont_it_learn.engine.training.SEEDS_AT_ONCE", 2)
+    calls = []
+    blocks = fit_seeds(model, X, Y, seeds=3, on_progress=lambda *done: calls.append(done), **OPTIONS)
+    np.testing.assert_allclose(whole.loss, blocks.loss, rtol=1e-5)
+    np.testing.assert_allclose(whole.skill, blocks.skill, rtol=1e-4, atol=1e-5)
+    assert calls[-1] == (9, 9)
+    assert calls == sorted(calls)
+
+
+def test_weights_are_drawn_anew_and_frozen_ones_stay():
+    model = keras.Sequential(
+        [keras.Input((3,)), L.Dense(4, trainable=False), L.BatchNormalization(), L.Dropout(0.1), L.LSTMCell(1)][:4]
+    )
+    model.add(L.Dense(2, kernel_initializer=keras.initializers.RandomNormal(seed=5)))
+    model.compile("sgd", "mse")
+    weights, layers = fresh_values(model, [0, 1, 2])
+    by_name = {
+        v.path.split("/", 1)[-1].split("/")[-1]: values
+        for v, values in zip(model.trainable_variables, weights, strict=True)
+    }
+    assert not np.allclose(by_name["kernel"][0], by_name["kernel"][1])  # in spite of the seed that it was given
+    assert np.all(by_name["gamma"] == 1)
+    for v, values in zip(model.non_trainable_variables, layers, strict=True):
+        if v.name in ("kernel", "bias"):
+            assert np.array_equal(values[2], v.numpy())
+        elif v.name == "seed_generator_state":
+            assert len(set(values[:, 0])) == 3
+        else:
+            assert np.all(values == (1 if "variance" in v.name else 0))
+
+
+def test_the_forget_bias_of_lstm_starts_at_one():
+    model = compiled(L.LSTM(4), L.Dense(1), shape=(5, 2))
+    bias = model.trainable_variables[2].numpy()
+    weights, _ = fresh_values(model, [0])
+    assert np.array_equal(weights[2][0], bias)
+
+
+def test_a_model_that_cannot_be_copied_is_an_error():
+    with pytest.raises(ValueError, match="No fresh copy of the layer .* can be made"):
+        fit_seeds(compiled(WithoutConfig(object()), L.Dense(1)), X, Y, seeds=2)
+
+
+def test_skill_of_a_constant_is_0_and_of_the_truth_1():
+    model = compiled(L.Dense(1))
+    assert skill_of(model, Y, [np.full_like(Y, Y.mean())]) == pytest.approx(0, abs=1e-6)
+    assert skill_of(model, Y, [Y]) == 1
+    assert np.isnan(skill_of(model, np.ones_like(Y), [Y]))
+    labels = np.array([0, 1, 1, 2])
+    for loss, y in (("sparse_categorical_crossentropy", labels), ("categorical_crossentropy", np.eye(3)[labels])):
+        model.compile("sgd", loss)
+        assert skill_of(model, y, [np.eye(3)[[1, 1, 1, 1]]]) == 0
+        assert skill_of(model, y, [np.eye(3)[[0, 1, 1, 1]]]) == pytest.approx(0.5)
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    assert skill_of(model, np.array([0, 0, 1]), [np.array([[-1.0], [0.2], [0.3]])]) == pytest.approx(0)
+    assert skill_of(model, np.array([0, 0, 1]), [np.array([[-1.0], [np.nan], [0.3]])]) == pytest.approx(0)
+
+
+def test_success_rate_and_its_interval():
+    low, high = wilson(29, 100)
+    assert (round(low, 2), round(high, 2)) == (0.21, 0.39)
+    assert wilson(0, 5)[0] == 0
+    assert wilson(5, 5)[1] == 1
+    study = fit_seeds(compiled(L.Dense(1)), X, X[:, :1], seeds=2, epochs=1)
+    assert study.val_loss is None
+    assert study.verdict.startswith("Learned with 0 of 2 seeds (0% to ")

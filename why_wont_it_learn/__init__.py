@@ -1,0 +1,14 @@
+"""Why won't it learn? Train, watch and diagnose your own Keras model.
+
+record = fit(model, x, y, epochs=100, validation_data=(x_val, y_val))        # as model.fit, with what goes on in the layers
+study = fit_seeds(model, x, y, seeds=100, epochs=100, validation_data=(x_val, y_val))        # does it learn by luck?
+"""
+
+from importlib.util import find_spec
+
+if find_spec("tensorflow") is None:
+    raise ImportError("why_wont_it_learn needs TensorFlow: install it with `pip install tensorflow`.")
+
+from .engine import fit, fit_seeds
+
+__all__ = ["fit", "fit_seeds"]

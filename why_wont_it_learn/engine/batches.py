@@ -1,0 +1,122 @@
+"""The data as the training loop takes them, and which samples go into which batch."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+EPOCHS_AT_ONCE = 128  # batch orders that are dealt together
+ROWS_AT_ONCE = 4_000_000  # entries of all those orders: 16 MB
+
+
+class CannotHold(ValueError):
+    """The training loop cannot do what was asked for; the text says what, and `model.fit` does it."""
+
+
+def as_tensors(values, name):
+    """A structure of arrays as tensors, converted as `model.fit` does it: floats to Keras's floatx, lists to tuples.
+
+    None, which `tf.nest` takes for a leaf, becomes an empty tuple.
+    """
+    if values is None:
+        return ()
+    if isinstance(values, dict):
+        return {k: as_tensors(v, name) for k, v in values.items()}
+    if isinstance(values, (list, tuple)):
+        return tuple(as_tensors(v, name) for v in values)
+    if type(values).__module__.split(".")[0] == "pandas" and hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    if isinstance(values, (tf.RaggedTensor, tf.SparseTensor)) or not isinstance(values, (np.ndarray, tf.Tensor)):
+        raise CannotHold(f"{name} is a {type(values).__name__}, which only model.fit can read.")
+    if len(values.shape) == 0 or not (np.issubdtype(np.dtype(values.dtype.name), np.number) or values.dtype == bool):
+        raise CannotHold(
+            f"{name} has shape {tuple(values.shape)} and type {values.dtype}, which only model.fit can read."
+        )
+    floats = np.issubdtype(values.dtype, np.floating) if isinstance(values, np.ndarray) else values.dtype.is_floating
+    return tf.cast(values, keras.config.floatx()) if floats else tf.convert_to_tensor(values)
+
+
+def none_for_empty(values):
+    """The opposite of `as_tensors`' None: what Keras is to be handed."""
+    return None if isinstance(values, tuple) and values == () else values
+
+
+def count(values):
+    """The number of samples of a structure of tensors."""
+    numbers = {len(a) for a in tf.nest.flatten(values)}
+    if len(numbers) != 1:
+        raise CannotHold(f"x, y and sample_weight have different numbers of samples: {sorted(numbers)}.")
+    return numbers.pop()
+
+
+def weights_of_classes(y, class_weight):
+    """The weight of each sample by its class, as `model.fit(class_weight=…)` gives it: (samples,)."""
+    labels = np.asarray(y)
+    if labels.ndim > 1:
+        labels = labels.argmax(-1) if labels.shape[-1] != 1 else labels.squeeze(-1)
+    labels = np.round(labels).astype("int32")
+    return np.array([class_weight.get(int(label), 1.0) for label in labels], keras.config.floatx())
+
+
+def prepare(x, y, sample_weight, class_weight, validation_data, validation_split):
+    """(training data, validation data or ()): each (x, y, sample_weight), structures of tensors."""
+    if class_weight is not None and (sample_weight is not None or isinstance(y, (list, tuple, dict)) or y is None):
+        raise CannotHold("class_weight stands beside sample_weight, or the model has several outputs.")
+    nested = isinstance(y, (list, tuple, dict))
+    if sample_weight is not None and nested and not isinstance(sample_weight, (list, tuple, dict)):
+        sample_weight = tf.nest.map_structure(lambda _: sample_weight, y)  # as model.fit does it
+    data = as_tensors(x, "x"), as_tensors(y, "y"), as_tensors(sample_weight, "sample_weight")
+    n = count(data)
+    validation = ()
+    if validation_data is not None:
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+            raise CannotHold(f"validation_data is a {type(validation_data).__name__}, which only model.fit can read.")
+        parts = zip(validation_data, ("validation x", "validation y", "validation sample_weight"), strict=False)
+        validation = (*(as_tensors(part, name) for part, name in parts), ())[:3]
+        count(validation)
+    elif validation_split:
+        at = math.floor(n * (1 - validation_split))
+        validation = tf.nest.map_structure(lambda a: a[at:], data)
+        data = tf.nest.map_structure(lambda a: a[:at], data)
+        if not 0 < at < n:
+            raise CannotHold(f"validation_split={validation_split} of {n} samples leaves one part empty.")
+    if class_weight is not None:
+        data = (*data[:2], tf.constant(weights_of_classes(data[1], class_weight)))
+    return data, validation
+
+
+class Batches:
+    """Which rows of the data go into which batch: one order an epoch, for each of the seeds.
+
+    With `shuffle`, the order of an epoch is the next permutation that `numpy.random.default_rng(seed)` gives; else 0, 1, 2, …
+    The last batch of an epoch has the rest.
+    """
+
+    def __init__(self, samples, batch_size, seeds, shuffle):
+        self.samples, self.batch_size, self.shuffle = samples, batch_size, shuffle
+        self.batch = min(batch_size, samples)
+        starts = range(0, samples, self.batch)
+        self.sizes = np.array([min(self.batch, samples - start) for start in starts], "int32")
+        self.rngs = [np.random.default_rng(seed) for seed in seeds]
+
+    @property
+    def ragged(self):
+        """Whether the last batch is smaller."""
+        return bool(self.samples % self.batch)
+
+    def at_once(self):
+        """For how many epochs orders are dealt together."""
+        return int(np.clip(ROWS_AT_ONCE // (self.samples * len(self.rngs)), 1, EPOCHS_AT_ONCE))
+
+    def order(self, rng):
+        """The rows of one epoch: (samples,)."""
+        return rng.permutation(self.samples) if self.shuffle else np.arange(self.samples)
+
+    def deal(self, epochs):
+        """The rows of the next epochs, filled up with row 0: (epochs, seeds, steps, batch) int32."""
+        rows = np.zeros((epochs, len(self.rngs), len(self.sizes) * self.batch), "int32")
+        for epoch in range(epochs):
+            for member, rng in enumerate(self.rngs):
+                rows[epoch, member, : self.samples] = self.order(rng)
+        return rows.reshape(epochs, len(self.rngs), len(self.sizes), self.batch)

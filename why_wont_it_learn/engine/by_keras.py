@@ -1,0 +1,107 @@
+"""Training by `model.fit` itself, with the same record, for what the loop cannot hold."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .batches import none_for_empty
+from .layer_metrics import SAMPLES_SEEN, Probes
+from .loop import evaluate
+from .records import Record
+
+
+class Dealt(keras.utils.PyDataset):
+    """Training data in the batches that the loop would take, one order an epoch."""
+
+    def __init__(self, data, batches):
+        super().__init__()
+        self.data, self.batches, self.epoch = data, batches, -1
+        self.start(0)
+
+    def __len__(self):
+        return len(self.batches.sizes)
+
+    def __getitem__(self, step):
+        start = step * self.batches.batch
+        rows = self.rows[start : start + self.batches.batch]
+        x, y, weights = (
+            none_for_empty(tf.nest.map_structure(lambda a: tf.gather(a, rows).numpy(), p)) for p in self.data
+        )
+        return (x, y) if weights is None else (x, y, weights)
+
+    def start(self, epoch):
+        """Take the order of this epoch. Keras's `on_epoch_end` is no sign of it: it also comes before the first epoch."""
+        if epoch > self.epoch:
+            self.epoch, self.rows = epoch, self.batches.order(self.batches.rngs[0])
+
+
+class Measured(keras.callbacks.Callback):
+    """Measures the layers at the end of each epoch; a model that cannot be measured trains on."""
+
+    def __init__(self, seen, dealt, on_progress):
+        super().__init__()
+        self.seen, self.dealt, self.on_progress = seen, dealt, on_progress
+        self.rows, self.names, self.problem, self.probes = [], [], "", None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.dealt:
+            self.dealt.start(epoch)
+        self.before = [tf.identity(v.value) for v in self.model.trainable_variables]
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.seen is not None and not self.problem:
+            try:
+                self._measure()
+            except Exception as error:  # in whatever the model's own code does
+                self.problem = f" The layers were not measured: {type(error).__name__}."
+                self.rows = []
+        if self.on_progress:
+            self.on_progress(epoch + 1, self.params["epochs"])
+
+    def _measure(self):
+        model = self.model
+        self.probes = self.probes or Probes(model)
+        variables = model.trainable_variables, model.non_trainable_variables, model.metrics_variables
+        values = [[tf.identity(v.value) for v in part] for part in variables]
+
+        def run():
+            return evaluate(model, variables, values, self.seen, False)[:2]
+
+        found = self.probes.measure(values[0], self.before, len(self.dealt), run)
+        self.rows.append({name: numbers.numpy() for name, numbers in found.items()})
+
+
+def fit_by_keras(model, reason, x, y, sample_weight, class_weight, prepared, batches, **options):
+    """`model.fit` and a `Record` of it. prepared: (data, validation) as the loop takes them, or None: then as they were given."""
+    probes, on_progress = options.pop("probes"), options.pop("on_progress")
+    seen = dealt = None
+    if prepared:
+        data, validation = prepared
+        dealt = Dealt(data, batches)
+        if probes:
+            seen = tf.nest.map_structure(lambda a: a[:SAMPLES_SEEN], data)
+        if validation:
+            validation = tuple(none_for_empty(tf.nest.map_structure(lambda a: a.numpy(), part)) for part in validation)
+            options["validation_data"] = validation if validation[2] is not None else validation[:2]
+        arguments = {"x": dealt, "shuffle": False, "validation_batch_size": batches.batch_size}
+        options = {k: v for k, v in options.items() if k in ("epochs", "verbose", "validation_data")}
+    else:
+        arguments = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
+        if not isinstance(x, (np.ndarray, tf.Tensor, list, tuple, dict)) and y is None:
+            options.pop("batch_size")  # a data set comes in its own batches
+    measured = Measured(seen, dealt, on_progress)
+    history = model.fit(**arguments, **options, callbacks=[measured]).history
+    rows, found = measured.rows, measured.probes
+    epochs = len(next(iter(history.values()), []))
+
+    def stack(name):
+        return np.stack([row[name] for row in rows]) if rows else np.zeros((epochs, 0), "float32")
+
+    return Record(
+        history,
+        *(stack(name) for name in ("gradient_norm", "update_ratio", "dead", "saturated")),
+        layers=[layer.name for layer in found.layers] if rows else [],
+        hidden_layers=[layer.name for layer in found.hidden] if rows else [],
+        engine="model.fit",
+        reason=reason + measured.problem,
+    )

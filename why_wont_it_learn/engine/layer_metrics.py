@@ -1,0 +1,158 @@
+"""What is measured in the layers at the end of an epoch: gradients, updates, dead and saturated units."""
+
+import functools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..keras_private import layers_of
+
+SAMPLES_SEEN = 1024  # the first so many training samples: enough to tell a dead unit, and an epoch stays cheap
+DEAD = 1e-6  # a slope below this fraction of the activation's steepest passes no gradient on
+SATURATED = 0.01  # a unit is saturated for a sample where its slope is below this fraction of the steepest
+ACTIVATION_LAYERS = tuple(
+    getattr(keras.layers, name) for name in ("ReLU", "LeakyReLU", "ELU") if hasattr(keras.layers, name)
+)
+
+
+def owners(model):
+    """The layer that each trainable weight belongs to, by the weight's id: the innermost one, but an RNN for its cells."""
+    found, layers = {}, layers_of(model)
+    for layer in layers:  # outer before inner
+        found.update((id(v), layer) for v in layer.trainable_variables)
+    for layer in layers:
+        if isinstance(layer, keras.layers.RNN):
+            found.update((id(v), layer) for v in layer.trainable_variables)
+    return found
+
+
+def kernels(model):
+    """[(layer, indices of its kernels in `model.trainable_variables`)], in the order of the weights; biases are left out."""
+    layer_of, rows = owners(model), {}
+    for index, v in enumerate(model.trainable_variables):
+        if len(v.shape) > 1 and id(v) in layer_of:
+            rows.setdefault(id(layer_of[id(v)]), (layer_of[id(v)], []))[1].append(index)
+    return list(rows.values())
+
+
+def norms(kernels, values):
+    """The L2 norm of each layer's kernels together: (layers,)."""
+    squares = [tf.add_n([tf.reduce_sum(tf.square(tf.cast(values[i], tf.float32))) for i in at]) for _, at in kernels]
+    return tf.sqrt(tf.stack(squares)) if squares else tf.zeros([0])
+
+
+def shape_of(activation):
+    """(steepest slope, whether it is flat at both ends) of a nonlinear activation that treats units alone; else None."""
+    z = np.linspace(-12, 12, 481, dtype="float32")
+    z, other = tf.constant(np.stack([z, z], 1)), tf.constant(np.stack([z, z[::-1]], 1))
+    try:
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            h = activation(z)[:, 0]
+        slope = np.abs(tape.gradient(h, z).numpy()[:, 0])
+        next_to_another = activation(other)[:, 0]
+    except Exception:  # written for another number of axes, say
+        return None
+    if np.ptp(slope) < 1e-6 or not np.allclose(next_to_another, h, atol=1e-6):
+        return None  # linear, or a softmax
+    steepest = float(slope.max())
+    return steepest, bool(max(slope[0], slope[-1]) < SATURATED * steepest)
+
+
+class Watch:
+    """While active, notes what goes into every activation of a model: `seen` = [(layer, activation, shape, input, output)].
+
+    An activation inside a recurrent cell is not seen: it lives inside a loop of its own.
+    """
+
+    def __init__(self, model):
+        layers = layers_of(model)
+        inner = {id(v) for rnn in layers if isinstance(rnn, keras.layers.RNN) for v in layers_of(rnn)}
+        shapes = {}
+        self.layers = []  # (layer, name of the attribute that is its activation, shape of the activation)
+        for layer in layers:
+            name = "call" if isinstance(layer, ACTIVATION_LAYERS) else "activation"
+            activation = getattr(layer, name, None)
+            if id(layer) in inner or not callable(activation):
+                continue
+            if activation not in shapes:
+                shapes[activation] = shape_of(activation)
+            if shapes[activation]:
+                self.layers.append((layer, name, shapes[activation]))
+
+    def __enter__(self):
+        self.seen = []
+        self.before = [getattr(layer, name) for layer, name, _ in self.layers]
+        for (layer, name, shape), activation in zip(self.layers, self.before, strict=True):
+            setattr(layer, name, functools.partial(self._call, layer, activation, shape))
+        return self
+
+    def _call(self, layer, activation, shape, z, *arguments, **named):
+        h = activation(z, *arguments, **named)
+        self.seen.append((layer, activation, shape, z, h))
+        return h
+
+    def __exit__(self, *_):
+        for (layer, name, _), activation in zip(self.layers, self.before, strict=True):
+            if name == "call":
+                delattr(layer, name)  # back to the method of its class
+            else:
+                setattr(layer, name, activation)
+
+    def hidden(self, outputs):
+        """[(layer, activation, shape, input)] of the hidden layers: the first use of each, without what makes the output."""
+        made = {id(h) for h in tf.nest.flatten(outputs)}
+        rows = {}
+        for layer, activation, shape, z, h in self.seen:
+            if id(h) not in made and z.shape.rank and z.shape[-1]:
+                rows.setdefault(id(layer), (layer, activation, shape, z))
+        return list(rows.values())
+
+
+def units(activation, shape, z):
+    """(dead, saturated): fractions of a layer's units, which lie along the last axis of `z`.
+
+    A dead unit has no slope for any sample (and, in a convolution, at any place); a saturated one hardly any for most samples.
+    """
+    steepest, saturates = shape
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        h = activation(z)
+    slope = tf.cast(tf.reshape(tf.abs(tape.gradient(h, z)), [-1, z.shape[-1]]), tf.float32) / steepest
+    dead = tf.reduce_mean(tf.cast(tf.reduce_max(slope, 0) < DEAD, tf.float32))
+    flat = tf.reduce_mean(tf.cast(slope < SATURATED, tf.float32), 0)
+    return dead, tf.reduce_mean(tf.cast(flat > 0.5, tf.float32)) if saturates else tf.zeros([])
+
+
+class Probes:
+    """What is measured in the layers of one model at the end of an epoch."""
+
+    def __init__(self, model):
+        self.kernels, self.watch = kernels(model), Watch(model)
+        self.layers = [layer for layer, _ in self.kernels]
+        self.hidden = []  # the layers of `dead` and `saturated`, known after the first measurement
+
+    def measure(self, weights, before, steps, evaluate):
+        """{name: (layers,) or (hidden layers,)}.
+
+        weights, before: values of the trainable variables now, and `steps` steps ago. evaluate: () -> (loss, outputs).
+        """
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            with self.watch:
+                loss, outputs = evaluate()
+        gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = [tf.convert_to_tensor(g) for g in gradients]  # those of embeddings are sparse
+        moved = [w - b for w, b in zip(weights, before, strict=True)]
+        hidden = self.watch.hidden(outputs)
+        self.hidden = [layer for layer, *_ in hidden]
+        state = [units(*what) for _, *what in hidden]
+        dead, saturated = zip(*state, strict=True) if state else ((), ())
+        update = norms(self.kernels, moved) / tf.cast(steps, tf.float32)
+        return {
+            "gradient_norm": norms(self.kernels, gradients),
+            "update_ratio": tf.math.divide_no_nan(update, norms(self.kernels, weights)),
+            "dead": tf.stack(dead) if state else tf.zeros([0]),
+            "saturated": tf.stack(saturated) if state else tf.zeros([0]),
+        }

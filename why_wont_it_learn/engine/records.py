@@ -1,0 +1,132 @@
+"""What training leaves behind: the `Record` of one model, the `SeedStudy` of many copies of it."""
+
+import contextlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+LEARNED = 0.95  # a skill from here on counts as learned
+
+
+@dataclass
+class Record:
+    """One training.
+
+    history: {name: [one number for each epoch]}, as in `model.fit(...).history`.
+    gradient_norm: (epochs, layers) L2 norm of the gradient of each layer's kernels.
+    update_ratio: (epochs, layers) how far the kernels moved in an epoch, per step, in units of their own norm.
+    dead: (epochs, hidden layers) fraction of units with no slope for any sample, 0 to 1.
+    saturated: (epochs, hidden layers) fraction of units with hardly any slope for most samples, 0 to 1.
+    layers, hidden_layers: their names.
+    engine: "loop", or "model.fit" where the loop cannot hold the model; reason: then says why.
+
+    What goes on in the layers is measured at the end of each epoch, on the first 1,024 training samples, without dropout.
+    """
+
+    history: dict
+    gradient_norm: np.ndarray
+    update_ratio: np.ndarray
+    dead: np.ndarray
+    saturated: np.ndarray
+    layers: list
+    hidden_layers: list
+    engine: str = "loop"
+    reason: str = ""
+
+    @classmethod
+    def of(cls, rows, columns, layers, hidden, **more):
+        """From the rows of a loop, (epochs, columns)."""
+        names = columns["history"]
+        history = {name: rows[:, i].tolist() for i, name in enumerate(names)}
+        at, probes = len(names), {}
+        for name in ("gradient_norm", "update_ratio", "dead", "saturated"):
+            width = columns.get(name, 0)
+            probes[name] = rows[:, at : at + width]
+            at += width
+        return cls(history, **probes, layers=layers, hidden_layers=hidden, **more)
+
+
+@dataclass
+class SeedStudy:
+    """The same training from many seeds.
+
+    seeds: (seeds,). loss, val_loss: (seeds, epochs); val_loss is None without validation data.
+    skill: (seeds,) 1 − error / baseline, of the predictions after the last epoch for the validation data, or for the training
+        data if there is none. 0: no better than a constant. 1: perfect. See `skill_of`.
+    success_rate: fraction of the seeds that learned, which means a skill of at least 0.95.
+    interval: (low, high) 95% Wilson interval of the success rate.
+    verdict: the same in a sentence. engine, reason: as in `Record`.
+    """
+
+    seeds: np.ndarray
+    loss: np.ndarray
+    val_loss: np.ndarray | None
+    skill: np.ndarray
+    engine: str = "loop"
+    reason: str = ""
+    success_rate: float = field(init=False)
+    interval: tuple = field(init=False)
+    verdict: str = field(init=False)
+
+    def __post_init__(self):
+        learned, n = int(np.sum(self.skill >= LEARNED)), len(self.seeds)
+        self.success_rate = learned / n
+        self.interval = wilson(learned, n)
+        low, high = self.interval
+        seeds = "seed" if n == 1 else "seeds"
+        self.verdict = f"Learned with {learned} of {n} {seeds} ({low:.0%} to {high:.0%} with 95% confidence)."
+
+
+def wilson(successes, n):
+    """The 95% Wilson interval of a rate: (low, high)."""
+    z = 1.959964
+    rate, spread = successes / n, z * z / n
+    middle = (rate + spread / 2) / (1 + spread)
+    half = z * np.sqrt(rate * (1 - rate) / n + spread / (4 * n)) / (1 + spread)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def skill_of(model, y, predictions):
+    """1 − error / baseline of predictions for targets; for several outputs the mean over the outputs.
+
+    Where the loss is a cross-entropy the targets are classes: the error is the fraction of wrong classes, the baseline that of
+    always predicting the most frequent class. Elsewhere they are numbers: the error is the mean squared error, the baseline that
+    of always predicting the mean of the targets, unit by unit. NaN where the targets are constant or not given.
+
+    predictions: one array for each output, in the order of `tf.nest.flatten`.
+    """
+    names = getattr(model, "output_names", None) or range(len(predictions))
+    with contextlib.suppress(ValueError):  # Keras 3.3 knows no output of a Sequential model that was not called yet
+        names = sorted(names) if isinstance(getattr(model, "output", None), dict) else names
+
+    def by_output(values, default):
+        if isinstance(values, dict):
+            return [values.get(name, default) for name in names]
+        return list(values) if isinstance(values, (list, tuple)) else [values] * len(predictions)
+
+    targets, losses = by_output(y, None), by_output(model.loss, "")
+    if y is None or not len(targets) == len(predictions) == len(losses):
+        return float("nan")
+    rows = zip(targets, predictions, losses, strict=True)
+    return float(
+        np.mean([_skill(np.asarray(t), np.asarray(p, "float64"), loss) for t, p, loss in rows if t is not None])
+    )
+
+
+def _skill(targets, predictions, loss):
+    name = str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")).lower()
+    if "crossentropy" in name or name in ("ce", "bce"):
+        if predictions.ndim > 1 and predictions.shape[-1] > 1 and "binary" not in name:
+            one_hot = targets.shape == predictions.shape
+            targets = targets.argmax(-1) if one_hot else targets.reshape(predictions.shape[:-1])
+            wrong = (predictions.argmax(-1) != targets) | np.isnan(predictions).any(-1)
+        else:
+            logits = getattr(loss, "from_logits", False) or getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
+            targets = targets.reshape(predictions.shape) > 0.5
+            wrong = ((predictions > (0 if logits else 0.5)) != targets) | np.isnan(predictions)
+        error, baseline = np.mean(wrong), 1 - max(np.mean(targets == k) for k in np.unique(targets))
+    else:
+        targets = targets.reshape(predictions.shape).astype("float64")
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverged
+            error, baseline = np.mean((targets - predictions) ** 2), np.mean((targets - targets.mean(0)) ** 2)
+    return 1 - error / baseline if baseline > 0 else float("nan")

@@ -1,0 +1,97 @@
+"""Every private name of Keras and TensorFlow that this package uses: one function each.
+
+Keras 3 has no public way to train a model as a pure function on TensorFlow. What is borrowed from its insides stands here and
+nowhere else, each with the reason, with what breaks without it, and with the test that fails when a new version changes it.
+"""
+
+import keras
+
+
+def pure_optimizer(optimizer):
+    """A copy of a Keras optimizer whose `stateless_apply` works on TensorFlow.
+
+    Why: `keras.optimizers.Optimizer` on TensorFlow is the backend-neutral `BaseOptimizer` under a wrapper, `TFOptimizer`, that
+    serves `tf.distribute` only and therefore insists on `tf.Variable`s. JAX runs the neutral methods; so does this copy.
+    Without it: no update of the weights is a pure function, and every model goes through `model.fit`.
+    Guarded by: tests/test_engine_fidelity.py, which trains with every optimizer.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        config = optimizer.get_config()
+        config.pop("inner_optimizer")
+        return keras.optimizers.LossScaleOptimizer(pure_optimizer(optimizer.inner_optimizer), **config)
+    lines = keras.optimizers.Optimizer.__mro__
+    wrapper = next(c for c in lines if c.__name__ == "TFOptimizer")
+    neutral = next(c for c in lines if c.__name__ == "BaseOptimizer")
+    # These three do not write to variables, and TensorFlow's clipping knows the sparse gradients of embeddings.
+    kept = ("__init__", "add_variable_from_reference", "_clip_by_norm")
+    methods = {n: m for n, m in vars(neutral).items() if callable(m) and n in vars(wrapper) and n not in kept}
+    # After the optimizer's own class and before TFOptimizer, so that `super()` in an optimizer finds the neutral method.
+    base = type("PureOptimizer", (keras.optimizers.Optimizer,), methods)
+    own = type(optimizer)
+    return type(f"Pure{own.__name__}", (own, base), {}).from_config(optimizer.get_config())
+
+
+def excluded_from_weight_decay(optimizer):
+    """Whether the caller excluded variables from weight decay, which an optimizer's configuration does not tell.
+
+    Without it: the copy of `pure_optimizer` would decay the excluded weights. Guarded by: tests/test_engine_fallback.py.
+    """
+    names = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
+    return any(getattr(optimizer, name, None) for name in names)
+
+
+def layers_of(model):
+    """All layers of a model, outer before inner, the model itself first.
+
+    Why: `model.layers` is public, but does not look into layers that are made of layers (Bidirectional, attention, own ones).
+    Without it: their weights have no name in the record. Guarded by: tests/test_engine_fit.py.
+    """
+    return list(model._flatten_layers())
+
+
+def overwritten_by_gradient(variable):
+    """Whether an optimizer replaces this variable by its gradient, as in float8 training.
+
+    Without it: such models would train wrongly instead of going through `model.fit`. Guarded by: tests/test_engine_fallback.py.
+    """
+    return bool(getattr(variable, "overwrite_with_gradient", getattr(variable, "_overwrite_with_gradient", False)))
+
+
+def loss_tracker(model):
+    """The metric behind `history["loss"]`: the mean loss of an epoch's batches, weighted by their numbers of samples.
+
+    Why: `model.metrics[0]` is public, but a model may override `metrics`.
+    Without it: no loss is recorded. Guarded by: every fidelity test.
+    """
+    return model._loss_tracker
+
+
+def has_metrics(model):
+    """Whether the losses and metrics of `compile` have been made, which Keras does when it sees the first batch.
+
+    Without it: they would have to be made again, 0.05 s, for every new graph. Guarded by: tests/test_engine_fidelity.py.
+    """
+    return all(part is None or part.built for part in (model._compile_loss, model._compile_metrics))
+
+
+def is_stateful(op):
+    """Whether TensorFlow's operation of this name does more than compute its outputs from its inputs.
+
+    Why: the functions inside a GraphDef hold only the names of operations.
+    Without it: a layer that draws with `tf.random.normal` would train with other numbers than in `model.fit`.
+    Guarded by: tests/test_engine_fallback.py.
+    """
+    from tensorflow.python.framework import op_def_registry
+
+    definition = op_def_registry.get(op)
+    return definition is not None and definition.is_stateful
+
+
+def forget_kernels():
+    """Make TensorFlow drop the kernels of functions that no longer exist.
+
+    Without it: every dropped graph leaves some MB behind. Guarded by: tests/test_engine_cache.py.
+    """
+    from tensorflow.python.eager import context
+
+    context.context().clear_kernel_cache()
