@@ -121,15 +121,19 @@ def install(lock, remake):
     if remake and free < disk:
         raise Stop(f"The disk has {free:.1f} GB left, and {VENV} needs {disk} GB. Make room and start again.")
     pins = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", ROOT / lock]
+    # The project itself, from where it is; what builds it is pinned, too.
+    project = ["--no-deps", "--no-build-isolation", "--editable", ROOT]
     uv = shutil.which("uv")
     if uv:
         # Without compiled bytecode the first import of TensorFlow takes 12 s; pip compiles anyway.
         quietly([uv, "pip", "install", "--python", PYTHON, "--compile-bytecode", *pins], lock)
+        quietly([uv, "pip", "install", "--python", PYTHON, *project], lock)
     else:
         if subprocess.call([str(PYTHON), "-c", "import pip"], stderr=subprocess.DEVNULL):
             quietly([PYTHON, "-m", "ensurepip"], lock)
         pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
         quietly([*pip, "--progress-bar", "off", *pins], lock)
+        quietly([*pip, *project], lock)
     STAMP.write_text(json.dumps({name: digest(name) for name in covered}) + "\n")
 
 
@@ -213,9 +217,10 @@ def lock(arguments):
         raise Stop("The locks are compiled by uv, which is not on PATH. Install it: pip install uv")
     uv = "uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes"
     uv += " --no-emit-index-url --no-header --quiet"
+    base = "--group notebooks -o requirements.txt"
     hub = "--group hub -c requirements.txt -o requirements-hub.txt"
     tests = "--group test -c requirements-hub.txt -o requirements-test.txt"
-    for output in ("-o requirements.txt", hub, tests):
+    for output in (base, hub, tests):
         code = subprocess.call([*uv.split(), *output.split(), *arguments], cwd=str(ROOT))
         if code:
             break

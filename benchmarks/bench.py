@@ -1,4 +1,4 @@
-"""`python run.py bench [engine] [browser] [maps] [site]` prints the tables of README.md, all or the named ones;
+"""`python run.py bench [engine] [library] [browser] [maps] [site]` prints the tables of README.md, all or the named ones;
 `site` looks at what `python run.py site` has built.
 
 `python run.py bench clinic` takes an hour and `bench classroom` wants the machine for itself: both have options of their own
@@ -10,11 +10,18 @@ import sys
 
 import clinic
 import engine
+import library
 import maps
 import page
 import site_pages
 
-TABLES = {"engine": engine.main, "browser": page.main, "maps": maps.main, "site": site_pages.main}
+TABLES = {
+    "engine": engine.main,
+    "library": library.main,
+    "browser": page.main,
+    "maps": maps.main,
+    "site": site_pages.main,
+}
 
 
 def main(wanted):

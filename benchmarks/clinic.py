@@ -114,16 +114,16 @@ def examine(subject, path, seeds):
     """What `diagnose` says of a subject, how long it took, and what its first remedy does, as a dict for JSON."""
     from helpers import diagnose
 
-    patient = program(subject, path, 0)
+    variant = program(subject, path, 0)
     began = time.perf_counter()
     try:
         found = diagnose(
-            patient.model,
-            patient.x,
-            patient.y,
-            validation_data=patient.validation_data,
-            epochs=patient.epochs,
-            batch_size=patient.batch_size,
+            variant.model,
+            variant.x,
+            variant.y,
+            validation_data=variant.validation_data,
+            epochs=variant.epochs,
+            batch_size=variant.batch_size,
         )
     except Exception as error:  # counted as a wrong answer, and shown
         return {"seconds": time.perf_counter() - began, "error": f"{type(error).__name__}: {error}", "found": []}
@@ -138,17 +138,17 @@ def examine(subject, path, seeds):
     if subject.causes and seeds:
         result["before"], result["goal"] = found.skill, found.goal
         cure = found.findings[0].cure if found.findings else None
-        result["after"] = None if cure is None else fresh_skill(cure, len(patient.x), seeds)
-        cure = random_search(patient, min(seconds, 30.0))
-        result["random"] = None if cure is None else fresh_skill(cure, len(patient.x), seeds)
+        result["after"] = None if cure is None else fresh_skill(cure, len(variant.x), seeds)
+        cure = random_search(variant, min(seconds, 30.0))
+        result["random"] = None if cure is None else fresh_skill(cure, len(variant.x), seeds)
     return result
 
 
 def fresh_skill(cure, points, seeds):
-    """The median skill of a mended program, trained from seeds that the search has not seen."""
-    from helpers.bench import Bench
+    """The median skill of a fixed program, trained from seeds that the search has not seen."""
+    from why_wont_it_learn.diagnosis.trial_runner import TrialRunner
 
-    bench = Bench(points, time.perf_counter() + 120)
+    bench = TrialRunner(points, time.perf_counter() + 120)
     bench.seeds = range(FRESH, FRESH + seeds)
     return score(bench.run(cure))
 
@@ -158,20 +158,20 @@ def score(outcome):
     return float(np.median(np.where(np.isnan(outcome.held[-1]), outcome.train[-1], outcome.held[-1])))
 
 
-def random_search(patient, seconds):
-    """The best of remedies drawn at random, one or two of them together, for the same time: a `Patient`, or None."""
-    from helpers.bench import Bench
-    from helpers.evidence import data_of
-    from helpers.remedies import Patient, filled, mended_contract, remedies_for
-    from helpers.trials import program_of
+def random_search(variant, seconds):
+    """The best of fixes drawn at random, one or two of them together, for the same time: a `Variant`, or None."""
+    from why_wont_it_learn.diagnosis.evidence import data_of
+    from why_wont_it_learn.diagnosis.fixes import Variant, filled, fixed_output_and_loss, fixes_for
+    from why_wont_it_learn.diagnosis.trial_runner import TrialRunner
+    from why_wont_it_learn.program import program_of
 
-    rng = np.random.default_rng(len(patient.x))
-    bench = Bench(len(patient.x), time.perf_counter() + seconds)
-    data = data_of(patient.model, patient.x, patient.y, patient.validation_data)
-    start = Patient(program_of(patient.model, patient.epochs, patient.batch_size), data)
+    rng = np.random.default_rng(len(variant.x))
+    bench = TrialRunner(len(variant.x), time.perf_counter() + seconds)
+    data = data_of(variant.model, variant.x, variant.y, variant.validation_data)
+    start = Variant(program_of(variant.model, variant.epochs, variant.batch_size), data)
     outcome = bench.run(start, 0.6 * seconds)
-    choices = [remedy.apply for remedy in remedies_for(start, outcome)]
-    choices += [lambda p: mended_contract(p)[1], lambda p: p.having(data=filled(p.data))]
+    choices = [remedy.apply for remedy in fixes_for(start, outcome)]
+    choices += [lambda p: fixed_output_and_loss(p)[1], lambda p: p.having(data=filled(p.data))]
     best, best_score = None, score(outcome)
     while bench.left > 0:
         tried = start
@@ -242,7 +242,7 @@ def report(subjects, results):
             [r for s in ill if (r := recovered(results[s.name], "after")) is not None],
         ),
         (
-            "random search over the same remedies in the same time recovers",
+            "random search over the same fixes in the same time recovers",
             [r for s in ill if (r := recovered(results[s.name], "random")) is not None],
         ),
         ("errors", ["error" in results[s.name] for s in subjects]),

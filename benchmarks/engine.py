@@ -4,8 +4,8 @@ import statistics
 import time
 
 from helpers import Experiment, train, train_seeds
-from helpers.models import build_model
-from helpers.problems import make_problem
+from helpers.experiments.models import build_model
+from helpers.experiments.problems import make_problem
 
 EXPERIMENT = Experiment(problem="sine", samples=256, depth=3, width=16, activation="tanh", epochs=100, batch_size=32)
 

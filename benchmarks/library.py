@@ -122,8 +122,12 @@ def many(make, seeds, kept, warm):
     report(f"{name}: {seeds} times fit / {seeds} seeds, later", seeds * warm / later)
 
 
-if __name__ == "__main__":
+def main(repeats=3):
+    """Print the ratios; repeats: of each measurement."""
     print(f"{'':52s} {'clock':>10s} {'processor':>10s}")
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     for make, seeds in ((dense, 100), (cnn, 10), (lstm, 10)):
         many(make, seeds, *one(make, repeats))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

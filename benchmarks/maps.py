@@ -3,8 +3,8 @@
 import time
 
 from helpers import Experiment, success_map, train_seeds
-from helpers.models import build_model
-from helpers.problems import make_problem
+from helpers.experiments.models import build_model
+from helpers.experiments.problems import make_problem
 
 XOR = Experiment(problem="xor", depth=1, batch_size=None, learning_rate=0.05, epochs=500)
 WIDTHS = ("width", [2, 3, 4, 8, 16])

@@ -10,10 +10,6 @@
 # Write the name of your file between the quotation marks. As long as there is none, you see three made-up learners.
 
 # %%
-import sys
-
-sys.path[:0] = ["..", "../.."]  # the helpers stand beside the folder of this notebook
-
 from pathlib import Path
 
 file = ""  # such as "finds.txt"
@@ -51,7 +47,7 @@ examples = [
 # nobody look?
 
 # %%
-from helpers.finds import pool_finds
+from helpers.lab.discoveries import pool_finds
 
 lines = Path(file).read_text("utf-8") if file else examples
 pooled = pool_finds(lines)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from .catalog import OPTIMIZERS
-from .experiment import SETTINGS, Experiment
-from .models import all_steps, output_activation
-from .problems import make_problem
-from .run import SeedStudy, nothing_to_learn
-from .sources import PROBLEMS
-from .training import Graph, seed_list, stream, stream_seeds
+from .experiments.catalog import OPTIMIZERS
+from .experiments.experiment import SETTINGS, Experiment
+from .experiments.models import all_steps, output_activation
+from .experiments.problems import make_problem
+from .experiments.run import SeedStudy, nothing_to_learn
+from .experiments.sources import PROBLEMS
+from .experiments.training import Graph, seed_list, stream, stream_seeds
 
 SEEDS = 20
 ENOUGH = 0.8  # success rate with which the search ends, after the other changes of the same size

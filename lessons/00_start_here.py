@@ -8,10 +8,6 @@
 # start.
 
 # %%
-import sys
-
-sys.path[:0] = ["..", "../.."]  # the helpers stand beside the folder of the notebooks
-
 from helpers import Experiment, Lab
 
 Lab(
@@ -57,7 +53,7 @@ Lab(
 
 # %%
 from helpers import train_seeds
-from helpers.teaching import claim
+from helpers.lessons.teaching import claim
 
 flat = train_seeds(Experiment(problem="sine", depth=0), seeds=100)
 bent = train_seeds(Experiment(problem="sine", depth=2, width=16, epochs=200), seeds=100)
@@ -72,7 +68,7 @@ claim("With two hidden layers, {rate:.0%} do.", rate > 0.9, over=bent, rate=rate
 # The same as a picture. Each dot is one seed.
 
 # %%
-from helpers.figures import skills
+from helpers.lessons.figures import skills
 
 skills({"no hidden layer": flat, "two hidden layers": bent}, title="A wave needs a bend")
 
@@ -97,8 +93,8 @@ skills({"no hidden layer": flat, "two hidden layers": bent}, title="A wave needs
 # ## When a cell fails
 #
 # - **`NameError: name '…' is not defined`**: an earlier cell has not run. Choose *Run → Run All Above Selected Cell*.
-# - **`ModuleNotFoundError: No module named 'helpers'`**: run the first code cell of the notebook, and leave the notebook in
-#   its folder.
+# - **`ModuleNotFoundError: No module named 'helpers'`**: JupyterLab was not started by `python run.py lab`, and this
+#   project is not installed in the environment of the kernel. README.md says how.
 # - **`ValueError`**: read its last line. It says what you gave, what is allowed, and what you may have meant.
 # - **`ClaimFailed`**: a sentence of the lesson is no longer true with your versions of the packages. That is a find: report
 #   it, with the sentence.

@@ -18,10 +18,6 @@
 # ## The failure
 
 # %%
-import sys
-
-sys.path[:0] = ["..", "../.."]  # the helpers stand beside the folder of the notebooks
-
 from helpers import Experiment, Lab
 
 kink = Experiment(problem="abs", depth=0, activation="relu", epochs=100)
@@ -37,7 +33,7 @@ Lab(kink, controls=["depth", "width", "activation", "epochs"], pictures=("fit", 
 # of the batches. So "in most seeds" means: from most starts.
 
 # %%
-from helpers.teaching import predict
+from helpers.lessons.teaching import predict
 
 predict(
     "stack",
@@ -82,7 +78,7 @@ stack = train_seeds(kink.replace(depth=5, activation="linear"), 50)
 bend = train_seeds(kink.replace(depth=1, width=16), 50)
 
 # %%
-from helpers.teaching import claim, reveal
+from helpers.lessons.teaching import claim, reveal
 
 reveal(
     "stack",
@@ -105,7 +101,7 @@ claim("With one layer of sixteen relu units, {rate:.0%} learn.", rate > 0.9, ove
 
 # %%
 from helpers import train
-from helpers.figures import fits
+from helpers.lessons.figures import fits
 
 fits(
     {
@@ -144,7 +140,7 @@ reveal(
 )
 
 # %%
-from helpers.figures import skills
+from helpers.lessons.figures import skills
 
 skills(
     {
@@ -311,7 +307,7 @@ reveal(
 claim("The median skill changes by {change:.2f}.", abs(change) < 0.1, over=[narrow, broad], change=abs(change))
 
 # %%
-from helpers.figures import loss_curves
+from helpers.lessons.figures import loss_curves
 
 loss_curves(
     {"1 layer of 8": narrow, "1 layer of 64": broad, "2 layers of 32": double},
@@ -416,7 +412,7 @@ claim(
 # and standard deviation 1, so their steps are short.
 
 # %%
-from helpers.figures import layers
+from helpers.lessons.figures import layers
 
 layers(
     {"inputs 0 to 10": relus, "standardised": scaled, "a tenth of the rate": slower},
@@ -464,7 +460,7 @@ cars = Experiment(problem="auto_mpg", scaling="standard", depth=1, width=16, lea
 Lab(cars.replace(depth=0, learning_rate=0.1), controls=["depth", "width", "epochs"], pictures=("fit", "loss"))
 
 # %%
-from helpers.figures import sweep
+from helpers.lessons.figures import sweep
 
 widths = [0, 2, 4, 8, 16, 64]
 plane = train_seeds(cars.replace(depth=0, learning_rate=0.1), 50)  # its one bias has the longest way to go
@@ -495,14 +491,14 @@ claim("Four times as many units have {more:.2f}.", abs(more - enough) < 0.03, ov
 # **1.** Learn the kink in 90 % of the seeds, with one hidden layer of at most 8 units.
 
 # %% tags=["exercise"]
-from helpers import exercises
-from helpers.teaching import check
+from helpers.lessons import exercises
+from helpers.lessons.teaching import check
 
 check(exercises.few_units_for_the_kink, ...)  # kink.replace(depth=1, width=...)
 
 # %% tags=["solution"]
-from helpers import exercises
-from helpers.teaching import check
+from helpers.lessons import exercises
+from helpers.lessons.teaching import check
 
 check(exercises.few_units_for_the_kink, kink.replace(depth=1, width=8))
 
@@ -531,7 +527,7 @@ check(exercises.line_with_relu, article.replace(depth=2, scaling="standard"))
 # the like tell you its fields; `Lab(patient)` opens it in a lab.)
 
 # %%
-from helpers import exercises
+from helpers.lessons import exercises
 
 patient = exercises.PATIENT
 loss_curves({"patient": train_seeds(patient, 50)}, training=True, title="The patient: what do these two curves say?")
@@ -563,12 +559,12 @@ check(exercises.frugal_with_the_zigzag, ...)  # zigzag.replace(depth=3, width=10
 check(exercises.frugal_with_the_zigzag, zigzag.replace(depth=3, width=10, activation="swish", epochs=500))
 
 # %% tags=["exercise"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score()
 
 # %% tags=["solution"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score(all_exercises=True)
 

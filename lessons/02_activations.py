@@ -20,10 +20,6 @@
 # ## The failure
 
 # %%
-import sys
-
-sys.path[:0] = ["..", "../.."]  # the helpers stand beside the folder of the notebooks
-
 from helpers import Experiment, Lab
 
 network = {"depth": 5, "width": 10, "activation": "sigmoid"}
@@ -41,7 +37,7 @@ lab
 # ## Predict
 
 # %%
-from helpers.teaching import predict
+from helpers.lessons.teaching import predict
 
 predict(
     "factor",
@@ -93,7 +89,7 @@ relu = train_seeds(start.replace(activation="relu"), 50)
 relu_he = train_seeds(start.replace(activation="relu", initializer="he_normal"), 50)
 
 # %%
-from helpers.figures import layers
+from helpers.lessons.figures import layers
 
 layers(
     {"sigmoid": sigmoid, "tanh": tanh, "relu": relu, "relu, he_normal": relu_he},
@@ -115,7 +111,7 @@ def factor(study):
 
 
 # %%
-from helpers.teaching import claim, reveal
+from helpers.lessons.teaching import claim, reveal
 
 each, kept = factor(sigmoid), factor(tanh)
 reveal("factor", {"0.9": each > 0.7, "0.5": 0.35 < each <= 0.7, "0.25": each <= 0.35})
@@ -137,7 +133,7 @@ claim("Ten layers down, {first:.0e} is left in the first.", first < 1e-6, over=s
 
 # %%
 from helpers import success_map
-from helpers.catalog import ACTIVATIONS
+from helpers.experiments.catalog import ACTIVATIONS
 
 bends = ("activation", [name for name in ACTIVATIONS if name != "linear"])
 depths = [3, 5, 20]
@@ -162,7 +158,7 @@ claim(
 # Now the same sigmoid layers with `adam` at 0.01.
 
 # %%
-from helpers.figures import sweep
+from helpers.lessons.figures import sweep
 
 adam = success_map(moons.replace(learning_rate=0.01), ("optimizer", ["adam"]), ("depth", depths)).studies
 by_depth = {f"{bend}, sgd": [sgd_map.study(bend, d) for d in depths] for bend in ("sigmoid", "tanh", "relu")}
@@ -195,7 +191,7 @@ claim(
 # not. One rate cannot be both. **What rescues: another activation**, as in the map.
 
 # %%
-from helpers.figures import skills
+from helpers.lessons.figures import skills
 
 faster = success_map(moons, ("learning_rate", [1, 10]), ("activation", ["sigmoid"])).studies
 rescued = sgd_map.study("tanh", 5)
@@ -443,7 +439,7 @@ claim(
 # A common slip. *Softmax* turns the outputs into shares that add up to 1. With one output that share is always 1.
 
 # %%
-from helpers.figures import loss_curves
+from helpers.lessons.figures import loss_curves
 
 one_layer = moons.replace(depth=1, activation="tanh", optimizer="adam", learning_rate=0.03)
 right, trap = (train_seeds(one_layer.replace(output_activation=output), 50) for output in ("sigmoid", "softmax"))
@@ -480,7 +476,7 @@ printed = {bend: train_seeds(xor.replace(activation=bend), 50, probes=False) for
 skills(printed, title="As printed, neither learns")
 
 # %%
-from helpers.models import first_weights
+from helpers.experiments.models import first_weights
 
 
 def travel(study):
@@ -603,14 +599,14 @@ success_map(moons, bends, ("depth", [1, 2, 5, 10, 15, 20]), lab=lab, finds=True)
 # **1.** A number: by how much can the slopes of ten sigmoids in a row multiply a gradient, at most?
 
 # %% tags=["exercise"]
-from helpers import exercises_activations as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_activations as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.ten_slopes, ...)
 
 # %% tags=["solution"]
-from helpers import exercises_activations as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_activations as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.ten_slopes, 0.25**10)
 
@@ -668,12 +664,12 @@ cured = {
 check(exercises.name_the_causes, cured)
 
 # %% tags=["exercise"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score()
 
 # %% tags=["solution"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score(all_exercises=True)
 

@@ -20,10 +20,6 @@
 # ## The failure
 
 # %%
-import sys
-
-sys.path[:0] = ["..", "../.."]  # the helpers stand beside the folder of the notebooks
-
 from helpers import Experiment, Lab
 
 line = Experiment(
@@ -40,7 +36,7 @@ Lab(line, controls=["optimizer", "learning_rate", "epochs"], pictures=("fit", "l
 # Choose an answer and press *Commit* before you go on: it is kept, and the measurement will score it.
 
 # %%
-from helpers.teaching import predict
+from helpers.lessons.teaching import predict
 
 predict(
     "edge",
@@ -76,7 +72,7 @@ predict(
 # %%
 import numpy as np
 
-from helpers.problems import make_problem
+from helpers.experiments.problems import make_problem
 
 
 def curvatures(experiment):
@@ -102,7 +98,7 @@ below = train_seeds(line.replace(learning_rate=0.99 * edge), 50)
 above = train_seeds(line.replace(learning_rate=1.01 * edge), 50)
 
 # %%
-from helpers.teaching import claim, reveal
+from helpers.lessons.teaching import claim, reveal
 
 grew = above.loss[:, -1] > above.loss[:, 0]
 reveal(
@@ -126,7 +122,7 @@ claim(
 )
 
 # %%
-from helpers.figures import loss_curves
+from helpers.lessons.figures import loss_curves
 
 loss_curves(
     {"half of the edge": half, "0.99 of the edge": below, "1.01 of the edge": above},
@@ -145,7 +141,7 @@ loss_curves(
 # a quarter of the next. Every dot is one step of `sgd` at 0.8 of the edge.
 
 # %%
-from helpers.figures import paths
+from helpers.lessons.figures import paths
 
 
 def at(share, experiment):
@@ -190,7 +186,7 @@ claim(
 # it the bowl. Watch three optimizers, each with 60 steps from the same start.
 
 # %%
-from helpers.figures import flip
+from helpers.lessons.figures import flip
 
 
 def racers(condition):
@@ -245,7 +241,7 @@ adam = [train_seeds(years.replace(optimizer="adam", learning_rate=rate), 50, pro
 scaled = train_seeds(at(0.5, years.replace(scaling="standard")), 50, probes=False)
 
 # %%
-from helpers.figures import skills
+from helpers.lessons.figures import skills
 
 adams = {f"adam, rate {study.experiment.learning_rate:g}": study for study in adam}
 skills(
@@ -385,7 +381,7 @@ wave_lab = Lab(
 wave_lab
 
 # %%
-from helpers.catalog import OPTIMIZERS
+from helpers.experiments.catalog import OPTIMIZERS
 
 rates = [1e-5, 0.001, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
 rate_map = success_map(wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", rates), lab=wave_lab)
@@ -575,7 +571,7 @@ reveal(
 )
 
 # %%
-from helpers.figures import sweep
+from helpers.lessons.figures import sweep
 
 sweep(
     sizes,
@@ -662,14 +658,14 @@ claim("The same cosine within ten epochs: {soon:.0%}.", soon < cosine - 0.5, ove
 # **1.** A number: where is the edge of `sgd` for the line if x goes from 0 to 3 only? Two digits are enough.
 
 # %% tags=["exercise"]
-from helpers import exercises_optimizers as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_optimizers as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.find_the_edge, ...)  # the data are those of exercises.SHORT_LINE
 
 # %% tags=["solution"]
-from helpers import exercises_optimizers as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_optimizers as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.find_the_edge, 2 / curvatures(exercises.SHORT_LINE).max())
 
@@ -715,7 +711,7 @@ check(exercises.sgd_beats_adam, short.replace(optimizer="sgd", learning_rate=0.0
 # changing one field so that 80 % of the seeds learn.
 
 # %%
-from helpers import exercises_optimizers as exercises
+from helpers.lessons import exercises_optimizers as exercises
 
 patients = exercises.PATIENTS
 loss_curves({"A": train_seeds(patients["A"], 50), "B": train_seeds(patients["B"], 50)}, title="Patients A and B")
@@ -737,12 +733,12 @@ cured = {
 check(exercises.name_the_causes, cured)
 
 # %% tags=["exercise"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score()
 
 # %% tags=["solution"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score(all_exercises=True)
 

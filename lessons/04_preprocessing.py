@@ -21,10 +21,6 @@
 # ## The failure
 
 # %%
-import sys
-
-sys.path[:0] = ["..", "../.."]  # the helpers stand beside the folder of the notebooks
-
 from helpers import Experiment, Lab
 
 raw = Experiment(problem="two_scales", samples=100, depth=1, width=32, epochs=400, batch_size=None)
@@ -44,7 +40,7 @@ lab
 # Choose an answer and press *Commit* before you try. The measurement will score it.
 
 # %%
-from helpers.teaching import predict
+from helpers.lessons.teaching import predict
 
 predict(
     "rescue",
@@ -73,8 +69,8 @@ tried = {
 studies = {label: train_seeds(one, 50, probes=False) for label, one in tried.items()}
 
 # %%
-from helpers.figures import skills
-from helpers.teaching import claim, reveal
+from helpers.lessons.figures import skills
+from helpers.lessons.teaching import claim, reveal
 
 plain, wide, slow, relu, scaled = studies.values()
 changes = {"twice as many units": wide, "a tenth of the learning rate": slow}
@@ -121,7 +117,7 @@ claim(
 # years do.
 
 # %%
-from helpers.problems import make_problem
+from helpers.experiments.problems import make_problem
 
 line = Experiment(problem="line", depth=0, optimizer="sgd", epochs=300, batch_size=None)
 
@@ -143,7 +139,7 @@ for name, kind in kinds.items():
     print(f"{name:13} condition number {high / low:8.2g}   edge {2 / high:.2g}")
 
 # %%
-from helpers.figures import sweep
+from helpers.lessons.figures import sweep
 
 rates = [1e-7, 1e-5, 1e-3, 0.01, 0.1, 0.5, 3]
 rows = {
@@ -214,7 +210,7 @@ predict(
 )
 
 # %%
-from helpers.maps import success_map
+from helpers.lab.maps import success_map
 
 SCALINGS = ["none", "standard", "minmax", "robust"]
 spoiled = success_map(raw, ("scaling", SCALINGS), ("outliers", [0, 2, 10]), lab=lab)
@@ -266,7 +262,7 @@ predict(
 )
 
 # %%
-from helpers.figures import loss_curves
+from helpers.lessons.figures import loss_curves
 
 price = Experiment(problem="price", depth=1, epochs=300, batch_size=None)
 money = train_seeds(price, 50)
@@ -755,14 +751,14 @@ claim(
 # **1.** Learn the prices with plain `sgd` at 0.01 in 90 % of the seeds. Change the preparation only.
 
 # %% tags=["exercise"]
-from helpers import exercises_preprocessing as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_preprocessing as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.prices_with_sgd, ...)  # exercises.PRICES.replace(...)
 
 # %% tags=["solution"]
-from helpers import exercises_preprocessing as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_preprocessing as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.prices_with_sgd, exercises.PRICES.replace(target_scaling="standard"))
 
@@ -821,12 +817,12 @@ def honest(x, y):
 check(exercises.honest_accuracy, honest)
 
 # %% tags=["exercise"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score()
 
 # %% tags=["solution"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score(all_exercises=True)
 

@@ -18,12 +18,8 @@
 # ## The failure
 
 # %%
-import sys
-
-sys.path[:0] = ["..", "../.."]  # the helpers stand beside the folder of the notebooks
-
 from helpers import Lab
-from helpers.exercises_regularization import OVERFIT
+from helpers.lessons.exercises_regularization import OVERFIT
 
 controls = ["l1", "l2", "dropout", "early_stopping", "samples", "seed"]
 lab = Lab(OVERFIT, controls=controls, pictures=("fit", "loss"))
@@ -39,7 +35,7 @@ lab
 # Choose an answer and press *Commit* before you try: it is kept, and the measurement will score it.
 
 # %%
-from helpers.teaching import predict
+from helpers.lessons.teaching import predict
 
 predict(
     "strong",
@@ -77,7 +73,7 @@ predict(
 
 # %%
 from helpers import train_seeds
-from helpers.figures import loss_curves
+from helpers.lessons.figures import loss_curves
 
 none = train_seeds(OVERFIT, 50, jit_compile=True)
 loss_curves(
@@ -89,7 +85,7 @@ loss_curves(
 # %%
 import numpy as np
 
-from helpers.teaching import claim, reveal
+from helpers.lessons.teaching import claim, reveal
 
 below = float((none.loss[:, -1] < none.noise_floor).mean())
 claim("In {below:.0%} of the seeds the training loss ends below the noise floor.", below > 0.9, over=none, below=below)
@@ -110,13 +106,13 @@ claim("In the end the validation loss is {gap:.0f} times the training loss.", ga
 # steep curves expensive. We train eight strengths beside none. `ends` trains 50 seeds too, but keeps the end only, which is quick.
 
 # %%
-from helpers.exercises_regularization import better, ends
+from helpers.lessons.exercises_regularization import better, ends
 
 strengths = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1]
 l2 = {0: none} | {strength: ends(OVERFIT.replace(l2=strength)) for strength in strengths}
 
 # %%
-from helpers.figures import errors
+from helpers.lessons.figures import errors
 
 errors(
     {"validation": l2},
@@ -156,7 +152,7 @@ claim("At strength `1` the skill is {skill:.2f}: a constant.", abs(skill) < 0.05
 # L1 pulls every weight, L2 the large ones most. Dropout switches off a share of the hidden units, others in each step.
 
 # %%
-from helpers.figures import skills
+from helpers.lessons.figures import skills
 
 l1, dropped = ends(OVERFIT.replace(l1=0.003)), ends(OVERFIT.replace(dropout=0.1))
 held = {"no regularizer": none, "L1 0.003": l1, "L2 0.003": l2[0.003], "dropout 0.1": dropped}
@@ -182,8 +178,8 @@ claim(
 # it is. L2 pulls by a share of the weight, so it hardly pulls at small ones.
 
 # %%
-from helpers.exercises_regularization import SPARSE
-from helpers.figures import sizes
+from helpers.lessons.exercises_regularization import SPARSE
+from helpers.lessons.figures import sizes
 
 pulled = {name: ends(SPARSE.replace(**{name: strength})) for name, strength in (("l1", 0.3), ("l2", 0.1))}
 kinds = {"no regularizer": ends(SPARSE), "L2 0.1": pulled["l2"], "L1 0.3": pulled["l1"]}
@@ -277,7 +273,7 @@ claim(
 # units in each step. Is it the small networks only that cannot bear it?
 
 # %%
-from helpers.figures import sweep
+from helpers.lessons.figures import sweep
 
 fed = OVERFIT.replace(samples=100, noise=0, depth=1, epochs=150, learning_rate=0.05)
 widths = [2, 16, 64]
@@ -344,7 +340,7 @@ claim("Its validation loss is {gap:.1f} times its training loss: no gap.", gap <
 # they are no judges of it any more. We measure on fresh inputs, against the true wave.
 
 # %%
-from helpers.exercises_regularization import off_the_truth
+from helpers.lessons.exercises_regularization import off_the_truth
 
 patient, hasty = (train_seeds(OVERFIT.replace(epochs=400, early_stopping=patience), 50) for patience in (100, 30))
 away, stopped, early = map(off_the_truth, (none, patient, hasty))
@@ -369,7 +365,7 @@ claim(
 
 # %%
 from helpers import success_map
-from helpers.exercises_regularization import QUICK
+from helpers.lessons.exercises_regularization import QUICK
 
 points_and_l2 = success_map(QUICK, ("samples", [20, 50, 150]), ("l2", [0, 0.003, 0.01, 0.1]), lab=lab)
 points_and_l2
@@ -447,14 +443,14 @@ claim(
 # **1.** Tune `l1`, `l2` or `dropout` so that `OVERFIT` does better than without in 80 % of the seeds.
 
 # %% tags=["exercise"]
-from helpers import exercises_regularization as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_regularization as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.tune_the_strength, ...)  # OVERFIT.replace(...)
 
 # %% tags=["solution"]
-from helpers import exercises_regularization as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_regularization as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.tune_the_strength, OVERFIT.replace(l2=0.001))
 
@@ -486,12 +482,12 @@ check(exercises.find_the_three, ...)  # SPARSE.replace(...)
 check(exercises.find_the_three, SPARSE.replace(l1=0.2))
 
 # %% tags=["exercise"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score()
 
 # %% tags=["solution"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score(all_exercises=True)
 

@@ -18,12 +18,8 @@
 # ## The failure
 
 # %%
-import sys
-
-sys.path[:0] = ["..", "../.."]  # the helpers stand beside the folder of the notebooks
-
 from helpers import Lab
-from helpers.exercises_clinic import TITLE
+from helpers.lessons.exercises_clinic import TITLE
 
 controls = ["depth", "width", "activation", "initializer", "optimizer", "learning_rate", "epochs", "scaling", "l2"]
 lab = Lab(TITLE, controls=controls, pictures=("fit", "loss", "gradients", "units"))
@@ -38,7 +34,7 @@ lab
 # Choose an answer and press *Commit* before you try: it is kept, and the measurement will score it.
 
 # %%
-from helpers.teaching import predict
+from helpers.lessons.teaching import predict
 
 predict(
     "units",
@@ -76,7 +72,7 @@ predict(
 # at and often wrong, and they ask one thing at a time.
 
 # %%
-from helpers.procedure import decision_tree, steps
+from helpers.lessons.procedure import decision_tree, steps
 
 decision_tree()
 
@@ -91,7 +87,7 @@ steps()
 import numpy as np
 
 from helpers import train_seeds
-from helpers.teaching import claim, reveal
+from helpers.lessons.teaching import claim, reveal
 
 
 def fifty(**changes):
@@ -118,7 +114,7 @@ claim("Without hidden layers, the same training learns in {rate:.0%} of the seed
 # here that less than a twentieth of their variance is left.
 
 # %%
-from helpers.problems import make_problem
+from helpers.experiments.problems import make_problem
 
 
 def by_heart(study):
@@ -153,7 +149,7 @@ claim(
 # gradients and the units.
 
 # %%
-from helpers.figures import layers
+from helpers.lessons.figures import layers
 
 layers(
     {"as it is": failing, "inputs scaled": fifty(scaling="standard")},
@@ -186,7 +182,7 @@ longer, wider = fifty(epochs=500), fifty(width=128)
 ways = {"learning rate 0.001": slower, "inputs scaled": scaled, "adam": adam, "500 epochs": longer, "128 units": wider}
 
 # %%
-from helpers.figures import skills
+from helpers.lessons.figures import skills
 
 skills({"as it is": failing, **ways}, title="Three single changes rescue it, patience and size do not")
 
@@ -256,7 +252,7 @@ claim(
 # in no output and in no widget. They are in the memory of the kernel, and whoever knows Python can dig there.
 
 # %%
-from helpers.clinic import Clinic
+from helpers.clinic.clinic import Clinic
 
 clinic = Clinic(level=1)
 clinic
@@ -268,7 +264,7 @@ clinic
 # end. What was asked for in a complaint is not always what was wrong.
 
 # %%
-from helpers import casebook
+from helpers.clinic import casebook
 
 practice = Clinic(cases=casebook.patients())
 practice
@@ -340,14 +336,14 @@ claim("The first and the last heading rescue {best:.0%} of the seeds.", best < 0
 # **1.** Find another way out: one field of `TITLE`, neither scaling nor learning rate, so that 80 % of the seeds learn.
 
 # %% tags=["exercise"]
-from helpers import exercises_clinic as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_clinic as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.another_way_out, ...)  # TITLE.replace(...)
 
 # %% tags=["solution"]
-from helpers import exercises_clinic as exercises
-from helpers.teaching import check
+from helpers.lessons import exercises_clinic as exercises
+from helpers.lessons.teaching import check
 
 check(exercises.another_way_out, TITLE.replace(optimizer="adam"))
 
@@ -393,12 +389,12 @@ ill = Experiment(problem="abs", stretch=3.0, activation="relu", initializer="he_
 check(exercises.fool_the_lab, (ill, ill.replace(scaling="standard")))
 
 # %% tags=["exercise"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score()
 
 # %% tags=["solution"]
-from helpers.teaching import score
+from helpers.lessons.teaching import score
 
 score(all_exercises=True)
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from helpers.teaching import NotYet
+from helpers.lessons.teaching import NotYet
 
 
 def refused(checker, answer):

@@ -1,7 +1,7 @@
 """Clocks for `diagnose`, so that no test depends on how fast a machine is."""
 
-from helpers.evidence import Data
-from helpers.trials import Loop
+from why_wont_it_learn.diagnosis.evidence import Data
+from why_wont_it_learn.program import Loop
 
 
 class Ticks:

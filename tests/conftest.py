@@ -24,13 +24,21 @@ settings.load_profile("ci")
 
 # The groups that take minutes. They start first, so that no process is left alone with a long one at the end.
 MINUTES = {
-    "test_lessons_browser": 10,
-    "test_dashboards": 8,
-    "test_training": 6,
-    "test_hub": 5,
-    "test_memory": 4,
+    "03_optimizers": 6,
+    "02_activations": 6,
+    "04_preprocessing": 6,
+    "05_regularization": 5,
+    "01_capacity": 5,
+    "06_debugging_clinic": 5,
+    "test_dashboards": 5,
+    "test_hub": 4,
+    "test_training": 4,
+    "test_memory": 3,
     "test_keras_program": 3,
-    "test_properties": 3,
+    "test_engine_fidelity": 2,
+    "test_properties": 2,
+    "test_compile_arguments": 2,
+    "labelled_accuracy": 1,
 }
 SOLVED = "0[1-6]_*.ipynb"  # tests/test_lessons_browser.py runs these lessons with their answers
 HUB = ("test_hub.py", "test_classroom.py")

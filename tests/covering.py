@@ -3,9 +3,9 @@
 import math
 import random
 
-from helpers.catalog import FEATURES
-from helpers.experiment import MOST_WEIGHTS
-from helpers.sources import PROBLEMS, most_samples
+from helpers.experiments.catalog import FEATURES
+from helpers.experiments.experiment import MOST_WEIGHTS
+from helpers.experiments.sources import PROBLEMS, most_samples
 
 
 def fitting(fields):

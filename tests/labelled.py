@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from sklearn import datasets
 
-from helpers.sources import DATA as TABLES
-from helpers.sources import read_table
+from helpers.experiments.sources import DATA as TABLES
+from helpers.experiments.sources import read_table
 
 HELD_OUT = 300  # points of made data that no program sees
 
@@ -405,7 +405,7 @@ class Case:
         """The program to diagnose."""
         return self.recipe.program(seed)
 
-    def mended(self, seed=0):
+    def fixed(self, seed=0):
         """The healthy twin of a broken program."""
         return self.twin.program(seed)
 

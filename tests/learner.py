@@ -21,7 +21,7 @@ import psutil
 from yarl import URL
 
 ROOT = Path(__file__).resolve().parent.parent
-LAB = "helpers.lab.LabView"
+LAB = "helpers.lab.lab.LabView"
 PASSWORD = "the-class-password"
 OWN = "a password of my own"
 

@@ -14,10 +14,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.models import build_model
-from helpers.problems import make_problem
-from helpers.run import PER_EPOCH
-from helpers.training import Dealer, Graph, stream
+from helpers.experiments.models import build_model
+from helpers.experiments.problems import make_problem
+from helpers.experiments.run import PER_EPOCH
+from helpers.experiments.training import Dealer, Graph, stream
 
 NUDGES = 2  # trainings that are nudged, each in its own way
 TIMES = 8  # as far as the nudged trainings move, another may; seen on five instruction sets: 2

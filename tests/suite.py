@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import chrome
+import environments
 import processors
 import pytest
 from browser import ROOT
@@ -26,8 +27,10 @@ def names_tests(arguments):
 def main(arguments):
     """Run the tests that the arguments ask for and return the exit code; what is not for us goes to pytest."""
     arguments = list(arguments)
-    ours = {option: option in arguments for option in ("--all", "--processors")}
+    ours = {option: option in arguments for option in ("--all", "--processors", "--environments")}
     arguments = [one for one in arguments if one not in ours]
+    if ours["--environments"]:
+        return environments.main(arguments)
     if ours["--processors"]:
         return processors.main(arguments, nightly=ours["--all"])
     chosen = [*(NIGHTLY if ours["--all"] else []), *arguments]

@@ -275,8 +275,8 @@ def test_two_displays_stay_in_step_and_a_restart_begins_anew(browser, address):
         page.wait_for_function(IN_STEP, arg=1)
         slider.nth(1).focus()
         page.keyboard.press("ArrowRight")
-        page.evaluate("() => void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
-        page.wait_for_function(IN_STEP, arg=2)
+        # It may meet the request itself, which is then lost, but not the next one.
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
         page.keyboard.press("ArrowRight")
         page.wait_for_function(IN_STEP, arg=3)
     page.close()

@@ -1,4 +1,4 @@
-"""helpers/clinic.py, patients.py and casebook.py: fair patients, a budget that holds, and sealed answers."""
+"""helpers/clinic/clinic.py, patients.py and casebook.py: fair patients, a budget that holds, and sealed answers."""
 
 import asyncio
 import json
@@ -6,10 +6,9 @@ import json
 import anywidget
 import pytest
 
-from helpers import casebook, patients
-from helpers.clinic import Clinic
-from helpers.diagnosis import findings
-from helpers.patients import (
+from helpers.clinic import casebook, patients
+from helpers.clinic.clinic import Clinic
+from helpers.clinic.patients import (
     HELD_OUT,
     ILLNESSES,
     REMEDIES,
@@ -21,8 +20,9 @@ from helpers.patients import (
     studied,
     treated,
 )
-from helpers.problems import make_problem
-from helpers.run import nothing_to_learn
+from helpers.experiments.problems import make_problem
+from helpers.experiments.run import nothing_to_learn
+from helpers.experiments.symptoms import findings
 
 pytestmark = pytest.mark.numerical
 

@@ -10,7 +10,7 @@ CELLS = [
     """from helpers import Experiment, Lab
 slow = Experiment(problem="sine", depth=1, width=12, batch_size=None, learning_rate=0.0003, epochs=200)
 Lab(slow, controls=["width"], pictures=["fit", "loss"])""",
-    """from helpers.clinic import Clinic
+    """from helpers.clinic.clinic import Clinic
 Clinic(level=1, seed=2)""",
 ]
 # A search from here takes minutes, whatever the machine.

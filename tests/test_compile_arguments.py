@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from clocks import Ticks
 
-from helpers import card, diagnose
+from helpers import diagnose
+from why_wont_it_learn.diagnosis import report as card
 
 POINTS = 48
 CLASSES = 3

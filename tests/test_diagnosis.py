@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from helpers import Experiment, diagnosis, train
-from helpers.diagnosis import RULES, Finding, findings, line_skill
-from helpers.problems import PROBLEMS, make_problem
-from helpers.run import nothing_to_learn
+from helpers import Experiment, train
+from helpers.experiments import symptoms as diagnosis
+from helpers.experiments.problems import PROBLEMS, make_problem
+from helpers.experiments.run import nothing_to_learn
+from helpers.experiments.symptoms import RULES, Finding, findings, line_skill
 
 pytestmark = pytest.mark.numerical
 

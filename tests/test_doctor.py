@@ -12,12 +12,21 @@ import tensorflow as tf
 from clocks import Ticks, Work
 
 import helpers
-from helpers import Experiment, card, doctor, train
-from helpers.bench import Bench
-from helpers.causes import CAUSES
-from helpers.evidence import MOST_COLUMNS, data_of, stages
-from helpers.remedies import Patient, remedies_for, wider, with_activation, with_hidden_layers, without_regularization
-from helpers.trials import Loop, Order, program_of
+from helpers import Experiment, train
+from why_wont_it_learn.diagnosis import diagnose as doctor
+from why_wont_it_learn.diagnosis import report as card
+from why_wont_it_learn.diagnosis.causes import CAUSES
+from why_wont_it_learn.diagnosis.evidence import MOST_COLUMNS, data_of, stages
+from why_wont_it_learn.diagnosis.fixes import (
+    Variant,
+    fixes_for,
+    wider,
+    with_activation,
+    with_hidden_layers,
+    without_regularization,
+)
+from why_wont_it_learn.diagnosis.trial_runner import TrialRunner
+from why_wont_it_learn.program import BatchOrder, Loop, program_of
 
 Dense, Lambda = keras.layers.Dense, keras.layers.Lambda
 RNG = np.random.default_rng(0)
@@ -45,7 +54,7 @@ def tanh_network(**kwargs):
 def one_by_one(program, x, y, epochs):
     """The losses of the loop, full batch, for a single copy: (steps,)."""
     loop = Loop(program, 1)
-    order, state = Order(len(x), len(x), 0), loop.first_state(program, [0])
+    order, state = BatchOrder(len(x), len(x), 0), loop.first_state(program, [0])
     rates = program.rates(np.arange(epochs)).astype("float32")
     _, losses = loop.train(state, tf.constant(x), tf.constant(y), order.deal(epochs)[:, None], rates)
     return losses[:, 0]
@@ -105,7 +114,7 @@ def test_the_loop_keeps_the_logits_of_softmax_over_one_unit_as_fit_does():
 
 
 def test_an_order_gives_every_point_its_turn():
-    rows = np.ravel(Order(10, 4, 0).deal(5))
+    rows = np.ravel(BatchOrder(10, 4, 0).deal(5))
     assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10))
 
 
@@ -193,7 +202,7 @@ def test_several_labels_at_once_are_no_classes():
 
 def test_a_run_of_the_lab_can_be_diagnosed():
     run = train(Experiment(problem="sine", depth=2, learning_rate=1e-5))
-    assert diagnose(run).causes[0] == "learning_rate_too_low"
+    assert run.diagnose(clock=Ticks()).causes[0] == "learning_rate_too_low"
 
 
 class Own(keras.Model):
@@ -403,7 +412,7 @@ def labels_in_a_row():
         (tanh_network, np.array([["a"], ["b"]]), np.array([0, 1]), "OneHotEncoder"),
         (tanh_network, XY, SINE, "2 columns and the model takes 1"),
         (tanh_network, None, None, "Give the data"),
-        (lambda: "model", X, SINE, "keras.Model or a Run"),
+        (lambda: "model", X, SINE, "diagnose takes a keras.Model, not"),
         (tanh_network, [X, XY], SINE, "one array of numbers"),
         (tanh_network, {"a": X, "b": XY}, SINE, "one array of numbers"),
         (tanh_network, 3.0, SINE, "one array of numbers"),
@@ -450,10 +459,10 @@ def test_the_card_shows_findings_and_what_was_tried_in_words_too():
 
 def test_a_notebook_shows_a_progress_bar_that_goes_in_the_end(monkeypatch):
     shown = []
-    monkeypatch.setattr(card, "get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.get_ipython", lambda: object())
     monkeypatch.setattr(card, "REFRESH", 0.0)
     handle = SimpleNamespace(update=lambda bundle, raw: shown.append(bundle["text/html"]))
-    monkeypatch.setattr(card, "display", lambda *args, **kwargs: handle)
+    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: handle)
     diagnose(tanh_network(), X, SINE, epochs=10, budget=5, clock=Ticks(0.1))
     assert "<progress" in shown[0]
     assert "the network as it is" in shown[0]
@@ -462,18 +471,18 @@ def test_a_notebook_shows_a_progress_bar_that_goes_in_the_end(monkeypatch):
 
 def test_remedies_build_on_each_other():
     model = network(Dense(8, "tanh", kernel_initializer="zeros"), Dense(1))
-    patient = Patient(program_of(model, 10, 32), data_of(model, X, SINE))
-    bench = Bench(len(X), np.inf, clock=Ticks())
-    outcome = bench.run(patient)
-    named = {remedy.name: remedy for remedy in remedies_for(patient, outcome)}
-    both = named["wider"].apply(named["usual start"].apply(patient))
+    variant = Variant(program_of(model, 10, 32), data_of(model, X, SINE))
+    bench = TrialRunner(len(X), np.inf, clock=Ticks())
+    outcome = bench.run(variant)
+    named = {remedy.name: remedy for remedy in fixes_for(variant, outcome)}
+    both = named["wider"].apply(named["usual start"].apply(variant))
     assert not bench.run(both).error
-    faster = named["rate x 10"].apply(patient)
-    words = {remedy.name: remedy.words for remedy in remedies_for(faster, outcome)}
+    faster = named["rate x 10"].apply(variant)
+    words = {remedy.name: remedy.words for remedy in fixes_for(faster, outcome)}
     assert words["rate x 10"] == "Raise the learning rate from 0.1 to 1."
     assert (
         "Train for 160 epochs instead of 40"
-        in {remedy.name: remedy.words for remedy in remedies_for(named["longer"].apply(patient), outcome)}["longer"]
+        in {remedy.name: remedy.words for remedy in fixes_for(named["longer"].apply(variant), outcome)}["longer"]
     )
 
 
@@ -504,6 +513,8 @@ def test_edits_change_what_they_say_and_leave_the_rest():
 
 def test_a_patient_that_cannot_be_trained_says_why():
     model = network(Dense(2, "softmax"), loss="binary_crossentropy", inputs=2)
-    outcome = Bench(len(XY), np.inf, clock=Ticks()).run(Patient(program_of(model, 1, 32), data_of(model, XY, ABOVE)))
+    outcome = TrialRunner(len(XY), np.inf, clock=Ticks()).run(
+        Variant(program_of(model, 1, 32), data_of(model, XY, ABOVE))
+    )
     assert outcome.error
     assert diagnose(model, XY, ABOVE, epochs=20).causes[0] == "loss_mismatch"

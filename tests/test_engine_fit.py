@@ -262,5 +262,5 @@ def test_import(program):
 
 
 def test_everything_that_is_exported_has_a_docstring():
-    assert set(why_wont_it_learn.__all__) == {"fit", "fit_seeds"}
+    assert set(why_wont_it_learn.__all__) == {"diagnose", "fit", "fit_seeds"}
     assert all(getattr(why_wont_it_learn, name).__doc__ for name in why_wont_it_learn.__all__)

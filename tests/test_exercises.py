@@ -1,4 +1,4 @@
-"""helpers/exercises.py: right answers pass, wrong ones learn what is wrong with them."""
+"""helpers/lessons/exercises.py: right answers pass, wrong ones learn what is wrong with them."""
 
 from types import SimpleNamespace
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from checking import refused
 
-from helpers import Experiment, exercises
-from helpers.exercises import CAUSES, COUNTED, PATIENT
-from helpers.models import build_model
+from helpers import Experiment
+from helpers.experiments.models import build_model
+from helpers.lessons import exercises
+from helpers.lessons.exercises import CAUSES, COUNTED, PATIENT
 
 pytestmark = pytest.mark.numerical
 

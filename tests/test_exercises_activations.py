@@ -1,12 +1,12 @@
-"""helpers/exercises_activations.py: right answers pass, wrong ones learn what is wrong with them."""
+"""helpers/lessons/exercises_activations.py: right answers pass, wrong ones learn what is wrong with them."""
 
 import pytest
 from checking import refused
 
 from helpers import Experiment
-from helpers import exercises_activations as activations
-from helpers.exercises_activations import PATIENTS
-from helpers.teaching import NotYet
+from helpers.lessons import exercises_activations as activations
+from helpers.lessons.exercises_activations import PATIENTS
+from helpers.lessons.teaching import NotYet
 
 pytestmark = pytest.mark.numerical
 

@@ -1,18 +1,19 @@
-"""helpers/exercises_clinic.py: right answers pass, wrong ones learn what is wrong with them."""
+"""helpers/lessons/exercises_clinic.py: right answers pass, wrong ones learn what is wrong with them."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from helpers import Experiment, exercises
-from helpers import exercises_clinic as clinic_exercises
-from helpers.clinic import Clinic
-from helpers.diagnosis import Finding
-from helpers.exercises_clinic import TITLE, TWO
-from helpers.experiment import SETTINGS
-from helpers.patients import SIGNS
-from helpers.teaching import NotYet
+from helpers import Experiment
+from helpers.clinic.clinic import Clinic
+from helpers.clinic.patients import SIGNS
+from helpers.experiments.experiment import SETTINGS
+from helpers.experiments.symptoms import Finding
+from helpers.lessons import exercises
+from helpers.lessons import exercises_clinic as clinic_exercises
+from helpers.lessons.exercises_clinic import TITLE, TWO
+from helpers.lessons.teaching import NotYet
 
 ILL = Experiment(problem="abs", stretch=3.0, activation="relu")
 

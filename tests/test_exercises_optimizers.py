@@ -1,4 +1,4 @@
-"""helpers/exercises_optimizers.py: right answers pass, wrong ones learn what is wrong with them."""
+"""helpers/lessons/exercises_optimizers.py: right answers pass, wrong ones learn what is wrong with them."""
 
 from types import SimpleNamespace
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from checking import refused
 
-from helpers import Experiment, exercises
-from helpers import exercises_optimizers as optimizers
-from helpers.exercises_optimizers import PATIENTS, SHORT_LINE
-from helpers.problems import make_problem
+from helpers import Experiment
+from helpers.experiments.problems import make_problem
+from helpers.lessons import exercises
+from helpers.lessons import exercises_optimizers as optimizers
+from helpers.lessons.exercises_optimizers import PATIENTS, SHORT_LINE
 
 pytestmark = pytest.mark.numerical
 

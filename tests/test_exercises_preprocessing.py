@@ -11,9 +11,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from helpers import Experiment
-from helpers import exercises_preprocessing as ex
-from helpers.problems import make_problem
-from helpers.teaching import NotYet
+from helpers.experiments.problems import make_problem
+from helpers.lessons import exercises_preprocessing as ex
+from helpers.lessons.teaching import NotYet
 
 pytestmark = pytest.mark.numerical
 

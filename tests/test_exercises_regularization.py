@@ -1,4 +1,4 @@
-"""helpers/exercises_regularization.py: right answers pass, wrong ones learn what is wrong with them."""
+"""helpers/lessons/exercises_regularization.py: right answers pass, wrong ones learn what is wrong with them."""
 
 from types import SimpleNamespace
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from checking import refused
 
-from helpers import exercises, train, train_seeds
-from helpers import exercises_regularization as regularization
-from helpers.exercises_regularization import OVERFIT, PATIENT, QUICK, SPARSE
+from helpers import train, train_seeds
+from helpers.lessons import exercises
+from helpers.lessons import exercises_regularization as regularization
+from helpers.lessons.exercises_regularization import OVERFIT, PATIENT, QUICK, SPARSE
 
 pytestmark = pytest.mark.numerical
 

@@ -11,10 +11,11 @@ from covering import fitting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import Experiment, catalog
-from helpers.catalog import ACTIVATIONS, FEATURES, INITIALIZERS, OPTIMIZERS, SCALINGS
-from helpers.experiment import LONGEST_TEXT, MOST_WEIGHTS, SETTINGS
-from helpers.sources import PROBLEMS, most_samples
+from helpers import Experiment
+from helpers.experiments import catalog
+from helpers.experiments.catalog import ACTIVATIONS, FEATURES, INITIALIZERS, OPTIMIZERS, SCALINGS
+from helpers.experiments.experiment import LONGEST_TEXT, MOST_WEIGHTS, SETTINGS
+from helpers.experiments.sources import PROBLEMS, most_samples
 
 NAMES = [name for name, setting in SETTINGS.items() if setting.choices is not None]
 NUMBERS = [name for name in SETTINGS if name not in NAMES]

@@ -1,4 +1,4 @@
-"""helpers/figures.py: each figure shows what was measured, says it in words, and refuses what it cannot draw."""
+"""helpers/lessons/figures.py: each figure shows what was measured, says it in words, and refuses what it cannot draw."""
 
 import dataclasses
 import io
@@ -10,10 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from helpers import Experiment, train, train_seeds
-from helpers.figures import (
+from helpers.lessons.figures import (
     LOWEST_SKILL,
     SERIES,
-    Picture,
     errors,
     fits,
     flip,
@@ -25,6 +24,7 @@ from helpers.figures import (
     sweep,
     weights_by_epoch,
 )
+from why_wont_it_learn.pictures import Picture
 
 pytestmark = pytest.mark.numerical
 

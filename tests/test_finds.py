@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import Experiment, success_map, train
-from helpers.finds import pool_finds
+from helpers.lab.discoveries import pool_finds
 
 pytestmark = pytest.mark.numerical
 

@@ -19,7 +19,7 @@ from covering import covering, fitting
 from rounding import assert_equal_but_for_rounding, limits, stops_clearly, trained
 
 from helpers import Experiment
-from helpers.experiment import SETTINGS
+from helpers.experiments.experiment import SETTINGS
 
 pytestmark = pytest.mark.numerical
 

@@ -8,9 +8,12 @@ import threading
 import numpy as np
 import pytest
 
-from helpers import Experiment, Lab, Run, plots, train, training
-from helpers.experiment import SETTINGS
+from helpers import Experiment, Lab, Run, train
+from helpers.experiments import training
+from helpers.experiments.experiment import SETTINGS
+from helpers.lab import plots
 from helpers.rescue import possible
+from why_wont_it_learn import pictures
 
 FLAT = Experiment(problem="sine", depth=0)
 LONG = FLAT.replace(depth=1, epochs=5000, batch_size=8)
@@ -138,7 +141,7 @@ def test_stop_is_answered_within_an_epoch(seeds, monkeypatch):
         lab = shown(FLAT, seeds=3)
         with monkeypatch.context() as patch:
             for name in ("stream", "stream_seeds"):
-                patch.setattr(f"helpers.lab.{name}", watched(getattr(training, name)))
+                patch.setattr(f"helpers.lab.lab.{name}", watched(getattr(training, name)))
             lab.experiment = FLAT.replace(samples=2000, batch_size=1, epochs=1)
             ask(lab, "seeds") if seeds else lab.show(lab.experiment)
             await until(lambda: given)
@@ -232,7 +235,7 @@ def test_a_setting_with_neighbours_that_are_not_allowed_is_trained(changes, cont
         assert getattr(lab.run.experiment, control) == value
         assert not lab.view.state["refused"]
 
-    monkeypatch.setattr("helpers.lab.IDLE", 0)
+    monkeypatch.setattr("helpers.lab.lab.IDLE", 0)
     on_a_loop(move)
 
 
@@ -292,7 +295,7 @@ def test_a_training_that_breaks_is_told_and_the_next_one_works(monkeypatch):
             raise RuntimeError("no memory")
 
         with monkeypatch.context() as patch:
-            patch.setattr("helpers.lab._show_points", broken)
+            patch.setattr("helpers.lab.lab._show_points", broken)
             lab.show(FLAT.replace(epochs=3))
             await until(lambda: lab.view.state["refused"])
         assert "no memory" in lab.view.state["note"]
@@ -403,16 +406,16 @@ def moons():
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_colours_stand_out_from_the_paper(dark):
-    colors = plots.palette(dark)
+    colors = pictures.palette(dark)
     paper = colors["paper"]
     for name in set(colors) - {"paper", "edge", "grid"}:
-        assert plots.contrast(colors[name], paper) >= 3, name
-        assert plots.contrast(plots.ink(colors[name], paper), paper) >= 4.5, name
+        assert pictures.contrast(colors[name], paper) >= 3, name
+        assert pictures.contrast(pictures.ink(colors[name], paper), paper) >= 4.5, name
 
 
 def test_contrast_of_black_on_white_is_21():
-    assert plots.contrast("white", "black") == pytest.approx(21)
-    assert plots.contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)
+    assert pictures.contrast("white", "black") == pytest.approx(21)
+    assert pictures.contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)
 
 
 def test_classes_with_many_inputs_show_the_probability_of_the_right_answer(moons):

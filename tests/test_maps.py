@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from helpers import Experiment, maps, plots, success_map, train, train_seeds, training
-from helpers.teaching import claim
+from helpers import Experiment, success_map, train, train_seeds
+from helpers.experiments import training
+from helpers.lab import maps
+from helpers.lessons.teaching import claim
+from why_wont_it_learn import pictures
 
 pytestmark = pytest.mark.numerical
 
@@ -104,7 +107,7 @@ def test_without_probes_the_training_is_the_same():
 
 
 def test_more_seeds_than_one_population(monkeypatch):
-    monkeypatch.setattr("helpers.training.SEEDS_AT_ONCE", 4)
+    monkeypatch.setattr("helpers.experiments.training.SEEDS_AT_ONCE", 4)
     m = success_map(XOR.replace(epochs=5), ("width", [2]), ("learning_rate", [0.1]), seeds=6)
     same_study(m.study(2, 0.1), XOR.replace(epochs=5, width=2, learning_rate=0.1), 6)
 
@@ -112,7 +115,7 @@ def test_more_seeds_than_one_population(monkeypatch):
 def test_wide_networks_are_trained_a_few_at_a_time(monkeypatch):
     wide = XOR.replace(epochs=5, depth=3, width=10)
     together = train_seeds(wide, 7)
-    monkeypatch.setattr("helpers.training.WEIGHTS_AT_ONCE", 3 * wide.hidden_weights)
+    monkeypatch.setattr("helpers.experiments.training.WEIGHTS_AT_ONCE", 3 * wide.hidden_weights)
     apart = train_seeds(wide, 7)
     np.testing.assert_allclose(apart.loss, together.loss, rtol=1e-4)
     assert next(reversed(training._graphs_of_many))[-2] == 3
@@ -237,7 +240,7 @@ def test_the_page_gets_every_cell_in_words(xor):
     assert state["done"] == 1
     for cell in state["cells"]:
         for show in ("rate", "skill", "loss"):
-            assert plots.contrast(cell["color"][show], cell["ink"][show]) >= 4.5
+            assert pictures.contrast(cell["color"][show], cell["ink"][show]) >= 4.5
 
 
 def test_figure_shows_every_rate_with_labels_and_units(xor):

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.browser
 
 CELLS = [
     """import threading
-from helpers import maps
+from helpers.lab import maps
 maps.TELL_EVERY = 0
 more = threading.Event()
 train = maps.stream_seeds

@@ -66,7 +66,7 @@ print(json.dumps([before, max(sizes), own()]))
 LARGEST = """
 import json
 from helpers import Experiment, train, train_seeds
-from helpers.experiment import SETTINGS
+from helpers.experiments.experiment import SETTINGS
 
 train(Experiment(epochs=1))
 sizes = [own()]

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from helpers import Experiment, train_seeds
-from helpers.plots import LARGER, PANELS, PICTURES, Painter, Scene, contrast, palette, show_points
-from helpers.problems import PROBLEMS, make_problem
-from helpers.training import stream
+from helpers.experiments.problems import PROBLEMS, make_problem
+from helpers.experiments.training import stream
+from helpers.lab.plots import LARGER, PANELS, PICTURES, Painter, Scene, show_points
+from why_wont_it_learn.pictures import contrast, palette
 
 SMALL = Experiment(depth=2, width=6, epochs=12)
 # One problem of each kind that is drawn in its own way: by number of inputs and by task.

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import Experiment, problems
-from helpers.catalog import FEATURES, IMPUTATIONS, SCALINGS, TASKS
-from helpers.problems import REFERENCES, make_problem
-from helpers.run import nothing_to_learn
-from helpers.sources import DATA, PROBLEMS, Points, most_samples, read_table
+from helpers import Experiment
+from helpers.experiments import problems
+from helpers.experiments.catalog import FEATURES, IMPUTATIONS, SCALINGS, TASKS
+from helpers.experiments.problems import REFERENCES, make_problem
+from helpers.experiments.run import nothing_to_learn
+from helpers.experiments.sources import DATA, PROBLEMS, Points, most_samples, read_table
 
 pytestmark = pytest.mark.numerical
 

@@ -1,8 +1,8 @@
-"""helpers/procedure.py: the tree and the list say the same, and every branch has its lesson."""
+"""helpers/lessons/procedure.py: the tree and the list say the same, and every branch has its lesson."""
 
 from browser import ROOT
 
-from helpers.procedure import CAN, CANNOT, FIRST, TEN, WIDTH, decision_tree, steps
+from helpers.lessons.procedure import CAN, CANNOT, FIRST, TEN, WIDTH, decision_tree, steps
 
 ALL = (*FIRST, *CANNOT, *CAN)
 

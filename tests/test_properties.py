@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers import Experiment, train, train_seeds
-from helpers.diagnosis import findings
-from helpers.experiment import SETTINGS
-from helpers.run import PER_EPOCH
-from helpers.sources import PROBLEMS, most_samples
+from helpers.experiments.experiment import SETTINGS
+from helpers.experiments.run import PER_EPOCH
+from helpers.experiments.sources import PROBLEMS, most_samples
+from helpers.experiments.symptoms import findings
 
 pytestmark = pytest.mark.numerical
 

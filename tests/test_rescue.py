@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from helpers import Experiment, Lab, SeedStudy, plots
-from helpers.experiment import SETTINGS
+from helpers import Experiment, Lab, SeedStudy
+from helpers.experiments.experiment import SETTINGS
+from helpers.lab import plots
 from helpers.rescue import ENOUGH, Rescue, changes, search, smallest_rescue
 
 pytestmark = pytest.mark.numerical

@@ -1,6 +1,5 @@
 """The pages that need no kernel: what they show is what the engine gives, they ask nobody for anything, and trust no text."""
 
-import ast
 import dataclasses
 import json
 import os
@@ -22,6 +21,7 @@ from browser import HANG, chromium, pale
 from bs4 import BeautifulSoup
 from checking import heed_interrupts
 from scipy.stats import binomtest
+from test_architecture import imported, modules
 
 from helpers import Experiment, train, train_seeds
 from website import build, chunks, grid, labs, pack, pages
@@ -352,19 +352,14 @@ def test_other_data_train_anew(tmp_path, monkeypatch):
 
 def test_all_code_below_the_grid_trains_anew_when_it_changes():
     """Every module of the helpers that grid.py imports, and that those import, is part of the digest."""
-    left, below = [Path(grid.__file__)], set()
+    names, left, below = modules("helpers"), [Path(grid.__file__)], set()
     while left:
-        for node in ast.walk(ast.parse(left.pop().read_text("utf-8"))):
-            if not isinstance(node, ast.ImportFrom) or not (node.level or node.module.startswith("helpers")):
-                continue
-            module = (node.module or "").removeprefix("helpers").strip(".")
-            for name in [module] if module else [alias.name for alias in node.names]:
-                if name not in below and (chunks.HELPERS / f"{name}.py").exists():
-                    below.add(name)
-                    left.append(chunks.HELPERS / f"{name}.py")
-    assert len(below) > 5
-    # Writes programs, of which the numbers of a grid know nothing.
-    assert below - {"keras_program"} <= set(chunks.ENGINE)
+        found = imported(left.pop()) & set(names) - below
+        below |= found
+        left += [names[name] for name in found]
+    code = {names[name] for name in below if names[name].name != "__init__.py"}
+    assert len(code) > 5
+    assert code <= {path for pattern in chunks.ENGINE for path in chunks.HELPERS.glob(pattern)}
 
 
 @pytest.mark.parametrize(

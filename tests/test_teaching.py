@@ -1,4 +1,4 @@
-"""helpers/teaching.py: what it shows, what it keeps, and what it refuses."""
+"""helpers/lessons/teaching.py: what it shows, what it keeps, and what it refuses."""
 
 import re
 from types import SimpleNamespace
@@ -7,8 +7,8 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 
-from helpers import teaching
-from helpers.teaching import (
+from helpers.lessons import teaching
+from helpers.lessons.teaching import (
     ClaimFailed,
     ExerciseFailed,
     NotYet,

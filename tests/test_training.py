@@ -22,13 +22,14 @@ from browser import ROOT
 from rounding import assert_equal_but_for_rounding, fit, limits, moves, stops_clearly, trained
 from scipy.stats import binomtest
 
-from helpers import Experiment, train, train_seeds, training
-from helpers.catalog import ACTIVATIONS
-from helpers.models import build_model, learning_rates
-from helpers.probes import watch_units
-from helpers.problems import make_problem
-from helpers.run import PER_EPOCH
-from helpers.training import GRAPHS_KEPT, Dealer, Graph, graph_for, stream, stream_seeds
+from helpers import Experiment, train, train_seeds
+from helpers.experiments import training
+from helpers.experiments.catalog import ACTIVATIONS
+from helpers.experiments.layer_metrics import watch_units
+from helpers.experiments.models import build_model, learning_rates
+from helpers.experiments.problems import make_problem
+from helpers.experiments.run import PER_EPOCH
+from helpers.experiments.training import GRAPHS_KEPT, Dealer, Graph, graph_for, stream, stream_seeds
 
 pytestmark = pytest.mark.numerical
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from helpers import lab as lab_module
+from helpers.lab import lab as lab_module
 
 from . import chunks, grid, labs, pack, pages
 
@@ -150,7 +150,7 @@ def write(folder, stills, kept, seeds):
     (folder / ".nojekyll").write_text("")  # GitHub Pages then serves the files as they are
     helpers = lab_module.HERE
     for name, parts in {
-        "page.js": (helpers / "page.js", HERE / "page.js"),
+        "page.js": (helpers / "widget.js", HERE / "page.js"),
         "page.css": (helpers / "lab.css", HERE / "page.css"),
     }.items():
         (folder / name).write_text("".join(part.read_text("utf-8") for part in parts), "utf-8")

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import plots
-from helpers.sources import DATA
+import helpers
+from helpers.experiments.sources import DATA
 
 from . import grid
 
-HELPERS = Path(plots.__file__).parent
+HELPERS = Path(helpers.__file__).parent
 # What the numbers depend on: the code that makes data, trains and judges, the data themselves, and the packages below it.
 ENGINE = (
-    "catalog", "diagnosis", "experiment", "models", "plots", "probes", "problems", "run", "sources", "training",
+    "experiments/*.py", "lab/plots.py",
 )  # fmt: skip
 GRAPH = 40_000  # so many steps of one network take about as long as making a graph
 PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
@@ -34,7 +34,11 @@ PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "scikit-
 def engine_digest():
     """The hash of the code, the data and the packages that the numbers depend on."""
     digest = hashlib.sha256()
-    for path in (*(HELPERS / f"{name}.py" for name in ENGINE), Path(grid.__file__), *sorted(DATA.glob("*.csv"))):
+    for path in (
+        *(path for pattern in ENGINE for path in sorted(HELPERS.glob(pattern))),
+        Path(grid.__file__),
+        *sorted(DATA.glob("*.csv")),
+    ):
         digest.update(path.read_bytes())
     for package in PACKAGES:
         try:

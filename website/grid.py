@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers import plots
-from helpers.diagnosis import findings
-from helpers.experiment import Experiment
-from helpers.models import build_model, steps_per_epoch
-from helpers.problems import make_problem
-from helpers.run import LEARNED, Run, skill
-from helpers.training import Graph, graph_for, split_weights
-from helpers.training import chunks as chunks_of_training
+from helpers.experiments.experiment import Experiment
+from helpers.experiments.models import build_model, steps_per_epoch
+from helpers.experiments.problems import make_problem
+from helpers.experiments.run import LEARNED, Run, skill
+from helpers.experiments.symptoms import findings
+from helpers.experiments.training import Graph, graph_for, split_weights
+from helpers.experiments.training import chunks as chunks_of_training
+from helpers.lab import plots
 
 SEEDS = 10
 CURVE_POINTS = 48  # of a loss by epoch

@@ -9,8 +9,9 @@ from itertools import product
 from pathlib import Path
 
 import helpers
-from helpers.catalog import OPTIMIZERS
-from helpers.experiment import Experiment
+from helpers.experiments.catalog import OPTIMIZERS
+from helpers.experiments.experiment import SETTINGS, Experiment
+from helpers.lab.plots import PICTURES
 
 LESSONS = Path(__file__).resolve().parent.parent / "lessons"
 
@@ -120,7 +121,7 @@ def main_lab(lesson, few=None):
     """
     noted = []
 
-    def note(experiment, controls=None, pictures=helpers.lab.plots.PICTURES, **_):
+    def note(experiment, controls=None, pictures=PICTURES, **_):
         noted.append((experiment, controls, tuple(pictures)))
 
     real, helpers.Lab = helpers.Lab, note
@@ -137,7 +138,7 @@ def main_lab(lesson, few=None):
     experiment, controls, pictures = noted[0]
     if not controls:
         raise ValueError(f"The first Lab of {lesson} names no controls: a page cannot train all of them. Name some.")
-    stops = {name: _stops(lesson, experiment, name, few) for name in helpers.experiment.SETTINGS if name in controls}
+    stops = {name: _stops(lesson, experiment, name, few) for name in SETTINGS if name in controls}
     return StillLab(lesson, number, experiment, pictures, stops)
 
 

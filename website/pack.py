@@ -11,10 +11,10 @@ import json
 import numpy as np
 from scipy.stats import binomtest
 
-from helpers import plots
-from helpers.experiment import SETTINGS, Experiment
-from helpers.problems import make_problem
-from helpers.sources import PROBLEMS
+from helpers.experiments.experiment import SETTINGS, Experiment
+from helpers.experiments.problems import make_problem
+from helpers.experiments.sources import PROBLEMS
+from helpers.lab import plots
 
 from .grid import CURVE_POINTS, FIT_POINTS, NUMBERS, points_shown
 

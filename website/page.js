@@ -1,5 +1,5 @@
 // A lab without a kernel: its controls step over settings that were trained beforehand, and its pictures are drawn from what was
-// kept of them. It stands after helpers/page.js. A text that somebody hands in is data: it is checked, and shown as text only.
+// kept of them. It stands after helpers/lab/widget.js. A text that somebody hands in is data: it is checked, and shown as text only.
 
 "use strict";
 
@@ -93,7 +93,7 @@ class Grid {
 
 // --- words -------------------------------------------------------------------------------------------------------------
 
-// Three digits at most, as a person would say it; as `number` in helpers/plots.py.
+// Three digits at most, as a person would say it; as `number` in helpers/lab/plots.py.
 function written(value) {
   if (Number.isNaN(value)) return "not a number";
   if (!Number.isFinite(value)) return "infinite";

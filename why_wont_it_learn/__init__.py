@@ -11,4 +11,13 @@ if find_spec("tensorflow") is None:
 
 from .engine import fit, fit_seeds
 
-__all__ = ["fit", "fit_seeds"]
+__all__ = ["diagnose", "fit", "fit_seeds"]
+
+
+def __getattr__(name):
+    """`diagnose` is imported when it is asked for: its scikit-learn models take 30 MB that training does not need."""
+    if name == "diagnose":
+        from .diagnosis.diagnose import diagnose
+
+        return diagnose
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -95,3 +95,112 @@ def forget_kernels():
     from tensorflow.python.eager import context
 
     context.context().clear_kernel_cache()
+
+
+# --- what `diagnose` reads of a compiled model -------------------------------------------------------------------------
+
+
+def is_functional(model):
+    """Whether a model is a graph of layers, which its configuration tells in full.
+
+    Why: `keras.Model(inputs, outputs)` is of a class that Keras does not export.
+    Without it: no functional model is taken apart. Guarded by: tests/test_doctor.py.
+    """
+    from keras.src.models.functional import Functional
+
+    return isinstance(model, Functional)
+
+
+def learning_rate_of(optimizer):
+    """What an optimizer was given as its learning rate: a variable, a schedule or a function.
+
+    Why: `optimizer.learning_rate` is a number of this moment.
+    Without it: a schedule is taken for a constant rate. Guarded by: tests/test_compile_arguments.py.
+    """
+    return optimizer._learning_rate
+
+
+def with_constant_rate(optimizer, rate):
+    """An optimizer's twin that reads its configuration at a constant rate, for `get_config`; it cannot train.
+
+    Why: a schedule or a function of the user's own may not know its configuration.
+    Without it: `diagnose` refuses such optimizers. Guarded by: tests/test_compile_arguments.py.
+    """
+    twin = object.__new__(type(optimizer))
+    twin.__dict__.update(vars(optimizer), _learning_rate=keras.Variable(rate, trainable=False))
+    return twin
+
+
+def loss_weights_of(model):
+    """The factors of the losses as `compile` was given them, flat: numbers or None.
+
+    Without it: the loss that `diagnose` trains with is off by that factor. Guarded by: tests/test_compile_arguments.py.
+    """
+    return keras.tree.flatten(getattr(model._compile_loss, "_user_loss_weights", None))
+
+
+def loss_of_function(function):
+    """A function of (y_true, y_pred) as the loss that `compile` makes of it.
+
+    Without it: a user's own loss has no mean over the batch. Guarded by: tests/test_compile_arguments.py.
+    """
+    from keras.src.losses.losses import LossFunctionWrapper
+
+    return LossFunctionWrapper(function, name="loss")
+
+
+def takes_logits(loss):
+    """Whether a loss was made with from_logits, or None where it has no such argument.
+
+    Without it: logits are read as probabilities, and the cause is a wrong one. Guarded by: tests/test_doctor.py.
+    """
+    return getattr(loss, "_fn_kwargs", {}).get("from_logits", getattr(loss, "from_logits", None))
+
+
+def binary_or_sparse(y, predictions):
+    """(whether "crossentropy" means the binary one for these targets and predictions, whether the sparse one).
+
+    Without it: "crossentropy" is another loss than in `fit`. Guarded by: tests/test_compile_arguments.py.
+    """
+    from keras.src.trainers.compile_utils import is_binary_or_sparse_categorical
+
+    return is_binary_or_sparse_categorical(y, predictions)
+
+
+# --- what a loop on variables needs --------------------------------------------------------------------------------------
+
+
+def without_replicas(optimizer):
+    """The optimizer, told that there are no replicas whose gradients it would have to add up.
+
+    Why: where Keras asks TensorFlow to add them up anyway, a gradient function is registered that keeps the graph alive.
+    Without it: each dropped graph leaves 11 MB behind. Guarded by: tests/test_training.py.
+    """
+    optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
+    return optimizer
+
+
+def clipped(optimizer, gradients):
+    """Gradients, cut as the optimizer's clipnorm, global_clipnorm or clipvalue says.
+
+    Without it: clipping would see one vector instead of kernels. Guarded by: tests/test_doctor.py.
+    """
+    return optimizer._clip_gradients(gradients)
+
+
+def global_seed_generator():
+    """The generator of the seeds of layers that were given none, or None if there was no such layer yet.
+
+    Why: `keras.utils.set_random_seed` is public, but there is no way to read the state and put it back.
+    Without it: making a layer in `diagnose` changes the user's next random numbers. Guarded by: tests/test_doctor.py.
+    """
+    from keras.src.backend.common import global_state
+
+    return global_state.get_global_attribute("global_seed_generator")
+
+
+def set_global_seed_generator(generator):
+    """The opposite of `global_seed_generator`."""
+    from keras.src.backend.common import global_state
+
+    global_state.set_global_attribute("global_seed_generator", generator)

@@ -87,7 +87,7 @@ def predictor_for(model, models, x):
 
 def _cached(model, kind, data, make):
     types = repr(tf.nest.map_structure(lambda a: (a.dtype.name, *a.shape[1:]), data))
-    with _lock, _quick_start():
+    with _lock, quick_start():
         certain = fingerprint(model)
         key = (certain or _identity(model), types, kind)
         graph = _graphs.get(key)
@@ -194,7 +194,7 @@ _quick_starts_lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def _quick_start():
+def quick_start():
     """Without TensorFlow's graph optimizer, which costs a new graph a third of its first answer and saves little later.
 
     The option belongs to the whole process. Where starts overlap on several threads, the last one puts it back.
@@ -386,7 +386,7 @@ def _imported(body, inputs, outputs):
 
 
 def save(name, graph):
-    """Write a graph that captures nothing; whoever reads at the same time sees the old file or the new one."""
+    """Write a graph that captures nothing; a process that reads at the same time sees the old file or the new one."""
     folder, _ = folders()
     function = graph.function
     if folder is None or function.captured_inputs:

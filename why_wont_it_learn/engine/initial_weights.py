@@ -13,7 +13,7 @@ def fresh_values(model, seeds):
 
     The i-th of the trainable weights is drawn by its layer's initializer with the seed `derived(seed, i)`. Where the layer does not
     name one (as Keras's layers do: `kernel_initializer` for `kernel`) it is that of a clone of the layer, made after
-    `random.seed(derived(seed, i))`: that is where Keras's initializers take their seeds from. Batch statistics start anew,
+    `random.seed(derived(seed, i))`: that is where Keras's initializers take their seeds from. Batch statistics start again,
     dropout has a seed of its own, everything else that is not trained (frozen weights, what `adapt` found) stays.
     """
     layer_of = {}

@@ -4,8 +4,11 @@ import contextlib
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.stats import binomtest
 
-LEARNED = 0.95  # a skill from here on counts as learned
+from ..keras_private import takes_logits
+
+LEARNED = 0.95  # a skill from here on counts as learned; the one definition
 
 
 @dataclass
@@ -79,11 +82,8 @@ class SeedStudy:
 
 def wilson(successes, n):
     """The 95% Wilson interval of a rate: (low, high)."""
-    z = 1.959964
-    rate, spread = successes / n, z * z / n
-    middle = (rate + spread / 2) / (1 + spread)
-    half = z * np.sqrt(rate * (1 - rate) / n + spread / (4 * n)) / (1 + spread)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    low, high = binomtest(successes, n).proportion_ci(0.95, method="wilson")
+    return float(low), float(high)
 
 
 def skill_of(model, y, predictions):
@@ -121,7 +121,7 @@ def _skill(targets, predictions, loss):
             targets = targets.argmax(-1) if one_hot else targets.reshape(predictions.shape[:-1])
             wrong = (predictions.argmax(-1) != targets) | np.isnan(predictions).any(-1)
         else:
-            logits = getattr(loss, "from_logits", False) or getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
+            logits = takes_logits(loss)
             targets = targets.reshape(predictions.shape) > 0.5
             wrong = ((predictions > (0 if logits else 0.5)) != targets) | np.isnan(predictions)
         error, baseline = np.mean(wrong), 1 - max(np.mean(targets == k) for k in np.unique(targets))

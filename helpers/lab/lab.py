@@ -1,0 +1,428 @@
+"""`Lab`: the controls beside the pictures. Moving a control trains the new setting at once and drops the old one.
+
+The page (lab.js) shows what the kernel says and sends what the person did. Each request carries a generation number, one
+higher than the last; the kernel answers the newest only, and the page shows no frame of an older one.
+"""
+
+import asyncio
+import dataclasses
+import os
+import weakref
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+from .. import rescue
+from ..experiments.catalog import OPTIMIZERS
+from ..experiments.experiment import SETTINGS, Experiment, unknown
+from ..experiments.problems import make_problem
+from ..experiments.symptoms import findings
+from ..experiments.training import has_graph, has_room, stream, stream_seeds
+from . import plots
+from .widget import Page
+
+HERE = Path(__file__).parent
+SEEDS = 100
+IDLE = 1.0  # seconds without a request after which the lab prepares for the next one; each graph then blocks for 0.4
+
+_training = weakref.WeakSet()  # the labs that train right now: while there is one, no other prepares anything
+
+
+class LabView(anywidget.AnyWidget):
+    """What the page knows. `state` and `picture` of one frame always travel in one message."""
+
+    _esm = (HERE / "widget.js").read_text("utf-8") + (HERE / "lab.js").read_text("utf-8")
+    _css = HERE / "lab.css"
+
+    controls = traitlets.Dict().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+    picture = traitlets.Bytes().tag(sync=True)
+    projector = traitlets.Bool().tag(sync=True)
+
+
+class Lab(Page):
+    """A laboratory for one experiment: controls, pictures of the training, and the same in words.
+
+    It displays itself as the last expression of a cell, as often as you like: all displays show the same. Moving a control
+    starts a new training at once and drops the old one. With no browser attached it runs its first setting to the end
+    and shows the finished picture and the text.
+
+    The buttons: *Stop* keeps what there is. *100 seeds* trains the setting from many seeds. *Rescue* looks for the smallest
+    change that makes the setting learn, and shows it beside the failing run, if you have pinned nothing else. *Pin* keeps
+    the last finished run, or the seeds, in the pictures beside the next ones. *Code* shows the Keras program of the setting.
+    *Share* shows it as a short text, and loads one. *Reset* goes back to the first setting.
+
+    Args:
+        experiment: the first setting; what has no control stays as it is here, until another one is loaded or shown.
+        controls: names of the fields that get a control, in any order; all of them if None.
+        pictures: which pictures, of "fit", "loss", "gradients", "units".
+        seeds: how many seeds the button "100 seeds" trains.
+        projector: whether letters and lines are large and strong at first; the button *Large type* changes it.
+
+    Attributes:
+        experiment: the present setting.
+        run: the finished `Run` of it; None while it trains, and after Stop.
+        study: the finished `SeedStudy` of it, or None.
+        pinned: the `Run` or `SeedStudy` that is kept for comparison, or None.
+        text: the summary that stands below the pictures.
+
+    >>> lab = Lab(Experiment(problem="sine", depth=0), controls=["depth", "width"])
+    >>> lab.show(lab.experiment.replace(depth=2))
+    >>> lab.run.skill, lab.text
+    """
+
+    def __init__(self, experiment, controls=None, pictures=plots.PICTURES, seeds=SEEDS, projector=False):
+        super().__init__()
+        _check(experiment, "Lab")
+        unknown(controls or ())
+        self.names = [name for name in SETTINGS if controls is None or name in controls]
+        self.first = self.experiment = experiment
+        self.seeds = seeds
+        self.run = self.study = self.pinned = None
+        self.text = ""
+        self.pictures = tuple(pictures)
+        self.projector = projector
+        self.painter = plots.Painter(self.pictures, large=projector)
+        self.generation = 0
+        self.running = False
+        self.note = ""
+        self.refused = False  # whether the note tells of something that was not done
+        self._frames = 0
+        self._epochs = 0  # that the present training has shown
+        self._moved = next((name for name in ("depth", "width", "activation") if name in self.names), None)
+        self._scene = None
+        self._finished = None  # the last Run or SeedStudy that came to its end
+        self._task = None
+        self._work = None  # the last that was begun: `_train`, `_train_seeds` or `_rescue`
+        self._rescued_from = None  # the failing `Run` that the last rescue pinned
+        self._found = None  # the `Rescue` so far, while it is looked for
+        self._find_loop()
+
+    def show(self, experiment):
+        """Put an experiment into the lab and train it, as if somebody had moved the controls there.
+
+        Good from any thread, and whether the lab is on a page or not. In a notebook it returns at once and `run` follows;
+        in a plain Python program it returns when the training is done.
+        """
+        _check(experiment, "Lab.show")
+        self._on_loop(self._show_experiment, experiment)
+
+    # --- where the work is done --------------------------------------------------------------------------------------
+
+    def _start(self, work):
+        """Drop what is under way and do this instead."""
+        self.running, self._epochs, self._found, self._work = True, 0, None, work
+        if self._loop is None:
+            asyncio.run(self._guarded(work))
+            return
+        if self._task is not None:
+            self._task.cancel()
+        self._task = self._loop.create_task(self._guarded(work))
+
+    async def _guarded(self, work):
+        """Whatever goes wrong in a training, the page is told that it has ended, and the next request is answered."""
+        try:
+            await asyncio.sleep(0)  # of requests that arrive together only the last one begins
+            _training.add(self)
+            await work()
+            _training.discard(self)
+            if self._loop is not None:
+                await self._prepare_neighbours()
+        except KeyboardInterrupt:
+            self._stop()
+        except Exception as error:
+            self.running = False
+            self._say(f"The training broke off: {type(error).__name__}: {error}", refused=True)
+            raise
+        finally:
+            _training.discard(self)
+
+    # --- on the page -------------------------------------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **kwargs):
+        if self._loop is None:
+            self._find_loop()
+        if self._scene is None or (self.running and self._work == self._train):
+            self._train_now()  # a saved notebook shows the finished picture
+        if self.view is None:
+            self.view = LabView(projector=self.projector)
+            self.view.on_msg(self._receive)
+            self._say_controls()
+            self._show(self._scene)
+            if self._loop is not None:
+                self._task = self._loop.create_task(self._prepare_neighbours())
+        bundle = self.view._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        painter = plots.Painter(self.pictures) if self.painter.look[2] else self.painter  # on paper it is light
+        kind, picture = painter.frame(self._scene)
+        return {**data, f"image/{kind}": picture, "text/plain": self.text}, metadata
+
+    def _request(self, message):
+        action = message.get("action")
+        self.generation = max(self.generation, message.get("generation", 0))
+        if action in ("set", "reset", "load"):
+            self._change(action, message)
+        elif action == "seeds":
+            self._announce("")
+            self._start(self._train_seeds)
+        elif action == "rescue":
+            self._announce("")
+            self._start(self._rescue)
+        elif action == "stop":
+            self._stop()
+        elif action == "pin":
+            self.pinned = None if self.pinned else self._finished
+            self._show(dataclasses.replace(self._scene, pinned=self.pinned))
+        elif action == "size":
+            look = _look(message)
+            if look != self.painter.look:
+                self.painter = plots.Painter(self.pictures, *look)
+            self._show(self._scene)
+
+    def _change(self, action, message):
+        """A new setting, from the controls, from a shared text, or the first one again."""
+        try:
+            if action == "set":
+                values = {name: self._stop_at(name, index) for name, index in message["indices"].items()}
+                self._moved = next(iter(values))
+                experiment = self.experiment.replace(**values)
+            elif action == "load":
+                experiment = Experiment.from_json(message["text"].strip())
+            else:
+                experiment = self.first
+        except ValueError as error:
+            self._say_controls()  # back to where they were
+            self._say(str(error), refused=True)
+            return
+        self._show_experiment(experiment)
+
+    def _show_experiment(self, experiment):
+        self._put(experiment)
+        self._start(self._train)
+
+    def _put(self, experiment):
+        """Set the controls to an experiment."""
+        before, self.experiment = self.experiment, experiment
+        # What changed and cannot be seen from the controls is said in words.
+        hidden = [name for name in SETTINGS if name not in self.names]
+        changed = [name for name in hidden if getattr(before, name) != getattr(experiment, name)]
+        words = ", ".join(f"{SETTINGS[name].label} {_shown(getattr(experiment, name))}" for name in changed)
+        self._announce(f"Changed without a control here: {words}." if words else "")
+        self.run = self.study = None
+        self._say_controls()
+
+    def _stop(self):
+        if self.running:
+            if self._task is not None:
+                self._task.cancel()
+            self.running = False
+            if self._found:
+                self._say(f"Stopped looking for a rescue after {len(self._found.trials)} changes.")
+            elif self._epochs:
+                self._say(f"Stopped after epoch {self._epochs} of {self.experiment.epochs}.")
+            else:
+                self._say("Stopped before the first epoch. The pictures show the training before.")
+
+    # --- training ----------------------------------------------------------------------------------------------------
+
+    def _train_now(self):
+        """Train the present setting to its end, before anything else."""
+        if self._task is not None:
+            self._task.cancel()
+        for run in stream(self.experiment, seconds=None, x_show=_show_points(self.experiment)):
+            self._take(run)
+
+    async def _train(self):
+        for run in stream(self.experiment, x_show=_show_points(self.experiment), within_epochs=True):
+            if run.finished or len(run.loss) > self._epochs:
+                self._take(run)
+            await asyncio.sleep(0.001)  # lets a newer request in
+
+    def _take(self, run):
+        self.running, self._epochs = not run.finished, len(run.loss)
+        if run.finished:
+            self.run = self._finished = run
+        self._show(plots.Scene(run=run, pinned=self.pinned))
+
+    async def _train_seeds(self):
+        self.study = None
+        for study in stream_seeds(self.experiment, self.seeds, within_epochs=True):
+            epochs = study.loss.shape[1]
+            if study.done == 1 or epochs not in (0, self._epochs):
+                self.running, self._epochs = study.done < 1, epochs
+                if not self.running:
+                    self.study = self._finished = study
+                self._show(plots.Scene(study=study, pinned=self.pinned))
+            await asyncio.sleep(0.001)
+
+    async def _rescue(self):
+        for found in rescue.search(self.experiment):
+            self._found = found
+            self._tell(running=True, done=found.done, progress="looking for a rescue", note=found.text)
+            await asyncio.sleep(0.001)
+        self._found = None
+        if found.rescued:
+            note = f"{found.result} Your own pin was kept."
+            if self.pinned is None or self.pinned is self._rescued_from:
+                failing = found.before.experiment  # it is shown only when the rescued run stands beside it
+                for run in stream(failing, x_show=_show_points(failing), within_epochs=True):
+                    pinned = run
+                    await asyncio.sleep(0.001)
+                self.pinned = self._rescued_from = pinned
+                note = found.text
+            self._put(found.after.experiment)
+            self._announce(note)
+            await self._train()
+        else:
+            self.running = False
+            self._say(found.text)
+
+    async def _prepare_neighbours(self):
+        """While nobody moves anything: make the graphs of the next stops of the control that was moved last."""
+        if os.environ.get("LAB_PREPARES") == "0":
+            return  # a class shares the cores: what one prepares, and may not need, another waits for
+        neighbours = self._neighbours()
+        if not has_room(self.experiment, 1 + len(neighbours)):
+            return  # they would push each other out
+        for neighbour in neighbours:
+            await asyncio.sleep(IDLE)
+            if not has_graph(neighbour) and not _training:
+                next(stream(neighbour, within_epochs=True))
+
+    def _neighbours(self):
+        if self._moved is None:
+            return []
+        ladder = self._ladder(self._moved)
+        here = ladder.index(getattr(self.experiment, self._moved))
+        stops = [ladder[i] for i in (here + 1, here - 1) if 0 <= i < len(ladder)]
+        neighbours = [rescue.possible(self.experiment, **{self._moved: stop}) for stop in stops]
+        return [neighbour for neighbour in neighbours if neighbour]
+
+    # --- what is shown -----------------------------------------------------------------------------------------------
+
+    def _announce(self, note, refused=False):
+        self.note, self.refused = note, refused
+
+    def _say(self, note, refused=False):
+        """One sentence beside the present picture."""
+        self._announce(note, refused)
+        if self._scene is not None:
+            self._show(self._scene)
+
+    def _show(self, scene):
+        self._scene = scene
+        self.text = self._summary(scene)
+        if self.view is None:
+            return
+        shown = scene.shown
+        epochs, all_epochs = shown.loss.shape[-1], shown.experiment.epochs
+        if scene.study:
+            done, learned, who = shown.done, shown.success_rate >= 0.5, f"{len(shown.seeds)} seeds, "
+        else:
+            done, learned, who = 1.0 if shown.finished else epochs / all_epochs, shown.learned, ""
+        kind, picture = self.painter.frame(scene, final=not self.running)
+        self._frames += 1
+        with self.view.hold_sync():
+            self.view.picture = picture
+            self.view.state = {
+                "frame": self._frames,
+                "generation": self.generation,
+                "kind": kind,
+                "dark": self.painter.look[2],
+                "running": self.running,
+                "done": done,
+                "progress": f"{who}epoch {epochs} of {all_epochs}",
+                "text": self.text,
+                "learned": bool(learned),
+                "note": self.note,
+                "refused": self.refused,
+                "pinned": self.pinned is not None,
+                "seeds": self.seeds,
+                "code": "" if self.running else self.experiment.to_keras(),
+                "share": self.experiment.to_json(),
+            }
+
+    def _tell(self, **changed):
+        """Something new in words, beside the present picture."""
+        if self.view is not None:
+            self._frames += 1
+            state = {"frame": self._frames, "generation": self.generation, **changed}
+            self.view.state = {**self.view.state, **state}
+
+    def _summary(self, scene):
+        """The picture in words."""
+        if scene.study:
+            return f"Training {len(scene.study.seeds)} seeds." if self.running else scene.study.verdict
+        run = scene.run
+        problem = run.problem
+        words = [f"Training: skill {run.skill:.2f} so far." if self.running else run.verdict]
+        if run.diverged_at is None:
+            words.append(
+                f"Validation loss {plots.number(run.val_loss[-1])}, where a constant has "
+                f"{plots.number(problem.loss_of_constant)} and the {problem.floor_name} {plots.number(problem.loss_of_truth)}."
+            )
+        if not self.running:
+            words += [f"Likely cause: {cause}" for cause in findings(run)[:1]]
+        return " ".join(words)
+
+    def _ladder(self, name):
+        """The values that the control of a field offers for the present experiment."""
+        return self.experiment.stops(name)
+
+    def _stop_at(self, name, index):
+        """The value at a stop of a control. A page may have asked before it knew that the stops changed."""
+        ladder = self._ladder(name)
+        if not 0 <= index < len(ladder):
+            raise ValueError(
+                f"{name} has no stop {index} any more; its last one is {_shown(ladder[-1])}. Move it again."
+            )
+        return ladder[index]
+
+    def _say_controls(self):
+        if self.view is not None:
+            rows = [self._control(name) for name in self.names]
+            self.view.controls = {"generation": self.generation, "rows": rows}
+
+    def _control(self, name):
+        setting, value, ladder = SETTINGS[name], getattr(self.experiment, name), self._ladder(name)
+        needs_layers = name in ("width", "activation", "dropout")
+        other_optimizer = (
+            name in ("momentum", "weight_decay") and name not in OPTIMIZERS[self.experiment.optimizer].uses
+        )
+        return {
+            "name": name,
+            "group": setting.group,
+            "label": setting.label,
+            "help": setting.choices[value] if setting.choices else setting.help,
+            "unit": setting.unit,
+            "choice": setting.choices is not None,
+            "options": [_shown(option) for option in ladder],
+            "index": ladder.index(value),
+            "unused": (needs_layers and not self.experiment.depth) or other_optimizer,
+        }
+
+
+def _check(experiment, who):
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"{who} needs an Experiment, not {type(experiment).__name__}: {who}(Experiment(depth=3)).")
+
+
+def _shown(value):
+    if value is None:
+        return "all"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _show_points(experiment):
+    """Inputs, as the network sees them, whose predictions the pictures need; None if those for validation do."""
+    problem = make_problem(experiment)
+    points = plots.show_points(problem)
+    return None if points is None else problem.scaled(points)
+
+
+def _look(message):
+    """Width, scale, darkness and large type of the picture that a page asked for, within reason."""
+    width, scale = int(message.get("width", 860)), float(message.get("scale", 1.0))
+    dark, large = (bool(message.get(name, False)) for name in ("dark", "large"))
+    return min(1400, max(300, width)), min(2.0, max(1.0, scale)), dark, large

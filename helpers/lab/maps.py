@@ -1,0 +1,829 @@
+"""Maps of success: one field of an Experiment by rows, another by columns, and in each cell many seeds.
+
+- `success_map(experiment, rows, columns)` trains every cell and shows how many of its seeds learned.
+- `success_map(..., lab=lab, finds=True)` is an empty map that the learner fills with settings that learned in the lab.
+
+On a page a map shows itself at once and trains in a thread of its own, so that the kernel answers other cells and the
+buttons meanwhile. Whoever reads a number (`m.rate`, `m.figure()`, …) waits until the map is complete.
+"""
+
+import atexit
+import dataclasses
+import json
+import math
+import os
+import reprlib
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+from IPython import get_ipython
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_hex
+
+from why_wont_it_learn import pictures
+from why_wont_it_learn.pictures import Picture
+
+from ..experiments.experiment import SETTINGS, Experiment, unknown
+from ..experiments.training import Graph, seed_list, stream_seeds
+from . import plots
+from .widget import Page
+
+HERE = Path(__file__).parent
+MOST_CELLS = 400
+MOST_FINDS = 1000
+LONGEST_TEXT = 1_000_000  # characters of shared finds that are read
+TELL_EVERY = 0.15  # seconds between two messages to the page
+CHUNK = 0.1  # seconds of training between two looks at the page's requests
+DIVERGED = "diverged"  # stands in a cell in place of a number that is not finite
+
+# One hue from light to dark: it reads the same in grey and for every kind of colour vision.
+COLORS = LinearSegmentedColormap.from_list("success", ["#EFF4F9", "#A9CCE6", "#56A5D8", "#0072B2", "#08345E"])
+SHOWS = {
+    "rate": "success rate",
+    "skill": "median skill",
+    "loss": "median validation loss",
+}
+
+
+def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", finds=False):
+    """A map of two fields: how many of the seeds learn in each combination.
+
+    It is displayed as the last expression of a cell. In JupyterLab and Voilà it appears at once and fills up while it
+    trains; Stop, Continue and Restart are on the page. Where no page is attached it is complete before it is displayed.
+
+    Args:
+        experiment: an `Experiment`; every cell is this one with two fields replaced.
+        rows: a field and its values, such as ``("width", [2, 4, 8])``.
+        columns: another field and its values, such as ``("activation", ["tanh", "relu"])``.
+        seeds: how many (0, 1, 2, …), or a sequence of whole numbers.
+        lab: a `Lab`; choosing a cell puts its setting there.
+        show: what is shown first, "rate", "skill" or "loss".
+        finds: True for an empty map that is filled from the lab. It needs `lab`.
+
+    >>> m = success_map(Experiment(problem="xor"), ("width", [2, 4]), ("activation", ["tanh", "relu"]))
+    >>> m.rate.shape
+    (2, 2)
+    """
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"A map needs an Experiment, not {type(experiment).__name__}: success_map(Experiment(), …).")
+    axes = Axis.read("rows", rows), Axis.read("columns", columns)
+    if axes[0].name == axes[1].name:
+        raise ValueError(f"rows and columns are both {axes[0].name!r}. Give two different fields.")
+    cells = len(axes[0].values) * len(axes[1].values)
+    if cells > MOST_CELLS:
+        raise ValueError(f"The map has {cells} cells; at most {MOST_CELLS} are allowed. Give fewer values.")
+    if show not in SHOWS:
+        raise ValueError(f"show={reprlib.repr(show)} is not one of {', '.join(SHOWS)}.")
+    if lab is not None and not callable(getattr(lab, "show", None)):
+        raise ValueError(f"lab={reprlib.repr(lab)} is not a Lab: lab = Lab(Experiment()), then lab=lab.")
+    if finds:
+        if lab is None:
+            raise ValueError("A map of finds needs the lab that they are made in: success_map(…, lab=lab, finds=True).")
+        return FindsMap(experiment, axes, lab)
+    return SuccessMap(experiment, axes, seed_list(seeds), lab, show)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One side of a map: a field of an Experiment and the values that it takes there."""
+
+    name: str
+    values: tuple
+
+    @classmethod
+    def read(cls, side, given):
+        """From a pair such as ("width", [2, 4]); ValueError with a sentence for anything else."""
+        like = f'{side} is a field and its values, such as {side}=("width", [2, 4, 8])'
+        if not isinstance(given, (tuple, list)) or len(given) != 2:
+            raise ValueError(f"{like}, not {reprlib.repr(given)}.")
+        name, values = given
+        if not isinstance(name, str) or isinstance(values, (str, bytes, dict)) or not hasattr(values, "__iter__"):
+            raise ValueError(f"{like}, not {reprlib.repr(given)}.")
+        if name == "seed":
+            raise ValueError(f"{side}=('seed', …): every cell is trained from many seeds already. Take another field.")
+        unknown([name])
+        setting = SETTINGS[name]
+        checked = [setting.check(name, value) for value in islice(values, MOST_CELLS + 1)]
+        if not checked:
+            raise ValueError(f"{side}=({name!r}, []) has no values. Give at least one.")
+        if len(checked) > MOST_CELLS:
+            raise ValueError(f"{side}: {name!r} has more than {MOST_CELLS} values, the most that a map can have.")
+        for index, value in enumerate(checked):
+            if value in checked[:index]:
+                raise ValueError(f"{side}: {name}={value!r} is there twice. Give each value once.")
+        return cls(name, tuple(checked))
+
+    @property
+    def setting(self):
+        """The declaration of the field."""
+        return SETTINGS[self.name]
+
+    @property
+    def label(self):
+        """Label and unit, as they stand beside an axis."""
+        unit = self.setting.unit
+        return f"{self.setting.label} ({unit})" if unit else self.setting.label
+
+    def shown(self, value):
+        """A value as it stands at its row or column."""
+        if value is None:
+            return "all"
+        return value if isinstance(value, str) else f"{value:g}"
+
+    def spoken(self, value):
+        """A value with its name: "width 4", but only "relu"."""
+        return value if self.name == "activation" else f"{self.setting.label} {self.shown(value)}"
+
+    def index(self, value):
+        """The place of a value that is given exactly."""
+        value = self.setting.check(self.name, value)
+        if value not in self.values:
+            allowed = ", ".join(self.shown(v) for v in self.values)
+            raise ValueError(f"{self.name}={value!r} is not on the map, which has {allowed}.")
+        return self.values.index(value)
+
+    def nearest(self, value):
+        """The place of a value, or of the nearest stop to a number; ValueError beyond the ends of the axis."""
+        stops = [stop for stop in self.values if isinstance(stop, (int, float))]
+        if value in self.values or not stops or not isinstance(value, (int, float)):
+            return self.index(value)
+        low, high = min(stops), max(stops)
+        if not low <= value <= high:
+            ends = f"{low:g} to {high:g}" if low < high else f"{low:g}"
+            raise ValueError(
+                f"The {self.setting.label} is {value:g}, and the map goes from {ends}."
+                if low < high
+                else f"The {self.setting.label} is {value:g}, and the map has only {ends}."
+            )
+        apart = (lambda stop: abs(math.log(stop / value))) if low > 0 else (lambda stop: abs(stop - value))
+        return self.values.index(min(stops, key=apart))
+
+
+class MapView(anywidget.AnyWidget):
+    """What the page knows."""
+
+    _esm = (HERE / "widget.js").read_text("utf-8") + (HERE / "maps.js").read_text("utf-8")
+    _css = (HERE / "lab.css").read_text("utf-8") + (HERE / "maps.css").read_text("utf-8")
+
+    axes = traitlets.Dict().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+
+
+class _Map(Page):
+    """What both kinds of map share: two axes, the page, and the lab beside it."""
+
+    kind = ""
+
+    def __init__(self, experiment, axes, lab):
+        super().__init__()
+        self.experiment = experiment
+        self.rows, self.columns = axes
+        self.lab = lab
+        self.note = ""
+        self._told = 0.0  # when the page was last told
+        self._asked = False  # whether the loop has been asked to tell it
+        self._experiments = {
+            (i, j): experiment.replace(**{self.rows.name: row, self.columns.name: column})
+            for i, row in enumerate(self.rows.values)
+            for j, column in enumerate(self.columns.values)
+        }
+
+    def _name(self, cell):
+        """A cell in words: "width 4, relu"."""
+        i, j = cell
+        return f"{self.rows.spoken(self.rows.values[i])}, {self.columns.spoken(self.columns.values[j])}"
+
+    def _open(self):
+        self.view = MapView()
+        self.view.on_msg(self._receive)
+        self.view.axes = {
+            "kind": self.kind,
+            "rows": self.rows.label,
+            "columns": self.columns.label,
+            "row_names": [self.rows.shown(value) for value in self.rows.values],
+            "column_names": [self.columns.shown(value) for value in self.columns.values],
+            "lab": self.lab is not None,
+            "shows": SHOWS,
+        }
+        self._find_loop()
+
+    def _state(self):
+        """What the page shows."""
+        raise NotImplementedError
+
+    def _tell(self):
+        if self.view is not None:
+            self._told, self._asked = time.monotonic(), False
+            self.view.state = {**self._state(), "note": self.note}
+
+    def _cell(self, message):
+        """The cell that a page names, or None if there is no such cell."""
+        cell = message.get("row"), message.get("column")
+        return cell if cell in list(self._experiments) else None
+
+    def _show_in_lab(self, experiment, name):
+        self.lab.show(experiment)
+        self.note = f"The lab now shows {name}."
+
+
+# --- maps that are computed ----------------------------------------------------------------------------------------------
+
+_turn = threading.Lock()  # maps take turns, chunk by chunk: a graph holds one state at a time
+_maps = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all():
+    """TensorFlow must not be at work when the interpreter goes."""
+    for one in list(_maps):
+        one.stop()
+        if one._worker is not None:
+            one._worker.join(10)
+
+
+class SuccessMap(_Map):
+    """Many seeds for each combination of two fields. Made by `success_map`.
+
+    Reading rate, interval, skill, loss, studies or a figure trains what is missing and waits for it; the interrupt of the
+    kernel ends the waiting and stops the training.
+
+    Attributes:
+        rate: (rows, columns), share of the seeds that learned.
+        interval: (rows, columns, 2), the 95 % interval of it (Wilson).
+        skill: (rows, columns), median skill; -inf where the median seed diverged.
+        loss: (rows, columns), median validation loss after the last epoch, penalties included; inf where it diverged.
+        studies: a `SeedStudy` for each cell, row by row. To spare memory they hold no weights and no curves: `loss` and
+            `val_loss` are those of the last epoch, (seeds, 1), what is measured in the layers is left out.
+        text: the summary in words of what is there so far.
+    """
+
+    kind = "computed"
+
+    def __init__(self, experiment, axes, seeds, lab, show):
+        super().__init__(experiment, axes, lab)
+        self.seeds = seeds
+        self.show = show
+        self._studies = {}
+        self._news = threading.Condition()  # guards what follows
+        self._worker = None
+        self._run = 0  # the number of the present worker; an older one ends at its next chunk
+        self._running = False
+        self._error = None
+        self._now = None  # the cell that is trained, and the share of it that is done
+        # Cells on the same graph one after the other, so that no graph is made twice.
+        graphs = {}
+        for cell, e in self._experiments.items():
+            graphs.setdefault(Graph.key(e, len(seeds), False), []).append(cell)
+        self._order = [cell for cells in graphs.values() for cell in cells]
+        _maps.add(self)
+
+    # --- results ---------------------------------------------------------------------------------------------------
+
+    def _each(self, number):
+        self.compute()
+        values = [number(self._studies[cell]) for cell in self._experiments]
+        return np.array(values).reshape(len(self.rows.values), len(self.columns.values), *np.shape(values[0]))
+
+    @property
+    def rate(self):
+        """(rows, columns): share of the seeds that learned."""
+        return self._each(lambda study: study.success_rate)
+
+    @property
+    def interval(self):
+        """(rows, columns, 2): the 95 % Wilson interval of the rate."""
+        return self._each(lambda study: study.interval)
+
+    @property
+    def skill(self):
+        """(rows, columns): median skill."""
+        return self._each(lambda study: _median(study.skill))
+
+    @property
+    def loss(self):
+        """(rows, columns): median validation loss after the last epoch."""
+        return self._each(lambda study: _median(study.val_loss[:, -1]))
+
+    @property
+    def studies(self):
+        """A `SeedStudy` for each cell, row by row, fit for `claim(..., over=m.studies)`."""
+        self.compute()
+        return [self._studies[cell] for cell in self._experiments]
+
+    def study(self, row, column):
+        """The `SeedStudy` of one cell, named by its values: ``m.study(4, "relu")``."""
+        cell = self.rows.index(row), self.columns.index(column)
+        self.compute()
+        return self._studies[cell]
+
+    def compute(self):
+        """Train what is missing, and wait until it is there."""
+        here = threading.get_ident() == self._thread
+        watched = here and _page_attached()
+        self.start(CHUNK if watched else None)
+        try:
+            while True:
+                with self._news:
+                    if not self._running:
+                        break
+                    self._news.wait(0.1)
+                if watched and time.monotonic() - self._told > TELL_EVERY:
+                    self._tell()  # the loop that does it else is waiting, too
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+        if here:
+            self._tell()
+        if self._error is not None:
+            raise self._error
+        if len(self._studies) < len(self._experiments):
+            raise RuntimeError("The map was stopped before it was complete. Read it again to train the rest.")
+
+    # --- training --------------------------------------------------------------------------------------------------
+
+    def start(self, seconds=CHUNK):
+        """Train what is missing, in the background; nothing if it is under way or complete.
+
+        seconds: after how long it looks whether it is to stop; None for as seldom as is quickest.
+        """
+        with self._news:
+            if self._running or len(self._studies) == len(self._experiments):
+                return
+            self._run += 1
+            self._running, self._error = True, None
+            self._worker = threading.Thread(
+                target=self._work, args=(self._run, seconds), name="success map", daemon=True
+            )
+        self._worker.start()
+
+    def stop(self):
+        """Stop training. What is complete stays; `start` or reading a number goes on from there."""
+        with self._news:
+            self._run += 1
+            self._running, self._now = False, None
+            self._news.notify_all()
+
+    def restart(self):
+        """Forget everything and train anew."""
+        self.stop()
+        with self._news:
+            self._studies.clear()
+        self.start()
+
+    def _work(self, run, seconds):
+        """Train cell after cell, on a thread of its own, as long as `run` is the present one."""
+        try:
+            for cell in self._order:
+                if cell in self._studies:
+                    continue
+                e = self._experiments[cell]
+                training = stream_seeds(e, self.seeds, seconds=seconds, probes=False, within_epochs=True)
+                for study in _in_turn(training):
+                    with self._news:
+                        if run != self._run:
+                            return
+                        self._now = cell, study.done
+                        if study.done >= 1:
+                            self._studies[cell] = _slim(study)
+                    self._announce()
+            error = None
+        except Exception as caught:  # told to whoever waits for the numbers, and to the page
+            error = caught
+        with self._news:
+            if run != self._run:
+                return
+            self._running, self._now, self._error = False, None, error
+            self._news.notify_all()
+        self._announce(finished=True)
+
+    def _announce(self, finished=False):
+        """From the worker: the page should show what is there now."""
+        due = not self._asked and time.monotonic() - self._told > TELL_EVERY
+        if self._loop is not None and (finished or due):
+            self._asked = True
+            try:
+                self._loop.call_soon_threadsafe(self._tell)
+            except RuntimeError:
+                self._loop = None  # the kernel's loop is closed, nobody looks any more
+
+    # --- on the page -----------------------------------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **kwargs):
+        if self.view is None:
+            self._open()
+        if self._loop is not None and _page_attached():
+            self.start()
+        else:
+            self.compute()
+        self._tell()
+        bundle = self.view._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        data = {**data, "text/plain": self.text}
+        return _with_picture(data, metadata, self.figure()) if self.complete else (data, metadata)
+
+    def _request(self, message):
+        action = message.get("action")
+        self.note = ""
+        if action == "stop":
+            self.stop()
+        elif action == "continue":
+            self.start()
+        elif action == "restart":
+            self.restart()
+        elif action == "open" and self.lab is not None:
+            cell = self._cell(message)
+            if cell is not None:
+                self._show_in_lab(self._experiments[cell], self._name(cell))
+        self._tell()
+
+    @property
+    def complete(self):
+        """Whether every cell is there."""
+        return len(self._studies) == len(self._experiments)
+
+    def _state(self):
+        with self._news:
+            studies, now, running, error = dict(self._studies), self._now, self._running, self._error
+        if error is not None:
+            self.note = f"It stopped with an error: {error}"
+        done = len(studies) + (now[1] if now and now[0] not in studies else 0)
+        levels = {show: self._levels(show, studies) for show in SHOWS}
+        cells = []
+        for cell in self._experiments:
+            name = self._name(cell)
+            if cell not in studies:
+                training = bool(now) and now[0] == cell
+                cells.append({"name": f"{name}: {'training' if training else 'not trained yet'}", "training": training})
+                continue
+            study = studies[cell]
+            colors = {show: to_hex(COLORS(levels[show][cell])) for show in SHOWS}
+            cells.append(
+                {
+                    "name": f"{name}: {_learned(study)}",
+                    "more": _medians(study),
+                    "shown": {show: _written(show, study) for show in SHOWS},
+                    "color": colors,
+                    "ink": {show: _ink(color) for show, color in colors.items()},
+                }
+            )
+        return {
+            "cells": cells,
+            "show": self.show,
+            "running": running,
+            "complete": self.complete,
+            "done": done / len(self._experiments),
+            "progress": f"{len(studies)} of {len(self._experiments)} settings × {len(self.seeds)} seeds",
+            "text": self.text,
+        }
+
+    # --- in words and as a picture -----------------------------------------------------------------------------------
+
+    @property
+    def text(self):
+        """The map in words, as far as it is there."""
+        studies = dict(self._studies)
+        e = self.experiment
+        total = len(self._experiments) * len(self.seeds)
+        epochs = "" if "epochs" in (self.rows.name, self.columns.name) else f", {e.epochs} epochs"
+        words = [f"{total:,} networks: {len(self._experiments)} settings × {len(self.seeds)} seeds{epochs}."]
+        if len(studies) < len(self._experiments):
+            words.append(f"{len(studies)} settings are trained so far." if studies else "None is trained yet.")
+        if studies:
+            rates = {cell: study.success_rate for cell, study in studies.items()}
+            best, worst = max(rates, key=rates.get), min(rates, key=rates.get)
+            if rates[best] == rates[worst]:
+                words.append(f"All of them alike: {_learned(studies[best])}.")
+            else:
+                words.append(f"Learned most often: {self._name(best)}, {_learned(studies[best])}.")
+                words.append(f"Least often: {self._name(worst)}, {_learned(studies[worst])}.")
+        return " ".join(words)
+
+    def figure(self, show=None):
+        """The map as a matplotlib figure, a number in each cell. show: "rate", "skill" or "loss"."""
+        show = self.show if show is None else show
+        if show not in SHOWS:
+            raise ValueError(f"show={reprlib.repr(show)} is not one of {', '.join(SHOWS)}.")
+        self.compute()
+        levels = self._levels(show, self._studies)
+        title = f"{SHOWS[show].capitalize()} of {len(self.seeds)} seeds"
+        if show == "rate":
+            rates = self.rate
+            title = f"{rates.min():.0%} to {rates.max():.0%} of {len(self.seeds)} seeds learn"
+        cells = {c: (levels[c], _written(show, study)) for c, study in self._studies.items()}
+        return _picture(self.rows, self.columns, cells, title.replace("%", " %"))
+
+    def _levels(self, show, studies):
+        """Where each cell stands between the lightest (0) and the darkest colour (1); dark is always better."""
+        if show == "rate":
+            return {cell: study.success_rate for cell, study in studies.items()}
+        if show == "skill":
+            return {cell: float(np.clip(_median(study.skill), 0, 1)) for cell, study in studies.items()}
+        losses = {cell: _median(study.val_loss[:, -1]) for cell, study in studies.items()}
+        finite = [loss for loss in losses.values() if np.isfinite(loss) and loss > 0]
+        if not finite or min(finite) == max(finite):
+            return {cell: float(np.isfinite(loss)) for cell, loss in losses.items()}
+        low, high = min(finite), min(max(finite), 1e8 * min(finite))
+        norm = LogNorm(low, high, clip=True)
+        return {c: 1 - float(norm(max(loss, low))) if np.isfinite(loss) else 0.0 for c, loss in losses.items()}
+
+
+def _in_turn(stream):
+    """What a stream yields; no two streams work at the same time."""
+    while True:
+        with _turn:
+            item = next(stream, None)
+        if item is None:
+            return
+        yield item
+
+
+def _slim(study):
+    """A finished study without weights and curves."""
+    last = {name: getattr(study, name)[:, -1:].copy() for name in ("loss", "val_loss")}
+    return dataclasses.replace(study, weights=study.weights[:, :0].copy(), **last)
+
+
+def _median(values):
+    """The median, where what is not a number counts as infinite."""
+    return float(np.median(np.where(np.isnan(values), np.inf, values)))
+
+
+def _learned(study):
+    low, high = study.interval
+    return f"{study.learned.sum()} of {len(study.seeds)} learned ({100 * low:.0f}–{100 * high:.0f} %)"
+
+
+def _skill(skill):
+    if not np.isfinite(skill):
+        return DIVERGED
+    return "below −10" if skill < -10 else f"{skill:.2f}".replace("-", "−")
+
+
+def _loss(loss):
+    return plots.number(loss) if np.isfinite(loss) else DIVERGED
+
+
+def _written(show, study):
+    """The number in a cell, or that the median seed diverged."""
+    if show == "rate":
+        return f"{100 * study.success_rate:.0f} %"
+    return _skill(_median(study.skill)) if show == "skill" else _loss(_median(study.val_loss[:, -1]))
+
+
+def _medians(study):
+    """The other two numbers of a cell in a sentence."""
+    skill, loss = _written("skill", study), _written("loss", study)
+    if skill == loss == DIVERGED:
+        return "The median seed diverged."
+    return f"Median skill: {skill}; median validation loss: {loss}."
+
+
+def _ink(color):
+    """Black or white, whichever stands out more from a colour."""
+    return max(("#10161D", "#FFFFFF"), key=lambda ink: pictures.contrast(ink, color))
+
+
+def _page_attached():
+    """Whether a page shows the output of the running cell, or will: JupyterLab names the cell in its request.
+
+    Tools that only run a notebook (nbclient, nbval) do not. Voilà shows the page when all cells are done.
+    """
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None:
+        return False
+    request = kernel.get_parent() or {}
+    return "cellId" in request.get("metadata", {}) or os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+
+
+def _with_picture(data, metadata, figure):
+    """What a notebook shows, with a figure in the size of all others."""
+    picture, size = figure._repr_mimebundle_()
+    return {**data, "image/png": picture["image/png"]}, {**metadata, **size}
+
+
+def _picture(rows, columns, cells, title):
+    """A heat map. cells: (row, column) -> (level from 0 to 1, text)."""
+    height, width = len(rows.values), len(columns.values)
+    names = [rows.shown(v) for v in rows.values], [columns.shown(v) for v in columns.values]
+    left = 0.55 + 0.075 * max(map(len, names[0]))
+    longest = max(max(map(len, names[1])), max(len(text) for _, text in cells.values()))
+    cell = max(0.5 if width > 10 else 0.72, 0.085 * longest)
+    inches = left + max(cell * width, 2.6) + 0.15, 0.62 + 0.36 * height + 0.35
+    levels = np.full((height, width), np.nan)
+    for place, (level, _) in cells.items():
+        levels[place] = level
+    with pictures.style():
+        figure = Picture(figsize=inches, dpi=110)
+        FigureCanvasAgg(figure)
+        box = [left / inches[0], 0.62 / inches[1], 1 - (left + 0.15) / inches[0], 0.36 * height / inches[1]]
+        axes = figure.add_axes(box)
+        axes.imshow(levels, cmap=COLORS, norm=Normalize(0, 1), aspect="auto")
+        for (i, j), (level, text) in cells.items():
+            axes.text(j, i, text, ha="center", va="center", fontsize=8.5, color=_ink(to_hex(COLORS(level))))
+        axes.set_xticks(range(width), names[1])
+        axes.set_yticks(range(height), names[0])
+        axes.set_xticks(np.arange(width - 1) + 0.5, minor=True)
+        axes.set_yticks(np.arange(height - 1) + 0.5, minor=True)
+        axes.grid(False)
+        axes.grid(which="minor", color="white", lw=1.5)
+        axes.tick_params(which="both", length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        axes.set(xlabel=columns.label, ylabel=rows.label)
+        axes.set_title(title)
+    told = [f"{names[0][i]}, {names[1][j]}: {text}" for (i, j), (_, text) in sorted(cells.items())]
+    figure.alt = f"{title}. {rows.label} and {columns.label}: {'; '.join(told) or 'no cell yet'}."
+    return figure
+
+
+# --- maps that the learner fills -----------------------------------------------------------------------------------------
+
+
+def read_finds(text):
+    """What `FindsMap.share` wrote: {"finds": list of Experiments, "map": what it says of its map, or None}.
+
+    The text is data, never code. ValueError with a sentence for anything that is not such a text.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"Shared finds are a text, not {type(text).__name__}.")
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"Shared finds have at most {LONGEST_TEXT:,} characters; this text has {len(text):,}.")
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"These are no shared finds: {reprlib.repr(text)}. They begin with {{ and end with }}."
+        ) from error
+    values = read.get("finds") if isinstance(read, dict) else None
+    if not isinstance(values, list):
+        raise ValueError(f'These are no shared finds: {reprlib.repr(text)}. They look like {{"finds":[…]}}.')
+    if len(values) > MOST_FINDS:
+        raise ValueError(f"At most {MOST_FINDS} finds are read at once; these are {len(values)}.")
+    finds = []
+    for number, value in enumerate(values, 1):
+        try:
+            finds.append(Experiment.from_json(json.dumps(value)))
+        except ValueError as error:
+            raise ValueError(f"Find {number} of {len(values)}: {error}") from error
+    return {"finds": finds, "map": read.get("map")}
+
+
+class FindsMap(_Map):
+    """A map that is filled with settings that learned in the lab. Made by `success_map(..., lab=lab, finds=True)`.
+
+    Attributes:
+        finds: the list of `Experiment`s that were registered or loaded, in this order.
+    """
+
+    kind = "finds"
+
+    def __init__(self, experiment, axes, lab):
+        super().__init__(experiment, axes, lab)
+        self.finds = []
+
+    def register(self, run=None):
+        """Put a finished `Run`, that of the lab if none is given, on the map, if it learned. Returns a sentence about it."""
+        run = self.lab.run if run is None else run
+        if run is None or not run.finished:
+            return "The lab is still training. Register when it is done."
+        e = run.experiment
+        if not run.learned:
+            why = f"its skill is {_skill(run.skill)}" if np.isfinite(run.skill) else "it diverged"
+            return f"This setting did not learn: {why}, and a skill of 0.95 counts as learned."
+        try:
+            cell = self._place(e)
+        except ValueError as error:
+            return str(error)
+        if e in self.finds:
+            return f"This setting is on the map already, at {self._name(cell)}."
+        self.finds.append(e)
+        moved = [
+            f"{axis.setting.label} {axis.shown(getattr(e, axis.name))} counts as {axis.shown(axis.values[at])}"
+            for axis, at in zip((self.rows, self.columns), cell, strict=True)
+            if getattr(e, axis.name) != axis.values[at]
+        ]
+        return f"Registered at {self._name(cell)}" + (f" ({', '.join(moved)})." if moved else ".")
+
+    def _place(self, e):
+        """The cell of a find; ValueError with a sentence if it lies outside the map."""
+        if e.problem != self.experiment.problem and "problem" not in (self.rows.name, self.columns.name):
+            raise ValueError(
+                f"This map is of the problem {self.experiment.problem}, and the setting is for {e.problem}."
+            )
+        return tuple(axis.nearest(getattr(e, axis.name)) for axis in (self.rows, self.columns))
+
+    def share(self):
+        """The finds as one line of text, which `load` of another map of finds and `pool_finds` read."""
+        axes = {"rows": (self.rows.name, self.rows.values), "columns": (self.columns.name, self.columns.values)}
+        of = {"experiment": dataclasses.asdict(self.experiment), **axes}
+        return json.dumps({"finds": [dataclasses.asdict(e) for e in self.finds], "map": of}, separators=(",", ":"))
+
+    def load(self, text):
+        """Add the finds that `share` wrote, taken at their word. Returns a sentence that says what happened.
+
+        The text is data, never code. ValueError with a sentence for anything that is not such a text.
+        """
+        values = read_finds(text)["finds"]
+        new, outside, known = [], 0, 0
+        for e in values:
+            try:
+                self._place(e)
+            except ValueError:
+                outside += 1
+                continue
+            if e in self.finds or e in new:
+                known += 1
+            else:
+                new.append(e)
+        self.finds += new
+        self._tell()
+        words = f"{len(new)} of {len(values)} finds are new and on the map now."
+        if known:
+            words += f" {known} were there already."
+        if outside:
+            words += f" {outside} lie outside of this map."
+        return words
+
+    # --- on the page -----------------------------------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **kwargs):
+        if self.view is None:
+            self._open()
+        self._tell()
+        bundle = self.view._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return _with_picture({**data, "text/plain": self.text}, metadata, self.figure())
+
+    def _request(self, message):
+        action = message.get("action")
+        self.note = ""
+        if action == "register":
+            self.note = self.register()
+        elif action == "load":
+            try:
+                self.note = self.load(message.get("text", "").strip())
+            except ValueError as error:
+                self.note = str(error)
+        elif action == "open":
+            cell = self._cell(message)
+            found = self._found().get(cell)
+            if cell is not None:
+                self._show_in_lab(found[-1] if found else self._experiments[cell], self._name(cell))
+        self._tell()
+
+    def _found(self):
+        """The finds of each cell that has some."""
+        found = {}
+        for e in self.finds:
+            found.setdefault(self._place(e), []).append(e)
+        return found
+
+    def _changed(self, e):
+        """In what a find differs from the map's own setting, apart from rows and columns."""
+        fixed = (self.rows.name, self.columns.name)
+        parts = [
+            f"{setting.label} {Axis(name, ()).shown(getattr(e, name))}"
+            for name, setting in SETTINGS.items()
+            if name not in fixed and getattr(e, name) != getattr(self.experiment, name)
+        ]
+        return ", ".join(parts) or "nothing else changed"
+
+    def _state(self):
+        found = self._found()
+        cells = []
+        for cell in self._experiments:
+            finds = found.get(cell, [])
+            if not finds:
+                cells.append({"name": f"{self._name(cell)}: no find yet"})
+                continue
+            cells.append(
+                {
+                    "name": f"{self._name(cell)}: found",
+                    "more": f"With {'; or '.join(self._changed(e) for e in finds[:3])}"
+                    + (f"; and {len(finds) - 3} more." if len(finds) > 3 else "."),
+                    "found": len(finds),
+                }
+            )
+        return {"cells": cells, "text": self.text, "share": self.share(), "done": len(found) / len(cells)}
+
+    @property
+    def text(self):
+        """The map in words."""
+        found, cells = len(self._found()), len(self._experiments)
+        if not found:
+            return f"No find yet on {cells} cells. Make a setting of this map learn in the lab, then register it."
+        places = ", then ".join(self._name(cell) for cell in list(self._found())[:3])
+        return f"{found} of {cells} cells found, the first: {places}."
+
+    def figure(self):
+        """The map as a matplotlib figure, a mark in each cell that was found."""
+        found = self._found()
+        cells = {cell: (0.75, "found") if cell in found else (0.0, "") for cell in self._experiments}
+        return _picture(self.rows, self.columns, cells, f"{len(found)} of {len(cells)} cells found")

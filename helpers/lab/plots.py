@@ -1,0 +1,676 @@
+"""`Run` → pictures: one persistent matplotlib figure for each lab, redrawn panel by panel, and the style of all figures.
+
+A panel draws what stays (axes, points, labels) once, and keeps those pixels. For each frame only what moves is drawn on top
+of them, which takes milliseconds where a whole figure takes hundreds.
+"""
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+from PIL import Image
+
+from why_wont_it_learn.pictures import PALETTE, ink, palette, style, surface
+
+from ..experiments.problems import PROBLEMS, make_problem
+from ..experiments.run import LEARNED
+
+CLASSES = ("network", "saturated", "floor", "pinned", "dead", "points")  # colours of the classes, in turn
+PICTURES = ("fit", "loss", "gradients", "units")
+LARGER = 1.5  # how many times larger letters and lines are for a projector
+CURVE_POINTS = 161
+SURFACE_POINTS = 41
+DRAWN_EPOCHS = 300  # of each curve of many seeds
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What one frame shows.
+
+    run: the present Run, or None. study: the present SeedStudy, which then takes the place of the run, or None.
+    pinned: a finished Run or SeedStudy kept for comparison, or None.
+    """
+
+    run: object = None
+    study: object = None
+    pinned: object = None
+
+    @property
+    def shown(self):
+        """The run or the study."""
+        return self.study or self.run
+
+    @property
+    def both(self):
+        """What is shown and what is pinned."""
+        return [self.shown, self.pinned] if self.pinned else [self.shown]
+
+    @cached_property
+    def problem(self):
+        """The data of the run; of a study, those of the experiment's own seed."""
+        return make_problem(self.study.experiment) if self.study else self.run.problem
+
+    @property
+    def diverged(self):
+        """Whether there is one run, and its loss is no longer a number."""
+        return self.study is None and self.run.diverged_at is not None
+
+
+def kind_of_fit(problem):
+    """How a fit is pictured: "curve", "surface", "regions" (of classes), "scatter" or "answers" (of a classifier)."""
+    inputs = problem.raw_x.shape[1] if problem.raw_x.dtype.kind in "fiub" else "names"
+    if problem.task == "multiclass":
+        return "regions" if inputs == 2 else "answers"
+    return {1: "curve", 2: "surface"}.get(inputs, "scatter" if problem.task == "regression" else "answers")
+
+
+def show_points(problem):
+    """Where a picture of the fit needs predictions: raw inputs (n, features), or None where it needs none.
+
+    They span the validation inputs, so that an outlier among the training inputs does not squash the picture.
+    """
+    kind = kind_of_fit(problem)
+    if kind == "curve":
+        return np.linspace(*_range(problem.raw_x_val), CURVE_POINTS)[:, None]
+    if kind in ("surface", "regions"):
+        axes = [np.linspace(*_range(column), SURFACE_POINTS) for column in problem.raw_x_val.T]
+        return np.stack([a.ravel() for a in np.meshgrid(*axes)], axis=1)
+    return None
+
+
+def _range(values, margin=0.06):
+    """The lowest and the highest finite value, with some room."""
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    room = margin * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _median(values):
+    """The median of the seeds (the first axis); a seed that diverged counts as the worst."""
+    return np.median(np.where(np.isnan(values), np.inf, values), axis=0)
+
+
+def number(value):
+    """Three digits at most, as a person would say it."""
+    if not np.isfinite(value):
+        return "not a number" if np.isnan(value) else "infinite"
+    return f"{float(f'{value:.3g}'):g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.0e}"
+
+
+def _skill(skill):
+    return f"{skill:.2f}" if skill > -10 else "far below 0"
+
+
+class Panel:
+    """One picture of the figure.
+
+    `key` tells what stays the same between frames; `begin` draws it; `update` moves the rest and returns the artists
+    to be drawn, the title among them.
+    """
+
+    right = 0.16  # inches of room beside the axes
+    diverged = "not a number"  # what the panel says when the run has diverged
+
+    def __init__(self, axes, colors=PALETTE):
+        self.axes = axes
+        self.colors = colors
+        self.inks = {name: ink(color, self.colors["paper"]) for name, color in self.colors.items() if name != "paper"}
+        self.background = None
+        self.drawn = None
+
+    def key(self, scene):
+        raise NotImplementedError
+
+    def begin(self, scene):
+        raise NotImplementedError
+
+    def update(self, scene):
+        raise NotImplementedError
+
+    @property
+    def narrow(self):
+        """Whether there is room for few labels only."""
+        return self.axes.bbox.width / self.axes.figure.dpi < 2.4
+
+    def log_scale(self, low, high):
+        """A logarithmic y axis with short numbers: matplotlib's own, such as 6 × 10⁻¹, reach into the next panel."""
+        short = FuncFormatter(
+            lambda value, _: number(value).replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+        )
+        self.axes.set(yscale="log", ylim=(low, high))
+        self.axes.yaxis.set_major_formatter(short)
+        self.axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))  # more labels would stand on each other
+        self.axes.yaxis.set_minor_formatter(short if high < 12 * low else NullFormatter())
+
+    def moving(self, artist):
+        """Mark an artist as one that is drawn anew in every frame."""
+        artist.set_animated(True)
+        return artist
+
+    def line(self, *args, **kwargs):
+        return self.moving(self.axes.plot([], [], *args, **kwargs)[0])
+
+    def words(self, x, y, text, color, **kwargs):
+        """A label in the colour of what it names; x and y as shares of the axes unless `transform` says otherwise."""
+        where = {"transform": self.axes.transAxes, "fontsize": 8, "va": "center"} | kwargs
+        return self.axes.text(x, y, text, color=self.inks[color], **where)
+
+    def titled(self, text):
+        """The title, in smaller letters where there is little room: a letter is about 0.68 of its size wide."""
+        room = 72 * (self.axes.bbox.width / self.axes.figure.dpi + self.right)
+        self.title.set(text=text, fontsize=min(9.5, room / (0.68 * len(text))))
+        return self.title
+
+    def draw(self, canvas, scene, box, blank):
+        """Draw the panel onto the canvas, from its kept pixels where they still hold."""
+        key = self.key(scene)
+        if key == self.drawn:
+            canvas.restore_region(self.background)
+        else:
+            self._begin(scene)
+            canvas.restore_region(blank)
+            self.axes.draw(canvas.get_renderer())
+            self.background = canvas.copy_from_bbox(box)
+            self.drawn = key
+        for artist in self.update(scene):
+            self.axes.draw_artist(artist)
+        if scene.diverged:
+            self.axes.draw_artist(self.note)
+
+    def _begin(self, scene):
+        self.axes.clear()
+        self.axes.set_axis_on()
+        self.title = self.moving(self.axes.set_title(""))
+        frame = {"facecolor": self.colors["paper"], "edgecolor": self.colors["dead"], "boxstyle": "round,pad=0.5"}
+        self.note = self.moving(
+            self.words(0.5, 0.5, self.diverged, "dead", ha="center", fontsize=9, weight="bold", bbox=frame)
+        )
+        self.begin(scene)
+        # In smaller letters where the axes are low: a letter is about half of its size wide.
+        label, room = self.axes.yaxis.label, 72 * (self.axes.bbox.height / self.axes.figure.dpi + 0.56)
+        label.set_fontsize(min(label.get_size(), room / (0.5 * max(1, len(label.get_text())))))
+
+
+class Fit(Panel):
+    """The data and what the network makes of them; for a study, the skill of every seed."""
+
+    diverged = "no predictions:\nno weight is a number"
+
+    def key(self, scene):
+        data = len(scene.study.seeds) if scene.study else id(scene.run.problem)
+        return bool(scene.study), data, id(scene.pinned)
+
+    def begin(self, scene):
+        self.kind = "study" if scene.study else kind_of_fit(scene.problem)
+        # A pinned run can stand on the same axes if it is of the same problem, a study beside a study.
+        pinned = scene.pinned
+        if pinned and not scene.study:
+            same = hasattr(pinned, "problem") and pinned.problem.name == scene.problem.name
+            pinned = pinned if same and kind_of_fit(pinned.problem) == self.kind else None
+        getattr(self, f"begin_{self.kind}")(scene.shown, pinned)
+
+    def update(self, scene):
+        moved = getattr(self, f"update_{self.kind}")(scene.shown)
+        if scene.study:
+            low, high = scene.study.interval
+            count = f"{scene.study.learned.sum()} of {len(scene.study.seeds)}"
+            return [*moved, self.titled(f"Learned in {count} ({100 * low:.0f}–{high:.0%})")]
+        title = f"Fit: skill {_skill(scene.run.skill)}" + (", learned" if scene.run.learned else "")
+        title = "Fit: none, it diverged" if scene.diverged else title
+        if hasattr(scene.pinned, "problem"):
+            title += f" (pinned {_skill(scene.pinned.skill)})"
+        return [*moved, self.titled(title)]
+
+    # --- one input ---------------------------------------------------------------------------------------------------
+
+    def begin_curve(self, run, pinned):
+        axes, problem = self.axes, run.problem
+        source = PROBLEMS[problem.name]
+        x = show_points(problem)
+        axes.plot(problem.raw_x, problem.y, "o", ms=3.5, color=self.colors["points"], alpha=0.75, mew=0, label="points")
+        if problem.truth:
+            axes.plot(x, problem.truth(x), "--", lw=1.2, color=self.colors["truth"], label="truth")
+        problems = [problem]
+        if pinned:
+            problems.append(pinned.problem)
+            axes.plot(
+                show_points(pinned.problem), pinned.shown[:, 0], lw=1.8, color=self.colors["pinned"], label="pinned"
+            )
+        self.fit = self.line(lw=2.4, color=self.colors["network"], label="network")
+        xs = np.concatenate([show_points(p) for p in problems])
+        low, high = _range(np.concatenate([y for p in problems for y in (p.y, p.y_val)]), 0.1)
+        columns = max(1, int(axes.bbox.width / axes.figure.dpi / 0.72))
+        lines = -(-len(axes.lines) // columns)  # of the legend, which stands above the data
+        axes.set(xlim=(xs.min(), xs.max()), ylim=(low, high + 0.16 * lines * (high - low)))
+        axes.set(xlabel=source.features[0], ylabel=source.target)
+        axes.legend(
+            loc="upper right", ncols=columns, fontsize=7.5, handlelength=1.2, columnspacing=0.9, borderaxespad=0.1
+        )
+        self.x = x[:, 0]
+
+    def update_curve(self, run):
+        self.fit.set_data(self.x, run.shown[:, 0])
+        return [self.fit]
+
+    # --- two inputs --------------------------------------------------------------------------------------------------
+
+    def begin_surface(self, run, pinned):
+        problem = run.problem
+        low, high = _range(problem.y, 0.0) if problem.task == "regression" else (0.0, 1.0)
+        self.to_color = mpl.cm.ScalarMappable(mpl.colors.Normalize(low, high), surface(self.colors))
+        level = pinned and pinned.shown[:, 0]
+        self._begin_plane(problem, self.to_color.to_rgba(problem.y[:, 0]), level, [(low + high) / 2])
+
+    def update_surface(self, run):
+        answers = np.nan_to_num(run.shown[:, 0], nan=np.mean(self.to_color.get_clim()))
+        return self._updated_plane(self.to_color.to_rgba(answers)[:, :3])
+
+    def begin_regions(self, run, pinned):
+        problem = run.problem
+        classes = problem.y[:, 0].astype(int)
+        count = run.predictions.shape[1]
+        self.class_colors = np.array([to_rgb(self.colors[CLASSES[c % len(CLASSES)]]) for c in range(count)])
+        level = pinned and pinned.shown.argmax(axis=1).astype(float)
+        self._begin_plane(problem, self.class_colors[classes], level, np.arange(count - 1) + 0.5)
+
+    def update_regions(self, run):
+        return self._updated_plane(np.clip(np.nan_to_num(run.shown) @ self.class_colors, 0, 1))
+
+    def _begin_plane(self, problem, colors, pinned, levels):
+        """The points among their answers, and the boundary that a pinned run draws."""
+        axes, x = self.axes, show_points(problem)
+        source = PROBLEMS[problem.name]
+        extent = (x[:, 0].min(), x[:, 0].max(), x[:, 1].min(), x[:, 1].max())
+        blank = np.zeros((SURFACE_POINTS, SURFACE_POINTS, 3))
+        self.image = self.moving(
+            axes.imshow(blank, origin="lower", extent=extent, aspect="auto", alpha=0.7, interpolation="bilinear")
+        )
+        # Points are few when they are the four corners, many when they are a cloud.
+        size = 90 if len(np.unique(problem.raw_x, axis=0)) <= 8 else 16
+        points = axes.scatter(*problem.raw_x.T, c=colors, s=size, edgecolors=self.colors["truth"], linewidths=0.6)
+        self.points = [self.moving(points)]
+        if pinned is not None and np.ptp(pinned) > 0:  # False for what is not finite
+            grid = (a.reshape(SURFACE_POINTS, SURFACE_POINTS) for a in (*x.T, pinned))
+            self.points.append(
+                self.moving(axes.contour(*grid, levels=levels, colors=self.colors["pinned"], linewidths=2))
+            )
+        axes.grid(False)
+        axes.set(xlabel=source.features[0], ylabel=source.features[1], xlim=extent[:2], ylim=extent[2:])
+
+    def _updated_plane(self, colors):
+        self.image.set_data(colors.reshape(SURFACE_POINTS, SURFACE_POINTS, 3))
+        return [self.image, *self.points]
+
+    # --- many inputs -------------------------------------------------------------------------------------------------
+
+    def begin_scatter(self, run, pinned):
+        target = PROBLEMS[run.problem.name].target
+        limits = _range(run.problem.y_val, 0.08)
+        self.axes.plot(limits, limits, "--", lw=1.2, color=self.colors["truth"])
+        self.axes.set(xlim=limits, ylim=limits, xlabel=f"true {target}", ylabel=f"predicted {target}")
+        if pinned:
+            self._dots("pinned", ms=3).set(data=(pinned.problem.y_val[:, 0], pinned.predictions[:, 0]), animated=False)
+        self.dots = self._dots("network")
+
+    def _dots(self, color, ms=4):
+        return self.line("o", ms=ms, color=self.colors[color], alpha=0.6, mew=0)
+
+    def update_scatter(self, run):
+        self.dots.set_data(run.problem.y_val[:, 0], run.predictions[:, 0])
+        return [self.dots]
+
+    def begin_answers(self, run, pinned):
+        target = PROBLEMS[run.problem.name].target
+        classes = np.unique(run.problem.y_val).astype(int)
+        self.axes.axhline(0.5, color=self.colors["baseline"], lw=1.2, ls=":")
+        self.axes.set(xlim=(classes.min() - 0.5, classes.max() + 0.5), ylim=(-0.03, 1.03))
+        self.axes.set(xlabel=f"true {target}", ylabel="probability of the right one")
+        self.axes.set_xticks(classes)
+        self.axes.grid(False, axis="x")
+        if pinned:
+            x, probability, _ = right_answers(pinned)
+            self._dots("pinned", ms=3).set(data=(x, probability), animated=False)
+        self.hits, self.misses = self._dots("network"), self._dots("dead")
+
+    def update_answers(self, run):
+        x, probability, right = right_answers(run)
+        self.hits.set_data(x[right], probability[right])
+        self.misses.set_data(x[~right], probability[~right])
+        return [self.hits, self.misses]
+
+    # --- many seeds --------------------------------------------------------------------------------------------------
+
+    def begin_study(self, study, pinned):
+        axes = self.axes
+        for level, name, color, ls in ((LEARNED, "learned", "floor", "-"), (0, "a constant", "baseline", ":")):
+            axes.axhline(level, color=self.colors[color], lw=1.2, ls=ls)
+            self.words(0.01, level + 0.14, name, color, transform=axes.get_yaxis_transform())
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.55, 1.2), xlabel="seeds, from the worst to the best", ylabel="skill")
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        if pinned:
+            axes.plot(*_sorted_skills(pinned), "D", ms=3.5, color=self.colors["pinned"], mew=0)
+        self.dots = self.line("o", ms=4, color=self.colors["network"], mew=0)
+
+    def update_study(self, study):
+        self.dots.set_data(*_sorted_skills(study))
+        return [self.dots]
+
+
+def _sorted_skills(shown):
+    """(rank from 0 to 1, skill) of the seeds of a study; a level line for one run."""
+    skills = np.clip(np.sort(np.ravel(shown.skill)), -0.5, None)
+    skills = np.repeat(skills, 2) if len(skills) == 1 else skills
+    return np.linspace(0, 1, len(skills)), skills
+
+
+def right_answers(run):
+    """Of each validation point of a classifier: its class with some jitter, the probability that the network gives to
+    that class, and whether the answer is right. Each (n_val,)."""
+    p, classes = run.predictions, run.problem.y_val[:, 0].astype(int)
+    if p.shape[1] == 1:
+        p = np.hstack([1 - p, p])
+    probability = p[np.arange(len(p)), classes]
+    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(p))
+    return classes + jitter, probability, p.argmax(axis=1) == classes
+
+
+class Loss(Panel):
+    """Training and validation loss by epoch on a logarithmic axis, with what a constant and the truth would reach."""
+
+    right = 0.76
+    diverged = "diverged"
+    step = 3.0  # the limits of the axis are powers of it, so that they seldom change while the curve falls
+
+    def key(self, scene):
+        return self._epochs(scene), self._limits(scene), id(scene.problem), id(scene.pinned), bool(scene.study)
+
+    def _epochs(self, scene):
+        return max(shown.experiment.epochs for shown in scene.both)
+
+    def _levels(self, scene):
+        """(loss, what has it, colour) of the lines that stay."""
+        problem = scene.problem
+        levels = [(problem.loss_of_constant, "a constant", "baseline")]
+        if problem.loss_of_truth:
+            levels.append((problem.loss_of_truth, "the truth" if problem.truth else "reference", "floor"))
+        return levels
+
+    def _limits(self, scene):
+        levels = [level for level, *_ in self._levels(scene)]
+        values = np.concatenate([levels, *(np.ravel(curve) for s in scene.both for curve in (s.loss, s.val_loss))])
+        values = values[np.isfinite(values) & (values > 0)]
+        low, high = max(values.min(), levels[0] * 1e-7), min(values.max(), levels[0] * 1e8)
+        low, high = np.log([low * 0.8, high * 1.1]) / np.log(self.step)
+        return self.step ** np.floor(low), self.step ** np.ceil(high)
+
+    def begin(self, scene):
+        axes = self.axes
+        self.limits = self._limits(scene)
+        self.log_scale(*self.limits)
+        axes.set(xlim=(0, self._epochs(scene)), xlabel="epoch", ylabel="loss")
+        axes.xaxis.set_major_locator(MaxNLocator(3 if self.narrow else 5, integer=True))
+        for (level, _, color), ls in zip(self._levels(scene), (":", "--"), strict=False):
+            axes.axhline(level, color=self.colors[color], lw=1.3, ls=ls)
+        if scene.pinned:
+            axes.plot(*self._curve(scene.pinned.val_loss), lw=1.6, color=self.colors["pinned"])
+        if scene.study:
+            alpha = np.clip(12 / len(scene.study.seeds), 0.15, 0.6)
+            self.faint = LineCollection([], linewidths=0.7, colors=self.colors["network"], alpha=alpha)
+            axes.add_collection(self.moving(self.faint), autolim=False)
+        self.train = self.line(lw=1.2, color=self.colors["training"])
+        self.val = self.line(lw=2.2, color=self.colors["network"])
+        self.end = self.line("o", ms=4, color=self.colors["network"], mew=0)
+        self.stopped = self.line(lw=1, ls=(0, (2, 2)), color=self.colors["network"])
+        place = {"transform": axes.get_yaxis_transform(), "clip_on": False}
+        beside = 1 + 0.09 * axes.figure.dpi / axes.bbox.width  # 0.09 inches from the axes
+        self.labels = [self.moving(self.words(beside, 0, "", "text", **place)) for _ in range(5)]
+
+    def _curve(self, loss):
+        """Epochs and losses, of many seeds the median."""
+        loss = _median(loss) if loss.ndim == 2 else loss
+        return np.arange(1, len(loss) + 1), loss
+
+    def update(self, scene):
+        shown, run, study = scene.shown, scene.run, scene.study
+        epochs, val = self._curve(shown.val_loss)
+        self.val.set_data(epochs, val)
+        self.end.set_data(epochs[-1:], val[-1:])
+        labels = self._levels(scene)
+        if scene.pinned:
+            labels.append((_last(self._curve(scene.pinned.val_loss)[1]), "pinned", "pinned"))
+        if study:
+            every = -(-len(epochs) // DRAWN_EPOCHS)
+            self.faint.set_segments([np.column_stack([epochs, curve])[::every] for curve in study.val_loss])
+            labels.append((_last(val), "median", "network"))
+            return [
+                self.faint,
+                self.val,
+                self.end,
+                *self._placed(labels),
+                self.titled(f"Median loss {number(val[-1])}"),
+            ]
+        self.train.set_data(epochs, run.loss)
+        labels += [(_last(run.loss), "training", "training"), (_last(val), "validation", "network")]
+        early = run.finished and len(epochs) < run.experiment.epochs
+        self.stopped.set_data(*([epochs[-1:].repeat(2), self.limits] if early else ([], [])))
+        title = f"Validation loss {number(val[-1])}" + (f", stopped at {len(epochs)}" if early else "")
+        if scene.diverged:
+            title = f"Loss: diverged in epoch {run.diverged_at + 1}"
+        return [self.train, self.stopped, self.val, self.end, *self._placed(labels), self.titled(title)]
+
+    def _placed(self, labels):
+        """The labels right of the axis, at the height of what they name, but apart from each other."""
+        labels = sorted(labels, key=lambda label: label[0])
+        low, high = np.log(self.limits)
+        apart = 11 / 72 * self.axes.figure.dpi / self.axes.bbox.height
+        heights = np.array([(np.log(np.clip(value, *self.limits)) - low) / (high - low) for value, *_ in labels])
+        for _ in range(20):  # push neighbours apart until they are
+            for i in np.flatnonzero(np.diff(heights) < 0.99 * apart):
+                heights[i : i + 2] += (apart - (heights[i + 1] - heights[i])) / 2 * np.array([-1, 1])
+        for text, height, (_, name, color) in zip(self.labels, heights, labels, strict=False):
+            text.set(text=name, color=self.inks[color], y=np.exp(low + height * (high - low)))
+        return self.labels[: len(labels)]
+
+
+def _last(curve):
+    """The last finite value of a loss, for its label."""
+    finite = curve[np.isfinite(curve) & (curve > 0)]
+    return finite[-1] if len(finite) else np.inf
+
+
+class Layers(Panel):
+    """A picture with one place on the x axis for each layer."""
+
+    trace = ""  # the field of a Run with a value for each layer
+
+    def counts(self, scene):
+        return [getattr(shown, self.trace).shape[-1] for shown in scene.both]
+
+    def values(self, shown, epoch, trace=None):
+        """The values of an epoch, of many seeds the median: (layers,)."""
+        values = getattr(shown, trace or self.trace)
+        return _median(values[:, epoch]) if values.ndim == 3 else values[epoch]
+
+    def stems(self, color, offset=0.0):
+        """A point on a stem for each layer, to be moved with `moved`."""
+        bars = self.moving(self.axes.vlines([], [], [], color=self.colors[color], lw=5, alpha=0.35))
+        dots = self.line("o", ms=6, color=self.colors[color], mew=0)
+        return bars, dots, offset
+
+    def moved(self, stems, values, low):
+        bars, dots, offset = stems
+        x = np.arange(len(values)) + offset
+        bars.set_segments([[(a, low), (a, v)] for a, v in zip(x, values, strict=True)])
+        dots.set_data(x, values)
+        return [bars, dots]
+
+    def pin(self, values, offset=0.0):
+        self.axes.plot(np.arange(len(values)) + offset, values, "D", ms=5, color=self.colors["pinned"], mew=0)
+
+    def ticks(self, names):
+        every = -(-len(names) // 12)
+        self.axes.set_xticks(range(len(names))[::every], names[::every])
+        self.axes.grid(False, axis="x")
+        self.axes.set(xlim=(-0.6, len(names) - 0.4))
+
+
+class Gradients(Layers):
+    """How long the gradient of each layer is, at the end of the first epoch and now."""
+
+    trace = "gradient_norm"
+    diverged = "no gradients left"
+
+    def _limits(self, scene):
+        values = np.concatenate([self.values(shown, epoch) for shown in scene.both for epoch in (0, -1)])
+        values = np.clip(values[np.isfinite(values) & (values > 0)], 1e-12, 1e6)
+        if not len(values):
+            return 1e-6, 1.0
+        return 10 ** np.floor(np.log10(values.min()) - 0.3), 10 ** np.ceil(np.log10(values.max()) + 0.2)
+
+    def key(self, scene):
+        return self._limits(scene), *self.counts(scene), id(scene.pinned)
+
+    def begin(self, scene):
+        self.low, high = self._limits(scene)
+        counts = self.counts(scene)
+        names = [str(layer + 1) for layer in range(max(counts))]
+        if len(set(counts)) == 1:
+            names[-1] = "out"
+        self.ticks(names)
+        self.log_scale(self.low, high)
+        self.axes.set_ylabel("length of the gradient")
+        self.axes.set_xlabel("layer from the input (○ first epoch)")
+        if scene.pinned:
+            self.pin(self.values(scene.pinned, -1))
+        self.first = self.line("o", ms=6, mfc=self.colors["paper"], mec=self.colors["faint"], mew=1.2)
+        self.now = self.stems("network")
+
+    def update(self, scene):
+        first, now = (np.clip(self.values(scene.shown, epoch), self.low, None) for epoch in (0, -1))
+        self.first.set_data(range(len(first)), first)
+        hidden = self.values(scene.shown, -1)[:-1]
+        share = hidden[0] / hidden[-1] if len(hidden) > 1 else np.nan
+        title = "Gradient by layer"
+        if np.isfinite(share):
+            title = f"Gradient: first/last = {number(share)}"
+        return [*self.moved(self.now, now, self.low), self.first, self.titled(title)]
+
+
+class Units(Layers):
+    """The share of dead and of saturated units in each hidden layer."""
+
+    trace = "dead"
+    diverged = "no working units left"
+    sides = (("dead", -0.12), ("saturated", 0.12))
+
+    def key(self, scene):
+        return *self.counts(scene), id(scene.pinned)
+
+    def begin(self, scene):
+        layers = max(self.counts(scene))
+        if not layers:
+            self.axes.set_axis_off()
+            self.words(0.5, 0.5, "no hidden layer", "faint", ha="center", fontsize=9)
+            return
+        self.ticks([str(layer + 1) for layer in range(layers)])
+        self.axes.set(ylim=(-0.02, 1.05), ylabel="share of units", xlabel="hidden layer, from the input")
+        self.axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        self.stemmed, self.names = {}, []
+        for (name, offset), y in zip(self.sides, (0.98, 0.88), strict=True):
+            if scene.pinned:
+                self.pin(self.values(scene.pinned, -1, name), offset)
+            self.stemmed[name] = self.stems(name, offset)
+            self.names.append(self.moving(self.words(0.99, y, name, name, ha="right", weight="bold")))
+
+    def update(self, scene):
+        if not max(self.counts(scene)):
+            return [self.titled("Units")]
+        values = {name: self._share(scene.shown, name) for name, _ in self.sides}
+        artists = [a for name in values for a in self.moved(self.stemmed[name], values[name], 0.0)]
+        title = "Units: " + ", ".join(f"{v.mean():.0%} {name}" for name, v in values.items() if len(v))
+        return [*artists, *self.names, self.titled("Units" if scene.diverged or title == "Units: " else title)]
+
+    def _share(self, shown, name):
+        """The share in each hidden layer at the end, of many seeds the mean: (hidden layers,)."""
+        values = getattr(shown, name)
+        return values[:, -1].mean(axis=0) if values.ndim == 3 else values[-1]
+
+
+PANELS = {"fit": Fit, "loss": Loss, "gradients": Gradients, "units": Units}
+
+
+class Painter:
+    """The persistent figure of one lab: `frame(scene)` gives the picture as bytes.
+
+    Args:
+        pictures: names from PICTURES.
+        width: in CSS pixels; from 500 on there are two columns, for a projector from 750 on.
+        scale: device pixels for each of them.
+        dark: whether it stands on a dark page.
+        large: whether it is shown by a projector: letters and lines are larger, the axes in between as high as else.
+    """
+
+    def __init__(self, pictures=PICTURES, width=860, scale=1.0, dark=False, large=False):
+        for name in pictures:
+            if name not in PANELS:
+                raise ValueError(f"pictures={name!r} is not one of {', '.join(PANELS)}.")
+        self.look = width, scale, dark, large
+        # An inch of the figure has more pixels for a projector, so that all that is measured in points grows together.
+        larger = LARGER if large else 1
+        inch = 96 * larger
+        columns = min(2 if width >= 500 * larger else 1, len(pictures))
+        rows = -(-len(pictures) // columns)
+        left, bottom, top = 0.66, 0.48, 0.3  # inches for labels
+        height = (1.67 if columns > 1 else 1.42) / larger + bottom + top
+        cell = np.array([width / columns / inch, height])
+        total = cell * [columns, rows]
+        with self.style():
+            self.figure = Figure(figsize=total, dpi=inch * scale)
+            self.canvas = FigureCanvasAgg(self.figure)
+            self.panels = []
+            for index, name in enumerate(pictures):
+                row, column = divmod(index, columns)
+                corner = cell * [column, rows - 1 - row] + [left, bottom]
+                size = cell - [left + PANELS[name].right, bottom + top]
+                axes = self.figure.add_axes([*(corner / total), *(size / total)])
+                self.panels.append(PANELS[name](axes, palette(dark, large)))
+        self.canvas.draw()
+        self._blank(rows, columns)
+
+    def style(self):
+        return style(*self.look[2:])
+
+    def _blank(self, rows, columns):
+        """The box of pixels that belongs to each panel, empty."""
+        width, height = self.canvas.get_width_height()
+        renderer = self.canvas.get_renderer()
+        renderer.clear()
+        self.figure.patch.draw(renderer)
+        self.boxes = []
+        for index in range(len(self.panels)):
+            row, column = divmod(index, columns)
+            bounds = (column * width / columns, (rows - 1 - row) * height / rows, width / columns, height / rows)
+            box = mpl.transforms.Bbox.from_bounds(*np.round(bounds))
+            self.boxes.append((box, self.canvas.copy_from_bbox(box)))
+
+    def frame(self, scene, final=True):
+        """The picture of a scene as PNG, or in haste (final=False) as JPEG. Returns (format, bytes)."""
+        with self.style(), np.errstate(all="ignore"):
+            for panel, (box, blank) in zip(self.panels, self.boxes, strict=True):
+                panel.draw(self.canvas, scene, box, blank)
+        picture = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()).convert("RGB")
+        data = io.BytesIO()
+        if final:
+            picture.save(data, "png", compress_level=3)
+            return "png", data.getvalue()
+        picture.save(data, "jpeg", quality=88, subsampling=0)
+        return "jpeg", data.getvalue()

@@ -1,0 +1,1 @@
+"""What the lessons are made of: predictions and claims, figures, exercises."""

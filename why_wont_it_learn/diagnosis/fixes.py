@@ -1,0 +1,368 @@
+"""What `diagnose` tries: changes of one thing in a program, each tied to the cause that it would prove."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+from sklearn.impute import SimpleImputer
+
+from ..program import Program
+from .evidence import Data, kind_of, other_layers, output_stage, stages
+
+SELF_SCALING = ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion", "adafactor", "lamb", "muon")
+NOISE_LAYERS = {"Dropout": "rate", "AlphaDropout": "rate", "GaussianDropout": "rate", "GaussianNoise": "stddev"}
+USUAL_RATES = {"sgd": 0.01, "adagrad": 0.01, "adadelta": 1.0}  # of Keras or its documentation; 0.001 for the rest
+RATES_LOOKED_AT = 20  # of a schedule
+RELU_LIKE = ("relu", "leaky_relu", "elu", "gelu", "swish", "silu", "relu6", "mish")  # he_normal is made for these
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """What is trained: a program on some data, at `rate` times its learning rate, for `longer` times its epochs."""
+
+    program: Program
+    data: Data
+    rate: float = 1.0
+    longer: float = 1.0
+
+    def having(self, **changes):
+        """The same with something changed."""
+        return replace(self, **changes)
+
+    @property
+    def learning_rate(self):
+        """The learning rate, the highest where a schedule changes it: it may begin with 0."""
+        steps = np.linspace(0, self.epochs * self.program.steps(self.data.points) - 1, RATES_LOOKED_AT).astype(int)
+        return float(self.program.rates(steps).max()) * self.rate
+
+    @property
+    def epochs(self):
+        """How many epochs it is trained."""
+        return max(1, round(self.longer * self.program.epochs))
+
+    def ready(self, seed=0):
+        """A new compiled model, its `Data` and the number of epochs, to be trained by `model.fit`.
+
+        ValueError if the model cannot be taken apart, so that no new one can be made.
+        """
+        if self.program.model is not None:
+            raise ValueError("A model that cannot be taken apart cannot be rebuilt: change yours as the fix says.")
+        model, optimizer = self.program.build(seed), self.program.make_optimizer()
+        optimizer.learning_rate = self.learning_rate
+        model.compile(optimizer=optimizer, loss=self.program.loss)
+        return model, self.data, self.epochs
+
+
+@dataclass(frozen=True, eq=False)
+class Fix:
+    """One change. cause: what it would prove. words: what to do, as a sentence. apply: Variant -> Variant.
+
+    size: how much it changes, for the order among fixes that are equally likely: 1 a number, 2 a part, 3 the network.
+    evidence: what speaks for it.
+    """
+
+    name: str
+    cause: str
+    words: str
+    apply: Callable
+    size: int = 1
+    evidence: str = ""
+
+
+# --- edits of layers ---------------------------------------------------------------------------------------------------
+
+
+def with_activation(program, activation):
+    """Another activation, and the initializer that goes with it, in every hidden layer."""
+
+    def edit(layers):
+        for stage in stages(layers)[:-1]:
+            if stage.end == stage.index:
+                layers[stage.index]["config"]["activation"] = activation
+            else:
+                old = layers[stage.end]
+                config = {"name": old["config"]["name"], "activation": activation}
+                layers[stage.end] = {**old, "class_name": "Activation", "module": "keras.layers", "config": config}
+            _set_initializer(layers[stage.index], activation)
+
+    return program.edited(edit)
+
+
+def with_usual_start(program):
+    """The initializers that suit the activations, and biases of 0."""
+
+    def edit(layers):
+        for stage in stages(layers):
+            _set_initializer(layers[stage.index], stage.activation)
+
+    return program.edited(edit)
+
+
+def _set_initializer(layer, activation):
+    name = "HeNormal" if activation in RELU_LIKE else "GlorotUniform"
+    layer["config"]["kernel_initializer"] = keras.initializers.serialize(keras.initializers.get(name))
+    layer["config"]["bias_initializer"] = keras.initializers.serialize(keras.initializers.get("zeros"))
+
+
+def wider(program, least=32, factor=4):
+    """More units in every hidden layer."""
+
+    def edit(layers):
+        for stage in stages(layers)[:-1]:
+            layers[stage.index]["config"]["units"] = max(least, factor * stage.units)
+
+    return program.edited(edit)
+
+
+def with_hidden_layers(program, units=(32, 32)):
+    """relu layers before the output, as a `Sequential`, or None where the model is not a plain chain of layers."""
+    if not is_chain(program):
+        return None
+
+    def edit(layers):
+        found = stages(layers)
+        hidden = [_dense(n, f"added_{i}", "relu") for i, n in enumerate(units)]
+        plain = [{k: v for k, v in layer.items() if k not in ("inbound_nodes", "name")} for layer in layers]
+        return plain[: found[-1].index] + hidden + plain[found[-1].index :]
+
+    layers = program.edited(edit).layers
+    return replace(program, make=keras.Sequential, config={"name": "deeper", "layers": layers}, own=None)
+
+
+def is_chain(program):
+    """Whether the layers stand one after the other."""
+    return "input_layers" not in program.config or all(
+        len(layer["inbound_nodes"]) <= 1 and _feeds(layer) == before
+        for layer, before in zip(program.layers[1:], [one["name"] for one in program.layers], strict=False)
+    )
+
+
+def _feeds(layer):
+    nodes = layer["inbound_nodes"]
+    argument = nodes[0]["args"][0] if nodes and nodes[0]["args"] else None
+    return argument["config"]["keras_history"][0] if isinstance(argument, dict) else None
+
+
+def _dense(units, name, activation):
+    layer = keras.layers.serialize(keras.layers.Dense(units, activation, kernel_initializer="he_normal", name=name))
+    layer.pop("build_config", None)
+    return layer
+
+
+def without_regularization(program):
+    """No penalties, no dropout, no noise."""
+
+    def edit(layers):
+        for layer in layers:
+            config = layer["config"]
+            for name in config:
+                if name.endswith("_regularizer"):
+                    config[name] = None
+            if kind_of(layer) in NOISE_LAYERS:
+                config[NOISE_LAYERS[kind_of(layer)]] = 0.0
+            if kind_of(layer) == "ActivityRegularization":
+                config.update(l1=0.0, l2=0.0)
+
+    return program.edited(edit)
+
+
+def is_regularized(program):
+    """Whether there are penalties, dropout or noise."""
+    for layer in program.layers:
+        config = layer["config"]
+        if any(name.endswith("_regularizer") and config[name] for name in config):
+            return True
+        if kind_of(layer) == "ActivityRegularization" or config.get(NOISE_LAYERS.get(kind_of(layer), ""), 0):
+            return True
+    return bool(program.optimizer["config"].get("weight_decay"))
+
+
+def with_penalty(program, l2):
+    """An L2 penalty on every Dense layer."""
+    penalty = keras.regularizers.serialize(keras.regularizers.L2(l2))
+
+    def edit(layers):
+        for stage in stages(layers):
+            layers[stage.index]["config"]["kernel_regularizer"] = copy.deepcopy(penalty)
+
+    return program.edited(edit)
+
+
+def with_output(program, units, activation, loss):
+    """Another output layer and loss."""
+
+    def edit(layers):
+        last = stages(layers)[-1]
+        layers[last.index]["config"].update(units=units, activation="linear" if last.end > last.index else activation)
+        if last.end > last.index:
+            old = layers[last.end]
+            config = {"name": old["config"]["name"], "activation": activation}
+            layers[last.end] = {**old, "class_name": "Activation", "module": "keras.layers", "config": config}
+
+    return replace(program.edited(edit), loss=loss)
+
+
+def with_momentum(program):
+    """Nesterov momentum of 0.9, for sgd."""
+    optimizer = copy.deepcopy(program.optimizer)
+    optimizer["config"].update(momentum=0.9, nesterov=True)
+    return replace(program, optimizer=optimizer)
+
+
+def with_clipping(program):
+    """Gradients cut to a length of 1."""
+    optimizer = copy.deepcopy(program.optimizer)
+    optimizer["config"].update(clipnorm=1.0, global_clipnorm=None, clipvalue=None)
+    return replace(program, optimizer=optimizer)
+
+
+# --- the contract ------------------------------------------------------------------------------------------------------
+
+
+def fitting_output(data):
+    """What output fits the targets, as the Keras documentation pairs them: (words, units, activation, loss, `Data`)."""
+    columns = data.table.shape[1]
+    if data.task == "regression":
+        words = f"Give the output layer {columns} unit{'s' * (columns > 1)} and no activation, with mean_squared_error."
+        return words, columns, "linear", "mean_squared_error", data
+    if data.task == "shares":
+        return f"Take softmax over {columns} units with kl_divergence.", columns, "softmax", "kl_divergence", data
+    if data.task == "multilabel":
+        words = f"Take sigmoid in each of {columns} units with binary_crossentropy."
+        return words, columns, "sigmoid", "binary_crossentropy", data
+    if data.task == "binary" and columns == 1:
+        zeros_and_ones = data.with_y(data.truth.reshape(data.y.shape)) if data.signs else data
+        words = "Take one sigmoid unit with binary_crossentropy" + " and labels 0 and 1." * data.signs
+        words += "." * (not data.signs)
+        return words, 1, "sigmoid", "binary_crossentropy", replace(zeros_and_ones, signs=False)
+    loss = "categorical_crossentropy" if columns > 1 else "sparse_categorical_crossentropy"
+    return f"Take softmax over {data.classes} units with {loss}.", data.classes, "softmax", loss, data
+
+
+def fixed_output_and_loss(variant):
+    """Output activation, units and loss that fit the targets: (words, Variant)."""
+    words, units, activation, loss, data = fitting_output(variant.data)
+    return words, variant.having(program=with_output(variant.program, units, activation, loss), data=data)
+
+
+# --- the list of what is tried -----------------------------------------------------------------------------------------
+
+
+def scale_is_off(values):
+    """By what factor the columns (points, columns) are away from mean 0 and standard deviation 1, at the worst; 1 if they are not."""
+    middle, spread = np.abs(values.mean(axis=0)), values.std(axis=0)
+    varies = spread > 1e-12 * np.maximum(middle, 1e-30)
+    if not varies.any():
+        return 1.0
+    middle, spread = middle[varies], spread[varies]
+    away = [spread.max(), 1 / spread.max(), (middle / np.maximum(spread, 1)).max()]
+    return float(max(1.0, *away))
+
+
+def filled(data):
+    """Inputs that are not numbers replaced by the mean of their column."""
+    x = np.where(np.isfinite(data.flat), data.flat, np.nan)
+    imputer = SimpleImputer(keep_empty_features=True).fit(x[: data.points])
+    return data.with_x(imputer.transform(x).reshape(data.x.shape))
+
+
+def plain_network(variant):
+    """What usually learns: two layers of 64 relu units, adam, scaled inputs and targets, a thousand steps or more."""
+    data = variant.data.x_scaled()
+    if data.task == "regression":
+        data = data.y_scaled()
+    _, units, activation, loss, data = fitting_output(data)
+    output = keras.layers.Dense(units, activation, name="output")
+    layers = [keras.layers.InputLayer(data.x.shape[1:], name="input"), keras.layers.Flatten(name="flat")]
+    layers = [keras.layers.serialize(layer) for layer in layers]
+    layers += [_dense(64, "hidden_1", "relu"), _dense(64, "hidden_2", "relu"), keras.layers.serialize(output)]
+    program = replace(
+        variant.program.with_optimizer("adam", 0.003), make=keras.Sequential, config={"name": "plain", "layers": layers},
+        own=None, batch_size=min(64, max(variant.program.batch_size, 16)), loss=loss, model=None, fixed={}, loss_weight=1.0,
+    )  # fmt: skip
+    steps = program.epochs * program.steps(data.points)
+    return variant.having(program=program, data=data, longer=max(1.0, 1000 / steps), rate=1.0)
+
+
+def usual_rate(optimizer):
+    """The learning rate that an optimizer (its class name in small letters) is usually run with."""
+    return USUAL_RATES.get(optimizer, 0.001)
+
+
+def fixes_for(variant, outcome):
+    """The single changes that could mend a variant. outcome: of its training as it is."""
+    program, data = variant.program, variant.data
+    found = stages(program.layers)
+    hidden = found[:-1]
+    rate, epochs = variant.learning_rate, variant.epochs
+    kind = program.optimizer["class_name"].lower()
+
+    fixes = []
+
+    def add(name, cause, words, apply, size=1):
+        fixes.append(Fix(name, cause, words, apply, size))
+
+    if not data.ids and np.isfinite(data.flat).all() and scale_is_off(data.flat[: data.points]) > 1.5:
+        add("x scaled", "unscaled_inputs", "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).",
+            lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
+    output = output_stage(program.layers)
+    bounded = output is not None and output.activation not in ("linear", "leaky_relu")
+    if data.task == "regression" and not bounded and scale_is_off(data.table[: data.points]) > 1.5:
+        add("y scaled", "unscaled_targets", "Scale the targets to mean 0 and standard deviation 1.",
+            lambda p: p.having(data=p.data.y_scaled()))  # fmt: skip
+    if not rate > 0:
+        usual = usual_rate(kind)
+        add("usual rate", "learning_rate_too_low", f"Raise the learning rate from {rate:g} to {usual:g}.",
+            lambda p: p.having(program=p.program.with_rate(usual), rate=1.0))  # fmt: skip
+    to_usual = usual_rate(kind) / rate if rate > 0 else np.nan
+    for factor in (0.1, 0.01, *([to_usual] if to_usual < 0.005 else ())) if rate > 0 else ():
+        add(f"rate x {factor:g}", "learning_rate_too_high", f"Lower the learning rate from {rate:g} to {rate * factor:g}.",
+            lambda p, factor=factor: p.having(rate=p.rate * factor))  # fmt: skip
+    for factor in (10.0, 100.0, *([to_usual] if to_usual > 200 else ())) if rate > 0 else ():
+        add(f"rate x {factor:g}", "learning_rate_too_low", f"Raise the learning rate from {rate:g} to {rate * factor:g}.",
+            lambda p, factor=factor: p.having(rate=p.rate * factor))  # fmt: skip
+    if found:
+        add("usual start", "bad_initialization", "Take glorot_uniform, or he_normal before relu, and biases of 0.",
+            lambda p: p.having(program=with_usual_start(p.program)))  # fmt: skip
+    add("longer", "too_few_epochs", f"Train for {4 * epochs} epochs instead of {epochs}.",
+        lambda p: p.having(longer=4 * p.longer))  # fmt: skip
+    if is_regularized(program):
+        add("no regularization", "over_regularized", "Take the penalties and the dropout out, then put back a little.",
+            lambda p: p.having(program=_no_decay(without_regularization(p.program))), 2)  # fmt: skip
+    if kind == "sgd" and not program.optimizer["config"].get("momentum"):
+        add("momentum", "optimizer_choice", "Give sgd a momentum of 0.9, with nesterov.",
+            lambda p: p.having(program=with_momentum(p.program)))  # fmt: skip
+    if kind not in SELF_SCALING:
+        for rate in (0.001, 0.01):
+            add(f"adam {rate:g}", "optimizer_choice", f"Take adam with a learning rate of {rate:g}.",
+                lambda p, rate=rate: p.having(program=p.program.with_optimizer("adam", rate), rate=1.0), 2)  # fmt: skip
+    for activation in ("relu", "tanh", "leaky_relu"):
+        if hidden and any(stage.activation != activation for stage in hidden):
+            add(activation, "activation", f"Take {activation} in the hidden layers.",
+                lambda p, a=activation: p.having(program=with_activation(p.program, a)), 2)  # fmt: skip
+    if hidden:
+        add("wider", "capacity_too_low", f"Take {' and '.join(str(max(32, 4 * s.units)) for s in hidden)} units in the hidden layers.",
+            lambda p: p.having(program=wider(p.program)), 2)  # fmt: skip
+    if found and not other_layers(program.layers) and with_hidden_layers(program) is not None:
+        add("deeper", "capacity_too_low", "Add two hidden layers of 32 relu units.",
+            lambda p: p.having(program=with_hidden_layers(p.program)), 3)  # fmt: skip
+    add("clipped", "exploding_gradient", "Cut long gradients (clipnorm=1).",
+        lambda p: p.having(program=with_clipping(p.program)), 2)  # fmt: skip
+    for l2 in (0.001, 0.01, 0.1) if hidden else ():
+        add(f"l2 {l2:g}", "overfitting", f"Put an L2 penalty of {l2:g} on the weights.",
+            lambda p, l2=l2: p.having(program=with_penalty(p.program, l2)), 2)  # fmt: skip
+    curve = np.median(outcome.held, axis=1)
+    if len(curve) > 2 and np.isfinite(curve).all() and np.argmax(curve) < len(curve) - 1:
+        share = (int(np.argmax(curve)) + 1) / len(curve)
+        add("stop early", "overfitting", f"Stop after {max(1, round(share * epochs))} epochs (EarlyStopping).",
+            lambda p: p.having(longer=share * p.longer))  # fmt: skip
+    return fixes
+
+
+def _no_decay(program):
+    optimizer = copy.deepcopy(program.optimizer)
+    if optimizer["config"].get("weight_decay"):
+        optimizer["config"]["weight_decay"] = 0.0
+    return replace(program, optimizer=optimizer)

@@ -1,0 +1,137 @@
+"""How a `Diagnosis` is shown: a card in a notebook, with a picture of what was tried; a text everywhere else."""
+
+import base64
+import html
+import sys
+import textwrap
+import time
+from importlib.util import find_spec
+
+import numpy as np
+
+PROVED, NOT_PROVED = "#0072B2", "#5B6470"  # colours, as in pictures.py
+ROWS = 12  # of the picture, the best
+WIDTH = 7.4  # inches
+REFRESH = 0.2  # seconds between two pictures of the progress bar
+
+
+def progress():
+    """In a notebook a progress bar, which goes when the work is done: a function of (share, words). Elsewhere it does nothing."""
+    if "IPython" not in sys.modules or sys.modules["IPython"].get_ipython() is None:
+        return lambda share, words: None
+    from IPython.display import display
+
+    nothing = {"text/plain": "", "text/html": ""}
+    handle = display(nothing, raw=True, display_id=True)
+    shown_at = 0.0
+
+    def tell(share, words):
+        nonlocal shown_at
+        if share < 1 and time.monotonic() - shown_at < REFRESH:
+            return
+        shown_at = time.monotonic()
+        bar = f"<progress max='1' value='{share:.2f}' aria-label='diagnose'></progress> {html.escape(words)}"
+        handle.update({"text/plain": f"{share:.0%} {words}", "text/html": bar} if share < 1 else nothing, raw=True)
+
+    return tell
+
+
+def text(diagnosis):
+    """The diagnosis as plain text."""
+    lines = [_headline(diagnosis)]
+    for number, finding in enumerate(diagnosis.findings, 1):
+        lines += [
+            f"{number}. {finding.cause.replace('_', ' ')}: {finding.evidence}",
+            f"   {finding.explanation}",
+            f"   Fix: {finding.remedy} {_verdict(finding)}",
+            f"   Lesson: {finding.lesson}",
+        ]
+    return "\n".join([*lines, *diagnosis.notes])
+
+
+def page(diagnosis):
+    """The diagnosis as HTML."""
+    parts = [f"<p><strong>{html.escape(_headline(diagnosis))}</strong></p>"]
+    for number, finding in enumerate(diagnosis.findings, 1):
+        color = PROVED if finding.verified else NOT_PROVED
+        parts.append(
+            f"<div style='border-left:3px solid {color};padding:0.1em 0.8em;margin:0.6em 0'>"
+            f"<strong>{number}. {finding.cause.replace('_', ' ')}</strong>: {html.escape(finding.evidence)}<br>"
+            f"<span style='opacity:0.8'>{html.escape(finding.explanation)}</span><br>"
+            f"<strong>Fix:</strong> {html.escape(finding.remedy)} {html.escape(_verdict(finding))}<br>"
+            f"<a href='{finding.lesson}.ipynb'>Lesson {finding.lesson[:2]}: {finding.lesson[3:].replace('_', ' ')}</a></div>"
+        )
+    if diagnosis.trials and find_spec("matplotlib"):
+        picture = tried(diagnosis)
+        data = base64.b64encode(picture.png()).decode()
+        width = round(picture.get_size_inches()[0] * 100)
+        parts.append(
+            f"<img src='data:image/png;base64,{data}' width='{width}' alt='{html.escape(picture.alt, quote=True)}'>"
+        )
+    parts += [f"<p><em>{html.escape(note)}</em></p>" for note in diagnosis.notes]
+    return "".join(parts)
+
+
+def _headline(diagnosis):
+    took = f"({diagnosis.seconds:.0f} s, {diagnosis.seeds} seeds for each trial)"
+    if diagnosis.healthy:
+        return f"Healthy: it reaches a skill of {diagnosis.skill:.2f}; what can be learned is about {diagnosis.goal:.2f}. {took}"
+    if diagnosis.healthy is None:
+        so_far = "nothing was trained" if np.isnan(diagnosis.skill) else f"a skill of {diagnosis.skill:.2f} so far"
+        return f"There was not enough time to tell whether it learns: {so_far}. Give it a larger budget. {took}"
+    if np.isnan(diagnosis.skill):
+        return f"It cannot learn from these data. {took}"
+    skill = "below 0" if diagnosis.skill < 0 else f"of {diagnosis.skill:.2f}"
+    return f"It does not learn: a skill {skill}, where {max(diagnosis.goal, 0):.2f} can be learned. {took}"
+
+
+def _verdict(finding):
+    if finding.after is None:
+        return "(Not tried.)" if not finding.verified else "(Tried on the data.)"
+    change = f"skill {_number(finding.before)} → {_number(finding.after)}"
+    return f"(Tried: {change}.)" if finding.verified else f"(Tried: {change}, which proves nothing.)"
+
+
+def _number(skill):
+    return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def tried(diagnosis):
+    """A picture of all that was tried: a dot for the skill of each seed, the skill as it is and what can be learned as lines."""
+    trials = sorted(diagnosis.trials, key=lambda trial: -np.median(trial.after))[:ROWS]
+    words = [textwrap.shorten("Then: " * trial.later + trial.remedy.words, 74, placeholder=" …") for trial in trials]
+    from ..pictures import Picture, palette, style
+
+    with style():
+        colors = palette()
+        height = 1.0 + 0.27 * len(trials)
+        picture = Picture(figsize=(WIDTH, height))
+        axes = picture.add_axes([0.55, 0.5 / height, 0.42, (height - 0.9) / height])
+        for row, trial in enumerate(trials):
+            color = PROVED if trial.works else NOT_PROVED
+            after = np.maximum(trial.after, -0.2)
+            axes.plot(
+                [max(np.median(trial.before), -0.2), np.median(after)], [row, row], color=color, lw=1.2, alpha=0.5
+            )
+            axes.plot(after, np.full(len(after), row), "o", color=color, ms=4.5)
+        axes.axvline(max(diagnosis.skill, -0.2), color=colors["text"], ls=":", lw=1.2)
+        axes.axvline(diagnosis.goal, color=colors["text"], ls="--", lw=1.2)
+        if diagnosis.goal - diagnosis.skill > 0.4:  # else the words would meet
+            for skill, name in ((max(diagnosis.skill, -0.2), "as it is"), (diagnosis.goal, "can be learned")):
+                axes.annotate(name, (skill, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
+                              ha="right" if skill > 0.8 else "center", fontsize=7.5, color=colors["faint"])  # fmt: skip
+        axes.set_yticks(range(len(trials)), words)
+        axes.tick_params(axis="y", length=0, labelsize=8)
+        axes.set(
+            xlim=(-0.25, 1.05),
+            ylim=(len(trials) - 0.5, -0.6),
+            xlabel="skill (a dot for each seed; left edge: below −0.2)",
+        )
+        axes.grid(axis="y", visible=False)
+        picture.suptitle("What was tried, one change at a time", x=0.02, ha="left", weight="bold", fontsize=10)
+    told = [f"{words} {np.median(trial.after):.2f}" for words, trial in zip(words, trials, strict=True)]
+    picture.alt = (
+        f"What was tried. As it is the skill is {diagnosis.skill:.2f} (dotted), {diagnosis.goal:.2f} can be learned (dashed). "
+        + "; ".join(told)
+    )
+    return picture

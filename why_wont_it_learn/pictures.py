@@ -1,0 +1,128 @@
+"""The look of every picture, and `Picture`: a figure that says in words what it shows. Needs matplotlib."""
+
+import io
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+
+# From Okabe and Ito's colours, which colour-blind people can tell apart; each stands out from the paper by at least 3 : 1.
+PALETTE = {
+    "paper": "#FFFFFF",
+    "text": "#1B1F24",
+    "faint": "#5B6470",
+    "edge": "#B4BBC4",
+    "grid": "#EDF0F3",
+    "network": "#0072B2",
+    "training": "#3B8FC9",
+    "pinned": "#C0609A",
+    "truth": "#1B1F24",
+    "points": "#87919C",
+    "baseline": "#6B7480",
+    "floor": "#009E73",
+    "dead": "#D55E00",
+    "saturated": "#C77F00",
+}
+DARK_PALETTE = {
+    "paper": "#17191D",
+    "text": "#E6EAEE",
+    "faint": "#A9B2BC",
+    "edge": "#555D67",
+    "grid": "#292D33",
+    "network": "#4DB2EC",
+    "training": "#8FC3E3",
+    "pinned": "#E08CBF",
+    "truth": "#E6EAEE",
+    "points": "#7F8A96",
+    "baseline": "#A9B2BC",
+    "floor": "#2FC496",
+    "dead": "#FF8A4C",
+    "saturated": "#F2B134",
+}
+SCREEN = 96  # pixels of a page for each inch
+SHARP = 1.4  # pixels of the picture for each pixel of the page
+SERIES = tuple(PALETTE[name] for name in ("network", "dead", "pinned", "saturated", "training", "truth"))
+
+
+def palette(dark=False, large=False):
+    """Name -> colour, for a light or a dark page; with more contrast for a projector."""
+    colors = DARK_PALETTE if dark else PALETTE
+    if not large:
+        return colors
+    strong = {name: ink(color, colors["paper"]) for name, color in colors.items() if name not in ("paper", "grid")}
+    return {**colors, **strong, "faint": colors["text"], "edge": colors["faint"]}
+
+
+def surface(colors):
+    """The colour map of an answer over two inputs, from low to high, in a `palette`."""
+    stops = [DARK_PALETTE["saturated"], colors["paper"], colors["network"]]
+    return LinearSegmentedColormap.from_list("surface", stops)
+
+
+def contrast(one, other):
+    """How far two colours stand apart, 1 to 21, as the Web Content Accessibility Guidelines count it."""
+
+    def luminance(color):
+        rgb = np.array(to_rgb(color))
+        return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return float((high + 0.05) / (low + 0.05))
+
+
+def ink(color, paper):
+    """The colour for words: moved away from the paper until they can be read (a contrast of 4.5)."""
+    rgb, end = np.array(to_rgb(color)), np.zeros(3) if contrast(paper, "black") > 10 else np.ones(3)
+    shares = np.linspace(0, 1, 21)
+    return next(tuple(rgb + s * (end - rgb)) for s in shares if contrast(rgb + s * (end - rgb), paper) >= 4.6)
+
+
+def style(dark=False, large=False):
+    """The style of every figure, as a context: ``with plots.style(): ...``."""
+    colors = palette(dark, large)
+    return mpl.rc_context(
+        {
+            "figure.facecolor": colors["paper"],
+            "axes.facecolor": colors["paper"],
+            "font.size": 9,
+            "axes.titlesize": 9.5,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.edgecolor": colors["edge"],
+            "axes.labelcolor": colors["faint"],
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": colors["grid"],
+            "axes.axisbelow": True,
+            "xtick.color": colors["faint"],
+            "ytick.color": colors["faint"],
+            "text.color": colors["text"],
+            "lines.solid_capstyle": "round",
+            "legend.facecolor": colors["paper"],
+            "legend.edgecolor": "none",
+            "legend.framealpha": 0.8,
+        }
+    )
+
+
+class Picture(Figure):
+    """A matplotlib Figure that a notebook shows as PNG, with its text for those who cannot see it.
+
+    alt: the title and the numbers of the figure in words.
+    """
+
+    alt = ""
+
+    def png(self):
+        """The picture as PNG."""
+        data = io.BytesIO()
+        with style():
+            self.savefig(data, format="png", dpi=SCREEN * SHARP)
+        return data.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        width, height = (round(inches * SCREEN) for inches in self.get_size_inches())
+        shown = {"width": width, "height": height, "alt": self.alt}
+        return {"image/png": self.png(), "text/plain": self.alt}, {"image/png": shown}
