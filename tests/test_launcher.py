@@ -644,10 +644,14 @@ def test_repo2docker_accepts_the_repository():
 def test_what_binder_does_after_the_build_works(tmp_path):
     variables = os.environ | {"NB_PYTHON_PREFIX": str(tmp_path), "MPLCONFIGDIR": str(tmp_path / "fonts")}
     variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), variables["PATH"]])
+    # Here the project is installed already, and an environment that uv has made has no pip.
+    (tmp_path / "pip.py").write_text("import sys; print('pip', *sys.argv[1:])")
+    variables["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(ROOT)])
     process = subprocess.run(
         [ROOT / "postBuild"], cwd=ROOT, env=variables, capture_output=True, encoding="utf-8", check=False
     )
     assert process.returncode == 0, process.stderr
+    assert "pip install --quiet --no-deps --no-build-isolation --editable ." in process.stdout
     settings = json.loads((tmp_path / "share/jupyter/lab/settings/overrides.json").read_text())
     assert settings["@jupyterlab/apputils-extension:notification"] == {"checkForUpdates": False, "fetchNews": "false"}
     assert settings["@jupyterlab/apputils-extension:kernels-settings"] == {"commsOverSubshells": "disabled"}
