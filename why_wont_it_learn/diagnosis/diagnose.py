@@ -108,7 +108,7 @@ class Diagnosis:
 
 
 def diagnose(
-    model, x, y, *, validation_data=None, epochs=100, batch_size=32, budget=30.0, seeds=SEEDS, tell=None,
+    model, x=None, y=None, *, validation_data=None, epochs=100, batch_size=32, budget=30.0, seeds=SEEDS, tell=None,
     clock=time.perf_counter,
 ):  # fmt: skip
     """Find out why a Keras model does not learn, try the repair, and return a `Diagnosis`.

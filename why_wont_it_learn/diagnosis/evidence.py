@@ -660,7 +660,7 @@ def _output_mismatches(output, loss, logits, data):
         elif logits and activation in ("sigmoid", "softmax"):
             yield Mismatch(cause, f"The loss expects logits, and the output is already a {activation}.", False)
         elif activation == "relu":
-            yield Mismatch(cause, "A relu in the output answers 0 for ever once it is dead.", False)
+            yield Mismatch(cause, "A relu in the output stays at 0 once it is dead.", False)
         return
     if columns not in (1, units) or (columns == 1 and units > 1 and data.y.ndim > 1):
         yield Mismatch(
