@@ -1,7 +1,6 @@
-"""Make this project's Python environment, then start what is asked for.
+"""Make this project's Python environment, then start what is asked for. Standard library only.
 
-Standard library only. Nothing newer than Python 3.7 is used, so that an unfit Python reads this file
-and says what it needs, instead of showing a syntax error.
+Nothing newer than Python 3.7 is used, so that an unfit Python reads this file and says what it needs.
 """
 
 import difflib
@@ -24,6 +23,9 @@ PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 # {lock: its digest} for what is installed; {} while an installation is under way.
 STAMP = VENV / "installed.json"
 LAB_SETTINGS = ROOT / "jupyterlab_overrides.json"
+# Read when TensorFlow and NumPy are imported: no start-up lines in notebooks, and no BLAS threads, which wait for each
+# other a hundred times as long as one of them works on small matrices.
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "OPENBLAS_NUM_THREADS": "1"}
 
 # What is installed from each lock: GB to download and on disk, and the locks it satisfies.
 LOCKS = {
@@ -39,6 +41,11 @@ PROGRAMS = {
     "hub": ("start a JupyterHub for a class in one room; takes --help", "requirements-hub.txt", ["classroom/hub.py"]),
     "dashboards": ("serve each lab as a page; takes --port, --places", "requirements.txt", ["-m", "dashboards"]),
     "site": ("build site/, pages that need no kernel, all or the named", "requirements.txt", ["-m", "website.build"]),
+    "bake": (
+        "trace the labs' networks in advance, all or the named lessons",
+        "requirements.txt",
+        ["-m", "website.bake"],
+    ),
     "test": ("run ruff and the tests; takes --all, --processors", "requirements-test.txt", ["tests/suite.py"]),
     "notebooks": ("build notebooks/ from lessons/, all or the named", "requirements-test.txt", ["lessons/build.py"]),
     "bench": ("run the benchmarks", "requirements-test.txt", ["benchmarks/bench.py"]),
@@ -46,27 +53,25 @@ PROGRAMS = {
 
 # What TensorFlow is built for, and what this Python is.
 VERSIONS = ("3.11", "3.12", "3.13")
-BUILDS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "amd64"))
+BUILDS = ("linux x86_64 glibc", "linux aarch64 glibc", "darwin arm64", "win32 amd64")
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 KIND = f"{64 if sys.maxsize > 2**32 else 32}-bit {sys.implementation.name}"
 if sysconfig.get_config_var("Py_GIL_DISABLED"):
     KIND += " without GIL"
 # On Windows for ARM, platform.machine() names the processor also where Python is built for x86-64.
 MACHINE = sysconfig.get_platform().split("-")[-1] if WINDOWS else platform.machine()
-LIBC = platform.libc_ver()[0]
+BUILD = " ".join(filter(None, (sys.platform, MACHINE, platform.libc_ver()[0])))
 
 # What an installer prints, and what it means. The first match is shown.
 FAILURES = {
     r"No space left on device|os error 28\b|Disk quota exceeded|not enough space on the disk": "The disk is full. The "
-    "environment needs {disk} GB in {venv}, and its downloads {download} GB in the cache and the temporary folder: "
-    "make room and start again.",
+    "environment needs {disk} GB, its downloads {download} GB in the cache and the temporary folder: make room and start again.",
     "DO NOT MATCH THE HASHES|Hash mismatch": "A downloaded package is not the one that this project was tested with: "
     "its hash differs from the one in {lock}. Empty the cache (pip cache purge, or uv cache clean) and start again.",
     r"No module named '?(ensurepip|venv)\b": "This Python cannot make environments. On Debian and Ubuntu: sudo apt "
     "install python{python}-venv. Or install uv. Then start again.",
     "Connection|ProxyError|Max retries|IncompleteRead|timed out|error sending request|Failed to fetch": "The package "
-    "index cannot be reached. The first start downloads {download} GB: check the network (behind a proxy, set "
-    "HTTPS_PROXY) and start again; finished downloads are kept.",
+    "index cannot be reached. Check the network (behind a proxy, set HTTPS_PROXY) and start again; finished downloads are kept.",
 }
 
 
@@ -74,20 +79,15 @@ class Stop(Exception):
     """What was found, what is needed and what to do: printed without a traceback."""
 
 
-def objection(version=VERSION, kind=KIND, system=sys.platform, machine=MACHINE, libc=LIBC):
+def objection(version=VERSION, kind=KIND, build=BUILD):
     """Return why TensorFlow does not exist for such a Python, or None if it does."""
-    if kind != "64-bit cpython" or version not in VERSIONS:
-        return (
-            f"This is Python {version}, {kind}; TensorFlow needs 64-bit cpython {', '.join(VERSIONS)}. Install Python "
-            "3.13 from python.org, or start run.py with one of these that you have, such as python3.12."
-        )
-    if (system, machine) not in BUILDS or (system == "linux" and libc != "glibc"):
-        return (
-            f"TensorFlow is not built for this machine ({system} {machine} {libc}). It needs Linux with glibc (x86_64, "
-            "aarch64), Windows (x86-64), or a Mac with an Apple chip and the arm64 Python from python.org. The "
-            "notebooks also run on Binder (the link is in README.md)."
-        )
-    return None
+    if kind == "64-bit cpython" and version in VERSIONS and build in BUILDS:
+        return None
+    return (
+        f"TensorFlow is not built for Python {version}, {kind}, on {build}. It needs 64-bit cpython {', '.join(VERSIONS)} on "
+        "Linux with glibc (x86_64, aarch64), Windows (x86-64) or a Mac with an Apple chip. Install Python 3.13 from "
+        "python.org, start run.py with one of these that you have, or take Binder (the link is in README.md)."
+    )
 
 
 def environment(lock):
@@ -117,9 +117,6 @@ def install(lock, remake):
         quietly([base, "-m", "venv", "--clear", "--without-pip", VENV], lock)
     # Written first and completed last: an interrupted installation is found and made again.
     STAMP.write_text("{}\n")
-    free = shutil.disk_usage(str(VENV)).free / 1e9
-    if remake and free < disk:
-        raise Stop(f"The disk has {free:.1f} GB left, and {VENV} needs {disk} GB. Make room and start again.")
     pins = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", ROOT / lock]
     # The project itself, from where it is; what builds it is pinned, too.
     project = ["--no-deps", "--no-build-isolation", "--editable", ROOT]
@@ -138,17 +135,15 @@ def install(lock, remake):
 
 
 def quietly(command, lock):
-    """Run an installer. Show the line it is at; if it fails, say why, then show its last lines."""
+    """Run an installer and show what it prints; if it fails, say why."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     command = [str(part) for part in command]
     installer = subprocess.Popen(command, cwd=str(ROOT), encoding="utf-8", errors="replace", **pipes)
     lines = []
-    width = shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else 0
     try:
         for line in installer.stdout:
             lines.append(line.rstrip())
-            print(lines[-1][:width].ljust(width), end="\r" if width else "", flush=True)
-        print(" " * width, end="\r" if width else "", flush=True)
+            print(lines[-1], flush=True)
         code = installer.wait()
     finally:
         if installer.poll() is None:
@@ -162,16 +157,14 @@ def explain(output, code, lock):
     """Return a sentence about an installer's failure, followed by the end of what it printed."""
     unknown = f"The installation failed (exit code {code}); its last lines say more."
     meaning = next((text for pattern, text in FAILURES.items() if re.search(pattern, output)), unknown)
-    download, disk, _ = LOCKS[lock]
-    sentence = meaning.format(lock=lock, venv=VENV, download=download, disk=disk, python=VERSION)
+    sentence = meaning.format(lock=lock, download=LOCKS[lock][0], disk=LOCKS[lock][1], python=VERSION)
     return "\n".join([sentence, *("  | " + line[:200] for line in output.splitlines()[-8:])])
 
 
 def read_stamp():
     """Return the stamp, {} if an installation did not end, None if there never was one."""
     try:
-        stamp = json.loads(STAMP.read_text())
-        return stamp if isinstance(stamp, dict) else {}
+        return json.loads(STAMP.read_text())
     except FileNotFoundError:
         return None
     except ValueError:
@@ -187,16 +180,14 @@ def version_in_environment():
     """Return the version of the environment's Python as "3.12", or None if it does not run."""
     question = "import sys; print('{}.{}'.format(*sys.version_info))"
     try:
-        answer = subprocess.run([str(PYTHON), "-IS", "-c", question], stdout=subprocess.PIPE)
-    except OSError:
+        return subprocess.check_output([str(PYTHON), "-IS", "-c", question]).decode().strip()
+    except (OSError, subprocess.CalledProcessError):
         return None
-    return answer.stdout.decode().strip() or None
 
 
 def start(*command):
     """Become that program in the environment, so that signals, keys and the exit code are its own."""
-    # Set before TensorFlow is imported, the first two keep its start-up notes out of the notebooks.
-    variables = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", VIRTUAL_ENV=str(VENV))
+    variables = dict(os.environ, **QUIET, VIRTUAL_ENV=str(VENV))
     for name, first in (("PATH", PYTHON.parent), ("PYTHONPATH", ROOT)):
         variables[name] = os.pathsep.join(filter(None, [str(first), variables.get(name)]))
     if os.name == "posix":
@@ -215,13 +206,10 @@ def lock(arguments):
     """pin the packages in pyproject.toml again; --upgrade takes the newest (needs uv)"""
     if not shutil.which("uv"):
         raise Stop("The locks are compiled by uv, which is not on PATH. Install it: pip install uv")
-    uv = "uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes"
-    uv += " --no-emit-index-url --no-header --quiet"
-    base = "--group notebooks -o requirements.txt"
-    hub = "--group hub -c requirements.txt -o requirements-hub.txt"
-    tests = "--group test -c requirements-hub.txt -o requirements-test.txt"
-    for output in (base, hub, tests):
-        code = subprocess.call([*uv.split(), *output.split(), *arguments], cwd=str(ROOT))
+    uv = "uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet"
+    groups = ("notebooks", "hub -c requirements.txt", "test -c requirements-hub.txt")
+    for group, output in zip(groups, LOCKS):
+        code = subprocess.call([*uv.split(), "--group", *group.split(), "-o", output, *arguments], cwd=str(ROOT))
         if code:
             break
     return code

@@ -1,4 +1,4 @@
-"""`python run.py bench [engine] [library] [browser] [maps] [site]` prints the tables of README.md, all or the named ones;
+"""`python run.py bench [engine] [library] [browser] [maps] [site] [tables] [watch]` prints the tables of README.md, all or the named ones;
 `site` looks at what `python run.py site` has built.
 
 `python run.py bench clinic` takes an hour and `bench classroom` wants the machine for itself: both have options of their own
@@ -12,8 +12,10 @@ import clinic
 import engine
 import library
 import maps
+import own_tables
 import page
 import site_pages
+import watch
 
 TABLES = {
     "engine": engine.main,
@@ -21,6 +23,8 @@ TABLES = {
     "browser": page.main,
     "maps": maps.main,
     "site": site_pages.main,
+    "tables": own_tables.main,
+    "watch": watch.main,
 }
 
 

@@ -47,12 +47,12 @@ class Person:
         self.breaks = self.new_kernels = 0
 
     async def come(self, after):
-        """Log in, open the lesson, run its first cell, save."""
+        """Log in, open the lesson, run it to its lab, save."""
         await asyncio.sleep(after)
         await self.learner.__aenter__()
         await self._timed("log in", self.learner.log_in())
         await self._timed("kernel", self._open())
-        await self._timed("lab", self._run_to_lab())
+        await self._timed("lab", self.learner.run_to_lab(LESSON, width=860))
         book = await self.learner.read(LESSON)
         book["cells"][0]["source"] = f"{self.name} was here."
         await self.learner.save(LESSON, book)
@@ -67,11 +67,6 @@ class Person:
         await self.learner.open(LESSON)
         await self._run("import os; print(os.getpid())")
         self.pid = int(self.learner.said[-1])
-
-    async def _run_to_lab(self):
-        book = await self.learner.read(LESSON)
-        await self._run(next(cell["source"] for cell in book["cells"] if cell["cell_type"] == "code"))
-        await self.learner.tell_lab(action="size", width=860, scale=1, dark=False)
 
     async def _run(self, source):
         reply = await self.learner.run(source)
@@ -105,7 +100,7 @@ class Person:
                 await asyncio.sleep(1)
         if int(self.learner.said[-1]) != self.pid:
             self.new_kernels += 1
-            await self._run_to_lab()
+            await self.learner.run_to_lab(LESSON, width=860)
 
     def digest(self):
         path = self.hub.data / "learners" / self.name / "files" / LESSON
@@ -133,9 +128,10 @@ async def in_browser(number, hub, think, seconds):
         await page.click("[type=submit]")
         await page.wait_for_url("**/lab/tree/**")
         await page.goto(f"{hub.address}/user/browser-{number}/lab/tree/{LESSON}")
-        await page.locator(CELL).first.click()
+        await page.locator(CELL).filter(has_text="Experiment(").first.click()
         await page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-        await page.keyboard.press("Shift+Enter")
+        for _cell in ("experiment", "lab"):
+            await page.keyboard.press("Shift+Enter")
         slider = page.get_by_role("slider", name="depth")
         await slider.wait_for()
         end = time.monotonic() + seconds

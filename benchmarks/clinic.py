@@ -1,9 +1,11 @@
-"""What `helpers.diagnose` says of programs whose illness is known, and how long it takes.
+"""What `diagnose` says of programs whose fault is known, and how long it takes.
 
-`python run.py bench clinic` takes the programs of tests/labelled.py; `--programs DIR` those of a folder instead: its
-`programs.py` has `program(case, "faulty" or "fixed", seed)` -> model, x, y, epochs, batch_size, its `cases.json` describes
-them. `--results DIR` keeps what has been measured, one file for each program, and what is there is not measured again;
-`--workers N` (2), `--seeds N` (3) fresh seeds for each remedy, 0 for none. Names of programs: only these.
+`python run.py bench clinic` takes the programs of tests/labelled.py; `--programs DIR` those of a folder instead, in one of two
+forms: a `programs.py` with `program(case, "faulty" or "fixed", seed)` -> model, x, y, epochs, batch_size and a `cases.json` that
+describes them; or a file for each program with `case(seed)` and `fixed(seed)` -> a dict of what `diagnose` takes, `CAUSE` and
+perhaps `CAUSES` (other right answers). `--results DIR` keeps what has been measured, one file for each program, and what is
+there is not measured again; `--workers N` (2), `--seeds N` (3) fresh seeds for each fix, 0 for none. Names of programs: only
+these.
 """
 
 import argparse
@@ -55,13 +57,18 @@ def labelled():
 
 
 @lru_cache
-def folder(path):
-    """The module that builds the programs of a folder, and their descriptions by name."""
-    described = importlib.util.spec_from_file_location("programs", Path(path) / "programs.py")
+def module_at(file):
+    """A module from its file."""
+    described = importlib.util.spec_from_file_location(Path(file).stem, file)
     module = importlib.util.module_from_spec(described)
     described.loader.exec_module(module)
-    cases = json.loads((Path(path) / "cases.json").read_text())["cases"]
-    return module, {case["id"]: case for case in cases}
+    return module
+
+
+@lru_cache
+def described_cases(path):
+    """The descriptions of a folder's programs, by name."""
+    return {case["id"]: case for case in json.loads((Path(path) / "cases.json").read_text())["cases"]}
 
 
 def own_subjects():
@@ -69,10 +76,21 @@ def own_subjects():
     return [Subject(case.name, "own", case.causes) for case in labelled().CASES]
 
 
+def file_subjects(path):
+    """The programs of a folder with a file for each: the broken one and the repaired one."""
+    for file in sorted(Path(path).glob("*.py")):
+        module = module_at(file)
+        causes = (module.CAUSE, *getattr(module, "CAUSES", ()))
+        yield Subject(file.stem, "faulty", tuple(dict.fromkeys(cause.replace(" ", "_") for cause in causes)))
+        yield Subject(f"{file.stem}.fixed", "fixed", ())
+
+
 def folder_subjects(path):
     """The programs of a folder: the faulty ones that fail here, too, and the repaired and sound ones that do learn."""
+    if not (Path(path) / "cases.json").exists():
+        return list(file_subjects(path))
     subjects = []
-    for case in folder(path)[1].values():
+    for case in described_cases(path).values():
         skills = {
             which: statistics.median(-1.0 if run.get("train_skill") is None else run["train_skill"] for run in runs)
             for which, runs in (case.get("results") or {}).items()
@@ -89,13 +107,17 @@ def folder_subjects(path):
 
 
 def program(subject, path, seed):
-    """model, x, y, validation_data, epochs, batch_size; of a subject."""
+    """(model, keyword arguments of `diagnose`) of a subject."""
     if subject.kind == "own":
-        return next(case for case in labelled().CASES if case.name == subject.name).make(seed)
-    module, cases = folder(path)
-    case = cases[subject.name.removesuffix(".fixed")]
-    model, x, y, epochs, batch_size = module.program(case, subject.kind, seed)
-    return labelled().Program(model, x, y, None, epochs, batch_size)
+        made = next(case for case in labelled().CASES if case.name == subject.name).make(seed)._asdict()
+        return made.pop("model"), made
+    name = subject.name.removesuffix(".fixed")
+    if not (Path(path) / "cases.json").exists():
+        module = module_at(Path(path) / f"{name}.py")
+        made = module.case(seed) if subject.kind == "faulty" else module.fixed(seed)
+        return made.pop("model"), made
+    made = module_at(Path(path) / "programs.py").program(described_cases(path)[name], subject.kind, seed)
+    return made[0], dict(zip(("x", "y", "epochs", "batch_size"), made[1:], strict=True))
 
 
 # --- one program, in a worker -----------------------------------------------------------------------------
@@ -114,17 +136,10 @@ def examine(subject, path, seeds):
     """What `diagnose` says of a subject, how long it took, and what its first remedy does, as a dict for JSON."""
     from helpers import diagnose
 
-    variant = program(subject, path, 0)
+    model, given = program(subject, path, 0)
     began = time.perf_counter()
     try:
-        found = diagnose(
-            variant.model,
-            variant.x,
-            variant.y,
-            validation_data=variant.validation_data,
-            epochs=variant.epochs,
-            batch_size=variant.batch_size,
-        )
+        found = diagnose(model, **given)
     except Exception as error:  # counted as a wrong answer, and shown
         return {"seconds": time.perf_counter() - began, "error": f"{type(error).__name__}: {error}", "found": []}
     seconds = time.perf_counter() - began
@@ -132,25 +147,26 @@ def examine(subject, path, seeds):
         "seconds": seconds,
         "healthy": bool(found.healthy),
         "found": list(found.causes),
-        "told": [f"{finding.cause}: {finding.evidence} {finding.remedy}" for finding in found.findings],
+        "text": [f"{finding.cause}: {finding.evidence} {finding.fix}" for finding in found.findings],
         "verified": [bool(finding.verified) for finding in found.findings],
     }
     if subject.causes and seeds:
-        result["before"], result["goal"] = found.skill, found.goal
-        cure = found.findings[0].cure if found.findings else None
-        result["after"] = None if cure is None else fresh_skill(cure, len(variant.x), seeds)
-        cure = random_search(variant, min(seconds, 30.0))
-        result["random"] = None if cure is None else fresh_skill(cure, len(variant.x), seeds)
+        result["before"], result["goal"] = found.skill, found.attainable_skill
+        variant = found.findings[0].fixed if found.findings else None
+        result["after"] = None if variant is None else fresh_skill(variant, seeds)
+        if subject.kind == "own":
+            variant = random_search(model, given, min(seconds, 30.0))
+            result["random"] = None if variant is None else fresh_skill(variant, seeds)
     return result
 
 
-def fresh_skill(cure, points, seeds):
+def fresh_skill(variant, seeds):
     """The median skill of a fixed program, trained from seeds that the search has not seen."""
     from why_wont_it_learn.diagnosis.trial_runner import TrialRunner
 
-    bench = TrialRunner(points, time.perf_counter() + 120)
-    bench.seeds = range(FRESH, FRESH + seeds)
-    return score(bench.run(cure))
+    runner = TrialRunner(variant.data.given, time.perf_counter() + 120)
+    runner.seeds = range(FRESH, FRESH + seeds)
+    return score(runner.run(variant))
 
 
 def score(outcome):
@@ -158,26 +174,26 @@ def score(outcome):
     return float(np.median(np.where(np.isnan(outcome.held[-1]), outcome.train[-1], outcome.held[-1])))
 
 
-def random_search(variant, seconds):
+def random_search(model, given, seconds):
     """The best of fixes drawn at random, one or two of them together, for the same time: a `Variant`, or None."""
-    from why_wont_it_learn.diagnosis.evidence import data_of
+    from why_wont_it_learn.diagnosis.data import data_of
     from why_wont_it_learn.diagnosis.fixes import Variant, filled, fixed_output_and_loss, fixes_for
     from why_wont_it_learn.diagnosis.trial_runner import TrialRunner
     from why_wont_it_learn.program import program_of
 
-    rng = np.random.default_rng(len(variant.x))
-    bench = TrialRunner(len(variant.x), time.perf_counter() + seconds)
-    data = data_of(variant.model, variant.x, variant.y, variant.validation_data)
-    start = Variant(program_of(variant.model, variant.epochs, variant.batch_size), data)
-    outcome = bench.run(start, 0.6 * seconds)
-    choices = [remedy.apply for remedy in fixes_for(start, outcome)]
+    data = data_of(model, given["x"], given["y"], given["validation_data"])
+    rng = np.random.default_rng(data.given)
+    runner = TrialRunner(data.given, time.perf_counter() + seconds)
+    start = Variant(program_of(model, given["epochs"], given["batch_size"]), data)
+    outcome = runner.run(start, 0.6 * seconds)
+    choices = [fix.apply for fix in fixes_for(start, outcome)]
     choices += [lambda p: fixed_output_and_loss(p)[1], lambda p: p.having(data=filled(p.data))]
     best, best_score = None, score(outcome)
-    while bench.left > 0:
+    while runner.left > 0:
         tried = start
         for number in rng.permutation(len(choices))[: rng.integers(1, 3)]:
             tried = choices[number](tried)
-        reached = score(bench.run(tried, 0.15 * seconds))
+        reached = score(runner.run(tried, 0.15 * seconds))
         if reached > best_score:
             best, best_score = tried, reached
     return best
@@ -220,54 +236,51 @@ def recovered(result, which):
 
 def report(subjects, results):
     """Print the tables."""
-    ill = [subject for subject in subjects if subject.causes]
-    well = [subject for subject in subjects if not subject.causes]
+    broken = [subject for subject in subjects if subject.causes]
+    sound = [subject for subject in subjects if not subject.causes]
     found = {subject: results[subject.name]["found"] for subject in subjects}
-    own = bool(subjects) and subjects[0].kind == "own"
-    rows = []
-    if own:
-        first = [found[s][:1] == [s.causes[0]] for s in ill]
-        rows.append(("the true cause stands first", first))
-    rows += [
-        ("an accepted cause stands first", [bool(set(found[s][:1]) & set(s.causes)) for s in ill]),
-        ("… among the first two", [bool(set(found[s][:2]) & set(s.causes)) for s in ill]),
-        ("broken, but called healthy", [bool(results[s.name].get("healthy")) for s in ill]),
-        ("false alarms among the healthy", [not results[s.name].get("healthy") for s in well]),
+    rows = [
+        ("a true cause stands first", [bool(set(found[s][:1]) & set(s.causes)) for s in broken]),
+        ("… among the first two", [bool(set(found[s][:2]) & set(s.causes)) for s in broken]),
+        ("broken, but called healthy", [bool(results[s.name].get("healthy")) for s in broken]),
+        ("false alarms among the sound", [bool(found[s]) for s in sound]),
+        ("refused, or an error", ["error" in results[s.name] for s in subjects]),
         (
-            "the first remedy was verified",
-            [results[s.name]["verified"][0] for s in ill if results[s.name].get("verified")],
+            "the first fix was verified",
+            [results[s.name]["verified"][0] for s in broken if results[s.name].get("verified")],
         ),
         (
-            "the first remedy recovers, fresh seeds",
-            [r for s in ill if (r := recovered(results[s.name], "after")) is not None],
+            "the first fix recovers, fresh seeds",
+            [r for s in broken if (r := recovered(results[s.name], "after")) is not None],
         ),
         (
             "random search over the same fixes in the same time recovers",
-            [r for s in ill if (r := recovered(results[s.name], "random")) is not None],
+            [r for s in broken if (r := recovered(results[s.name], "random")) is not None],
         ),
-        ("errors", ["error" in results[s.name] for s in subjects]),
     ]
-    print("| of the programs | share | |\n|---|---|---|")
+    print("| of the programs | fraction | |\n|---|---|---|")
     for words, hits in rows:
-        share = f"{np.mean(hits):.0%}" if hits else "–"
-        print(f"| {words} | {share} | {sum(hits)} of {len(hits)} |")
+        fraction = f"{np.mean(hits):.0%}" if hits else "–"
+        print(f"| {words} | {fraction} | {sum(hits)} of {len(hits)} |")
     seconds = [result["seconds"] for result in results.values()]
     print(f"\nA diagnosis takes {statistics.median(seconds):.1f} s (median), {max(seconds):.1f} s at most.\n")
     print("| true cause | programs | first | first two | said instead |\n|---|---|---|---|---|")
-    for cause in sorted({subject.causes[0] for subject in ill}):
-        some = [subject for subject in ill if subject.causes[0] == cause]
+    for cause in sorted({subject.causes[0] for subject in broken}):
+        some = [subject for subject in broken if subject.causes[0] == cause]
         hits = [sum(bool(set(found[s][:n]) & set(s.causes)) for s in some) for n in (1, 2)]
         instead = Counter((found[s] or ["healthy"])[0] for s in some if not set(found[s][:1]) & set(s.causes))
         said = ", ".join(f"{other} {count}" for other, count in instead.most_common())
         print(f"| {cause} | {len(some)} | {hits[0]} | {hits[1]} | {said} |")
-    alarms = [f"{s.name} ({', '.join(found[s])})" for s in well if not results[s.name].get("healthy")]
+    alarms = [f"{s.name} ({', '.join(found[s])})" for s in sound if found[s]]
     if alarms:
         print(f"\nFalse alarms: {'; '.join(alarms)}.")
 
 
 def main(arguments=()):
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python run.py bench clinic", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python run.py bench clinic", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*")
     parser.add_argument("--programs", type=Path)
     parser.add_argument("--results", type=Path)
@@ -275,6 +288,10 @@ def main(arguments=()):
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args(arguments)
     subjects = folder_subjects(options.programs) if options.programs else own_subjects()
+    if not subjects:
+        sys.exit(
+            f"--programs={options.programs}: there is no program. Give a folder as `python run.py bench clinic --help` says."
+        )
     unknown = set(options.names) - {subject.name for subject in subjects}
     if unknown:
         sys.exit(f"{', '.join(sorted(unknown))}: not among the programs.")

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # What the class found
 #
-# For the teacher. In a lesson each learner has a map of finds, and below it the button *Share*. It shows one line of text. Ask for that
+# For the teacher. In a lesson each learner has a map of discoveries, and below it the button *Share*. It shows one line of text. Ask for that
 # line, in a chat or a shared document, with a name before it or without. Put all lines into one file, one below the other. This
 # notebook makes one map of them. Nothing of a line is run: it is read as data, and a line that is no such line is named.
 #
@@ -12,7 +12,7 @@
 # %%
 from pathlib import Path
 
-file = ""  # such as "finds.txt"
+file = ""  # such as "discoveries.txt"
 
 # %% [markdown]
 # The made-up learners search the map of lesson 02: which activation learns the moons at which depth?
@@ -27,7 +27,7 @@ rows, columns = ("activation", ["sigmoid", "tanh", "relu"]), ("depth", [1, 2, 5,
 
 def learner(name, *changes):
     """The line of a learner who tried these settings, and registered those that learned."""
-    found = success_map(moons, rows, columns, lab=Lab(moons), finds=True)
+    found = success_map(moons, rows, columns, lab=Lab(moons), discoveries=True)
     for change in changes:
         found.register(train(moons.replace(**change)))
     return f"{name} {found.share()}"
@@ -47,10 +47,10 @@ examples = [
 # nobody look?
 
 # %%
-from helpers.lab.discoveries import pool_finds
+from helpers.lab.discoveries import merge_discoveries
 
 lines = Path(file).read_text("utf-8") if file else examples
-pooled = pool_finds(lines)
+pooled = merge_discoveries(lines)
 pooled
 
 # %%
@@ -59,10 +59,10 @@ print(pooled.text)
 # %% [markdown]
 # ## Checked
 #
-# Are the finds true? Each is trained again here, about a second each. What is printed did not learn on this machine.
+# Are the discoveries true? Each is trained again here, about a second each. What is printed did not learn on this machine.
 
 # %%
-print(*pooled.check() or ["Every find learned here, too."], sep="\n")
+print(*pooled.check() or ["Every discovery learned here, too."], sep="\n")
 
 # %% [markdown]
 # ## Who found what

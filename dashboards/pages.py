@@ -1,11 +1,9 @@
-"""notebooks/*.ipynb → one page for each lab and each clinic: what the lesson says to try, and the code that the lab needs.
+"""notebooks/*.ipynb → one page for each lab and each clinic: what the lesson says to try, and the cells that the lab needs.
 
-Nothing is written twice: a page is cut out of its lesson. Of the code it keeps the statements on which the lab depends, of the
-prose what stands around the lab.
+Nothing is written twice. The cells of a lesson's second page are tagged `dashboard-2`, and `dashboard-2-text` where their text
+stands above the lab while the kernel starts. They are kept here by their tags, as nbconvert can only remove cells by tags.
 """
 
-import ast
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +11,7 @@ import nbformat
 from nbconvert.filters import markdown2html
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-SHOWN = ("Lab", "Clinic")  # what has a page; a map that the learner fills stands on the page of its lab
-HEADING = re.compile(r"^#+ (?:\d+ · |Explain: |Look closer: )?(.*)\n*", re.M)
-
-
-# Where the lab stands in the lesson is of no use here, and neither is a map that is not on the page.
-ELSEWHERE = (
-    (re.compile(r"Go back to the lab[^.]*\.\s*"), ""),
-    (re.compile(r"the lab (above|at the top)|the first lab"), "the lab"),
-    (re.compile(r"(?<=[.!?])\s+The map\b[^.]*\."), ""),
-)
+NEW = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}  # a page starts without outputs
 
 
 @dataclass(frozen=True)
@@ -63,95 +52,23 @@ def pages(folder=NOTEBOOKS):
 
 def pages_of(name, cells):
     """The pages of one lesson, from the cells of its notebook."""
-    lesson = HEADING.match(cells[0].source)[1]
-    end = next((i for i, cell in enumerate(cells) if re.search(r"^## Exercises", cell.source, re.M)), len(cells))
-    code = [(i, s) for i, cell in enumerate(cells) if cell.cell_type == "code" for s in ast.parse(cell.source).body]
     found = []
-    for place, (index, statement) in enumerate(code):
-        if _called(statement) not in SHOWN or index >= end:
-            continue
-        lab = min(_bound(statement), default=None)
-        shown = [nbformat.v4.new_code_cell(_source([*_needed(code[:place], statement), statement], lab))]
-        heading, text = _prose(cells, index)
-        if not found:
-            heading, text = lesson, f"{_after(cells, index)}\n\n{_observe(cells)}"
-        for later in range(place + 1, len(code)):
-            where, other = code[later]
-            if lab in _bound(other):
-                break
-            if _called(other) == "success_map" and lab in _read(other) and "finds=True" in ast.unparse(other):
-                told = re.search(r"(Fill|Find|Make) .*", _prose(cells, where)[1], re.S)[0]
-                needs = _needed(code[:later], other, known={lab})
-                shown += [
-                    nbformat.v4.new_markdown_cell(_here(told)),
-                    nbformat.v4.new_code_cell(_source([*needs, other])),
-                ]
-        title = heading[0].upper() + heading[1:]
+    while shown := _tagged(cells, tag := f"dashboard-{len(found) + 1}"):
+        text = _tagged(cells, f"{tag}-text")
+        lesson, *parts = _headings(cells[: cells.index(text[0])])
         # The first page is named as its lesson, so that links to the lesson lead to it.
-        found.append(Page(f"{name}-{len(found) + 1}" if found else name, lesson, title, _here(text), tuple(shown)))
+        place, title = (f"{name}-{len(found) + 1}", parts[-1]) if found else (name, lesson)
+        told = "\n\n".join(cell.source for cell in text)
+        found.append(Page(place, lesson, title, told, tuple(NEW[cell.cell_type](cell.source) for cell in shown)))
     return found
 
 
-# --- code -----------------------------------------------------------------------------------------------------------------
+def _tagged(cells, tag):
+    return [cell for cell in cells if tag in cell.metadata.get("tags", [])]
 
 
-def _called(statement):
-    """The name of the function that a statement calls to make what it shows or keeps; None if it does something else."""
-    value = getattr(statement, "value", None)
-    return getattr(getattr(value, "func", None), "id", None)
-
-
-def _read(statement):
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-
-
-def _bound(statement):
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return {statement.name}
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-
-
-def _needed(before, statement, known=()):
-    """Of the statements that stand before one, those whose names it needs, in their order."""
-    wanted, kept = _read(statement) - set(known), []
-    for _, other in reversed(before):
-        if _bound(other) & wanted:
-            kept.append(other)
-            wanted = wanted - _bound(other) | _read(other) - set(known)
-    return kept[::-1]
-
-
-def _source(statements, shown=None):
-    return "\n".join([*map(ast.unparse, statements), *([shown] if shown else [])])
-
-
-# --- prose ----------------------------------------------------------------------------------------------------------------
-
-
-def _here(text):
-    for pattern, words in ELSEWHERE:
-        text = pattern.sub(words, text)
-    return text.strip()
-
-
-def _prose(cells, index):
-    """(heading, text) of what a lesson says right before a cell."""
-    said = [cell.source for cell in cells[:index] if cell.cell_type == "markdown"]
-    heading = next(HEADING.findall(source)[-1] for source in reversed(said) if HEADING.search(source))
-    return heading, HEADING.split(said[-1])[-1].strip()
-
-
-def _after(cells, index):
-    """What a lesson says right after a cell, up to the next heading."""
-    return HEADING.split(cells[index + 1].source)[0].strip() if cells[index + 1].cell_type == "markdown" else ""
-
-
-def _observe(cells):
-    """What a lesson tells to try in its first lab."""
-    for cell in cells:
-        for part in re.split(r"^(?=## )", cell.source, flags=re.M):
-            if part.startswith("## Observe"):
-                return HEADING.split(part)[-1].strip()
-    return ""
+def _headings(cells):
+    """The headings of some cells without what numbers and sorts them, such as "Dead units" of "## Explain: dead units"."""
+    lines = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    words = [line.lstrip("# ").split(" · ")[-1].removeprefix("Explain: ") for line in lines if line.startswith("#")]
+    return [heading[0].upper() + heading[1:] for heading in words]

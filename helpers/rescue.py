@@ -13,33 +13,26 @@ from itertools import groupby
 from typing import NamedTuple
 
 from .experiments.catalog import OPTIMIZERS
-from .experiments.experiment import SETTINGS, Experiment
+from .experiments.experiment import FIELDS, Experiment, value_text
 from .experiments.models import all_steps, output_activation
 from .experiments.problems import make_problem
+from .experiments.program import graph_key
 from .experiments.run import SeedStudy, nothing_to_learn
-from .experiments.sources import PROBLEMS
-from .experiments.training import Graph, seed_list, stream, stream_seeds
+from .experiments.training import seed_list, stream, stream_seeds
 
 SEEDS = 20
 ENOUGH = 0.8  # success rate with which the search ends, after the other changes of the same size
 RESCUED = 0.5  # success rate from which on the best change counts as a rescue, and no large ones are tried
-FARTHEST = 5  # stops of a ladder that a number may move
+FARTHEST = 5  # slider positions that a number may move
 SWITCH = 2  # the size of another name, or of switching something off: as far as two stops
-FIELDS = tuple(name for name, setting in SETTINGS.items() if setting.group != "Data")
+CHANGEABLE = tuple(name for name, spec in FIELDS.items() if spec.group != "Data")
 # Where a regularizer is off, switching it on with a usual strength; where it is on, off is a switch, too.
 USUAL = {"l1": (1e-4, 1e-3), "l2": (1e-3, 1e-2), "dropout": (0.1, 0.3), "early_stopping": (30,)}
 NO_CURE = {"zeros", "random_normal"}  # initializers that stand in the catalog to do harm
 
 
-def shown(value):
-    """A value of a field as a person would say it."""
-    if value is None:
-        return "all"
-    return value if isinstance(value, str) else f"{value:g}"
-
-
 @dataclass(frozen=True, eq=False)
-class Trial:
+class ChangeTrial:
     """One change that was tried: `field` from `old` to `new`, its size, and what the seeds made of it.
 
     size: (whether it needs another network, optimizer or more than twice the steps, stops of the control).
@@ -54,7 +47,7 @@ class Trial:
     @property
     def words(self):
         """The change in words: "learning rate 0.001 → 0.01"."""
-        return f"{SETTINGS[self.field].label} {shown(self.old)} → {shown(self.new)}"
+        return f"{FIELDS[self.field].label} {value_text(self.old)} → {value_text(self.new)}"
 
     @property
     def experiment(self):
@@ -68,7 +61,7 @@ class Trial:
 
 
 class Change(NamedTuple):
-    """One change that can be tried; its size as in `Trial`."""
+    """One change that can be tried; its size as in `ChangeTrial`."""
 
     size: tuple
     field: str
@@ -80,7 +73,7 @@ class Rescue:
     """What the search found, so far or at its end.
 
     experiment: the failing setting. study: its `SeedStudy`; None before it is there.
-    trials: every `Trial` so far. now: the change that is being tried, in words. done: share of the work, 0 to 1.
+    trials: every `ChangeTrial` so far. now: the change that is being tried, in words. done: share of the work, 0 to 1.
     finished: whether the search has come to its end.
     before, after: the failing and the rescued `Run`, from one seed; None until the end, and where nothing rescues.
     """
@@ -110,7 +103,7 @@ class Rescue:
 
     @property
     def rescued(self):
-        """The `Trial` that rescues: at least half of the seeds learn, and more of them than before for sure; or None."""
+        """The `ChangeTrial` that rescues: at least half of the seeds learn, and more of them than before for sure; or None."""
         best = next(iter(self.ranked), None)
         return best if best and best.rate >= RESCUED else None
 
@@ -125,31 +118,31 @@ class Rescue:
         """What was found, in words, with what stands beside the rescued run."""
         if self.rescued is None or not self.finished:
             return self.result
-        weights = "the same first weights, of seed" if self.same_weights else "the same seed"
-        return f"{self.result} Beside it: the failing run, from {weights} {self.before.experiment.seed}."
+        weights = "the same initial weights, of seed" if self.same_weights else "the same seed"
+        return f"{self.result} Next to it: the failing run, from {weights} {self.before.experiment.seed}."
 
     @property
     def result(self):
         """What was found, in words."""
         if not self.finished:
-            return f"Trying {self.now or 'the setting as it is'}."
+            return f"Trying {self.now or 'the settings as they are'}."
         if self.study is None:
-            return "There is nothing to learn from these inputs: no setting can be rescued."
+            return "There is nothing to learn from these inputs: no change can help."
         seeds = len(self.study.seeds)
         was = f"{self.study.learned.sum()} of {seeds}"
         if not self.trials:
-            return f"Nothing to rescue: as it is, {was} seeds learn. Try another seed."
+            return f"Nothing to rescue: {was} seeds learn with these settings. Try another seed."
         best, tried = self.best, f"{len(self.trials)} changes tried"
         told = f"{best.words}: {best.study.learned.sum()} of {seeds} seeds learn, where {was} did"
         if self.rescued is None:
-            return f"No single change rescues this setting ({tried}). The best: {told}. It needs two changes or more."
+            return f"No single change that was tried rescues these settings ({tried}). The best: {told}. They may need two changes."
         return f"Rescued by {told} ({tried})."
 
 
 def changes(experiment):
     """All the single changes that are tried, each a `Change`, by size."""
     found = []
-    for field in FIELDS:
+    for field in CHANGEABLE:
         for stops, value in _values(experiment, field):
             if changed := possible(experiment, **{field: value}):
                 found.append(Change((_large(experiment, changed), stops), field, value))
@@ -168,7 +161,7 @@ def possible(experiment, **changes):
 
 def _large(experiment, changed):
     """Whether a change needs another graph, or more than twice the steps."""
-    keys = [Graph.key(e, SEEDS, False) for e in (experiment, changed)]
+    keys = [graph_key(e, SEEDS, False) for e in (experiment, changed)]
     return keys[0] != keys[1] or all_steps(changed) > 2 * all_steps(experiment)
 
 
@@ -177,11 +170,11 @@ def _values(experiment, field):
     here = getattr(experiment, field)
     if not _matters(experiment, field):
         return []
-    if SETTINGS[field].choices:
-        own = output_activation(experiment.replace(output_activation="own"))
-        useless = NO_CURE | ({own} if here == "own" else set())
+    if FIELDS[field].choices:
+        own = output_activation(experiment.replace(output_activation="auto"))
+        useless = NO_CURE | ({own} if here == "auto" else set())
         return [(SWITCH, value) for value in experiment.choices(field) if value != here and value not in useless]
-    stops = experiment.stops(field)
+    stops = experiment.slider_values(field)
     place = stops.index(here)
     values = {stop: abs(i - place) for i, stop in enumerate(stops) if 0 < abs(i - place) <= FARTHEST}
     if field in USUAL and not here:
@@ -194,13 +187,15 @@ def _values(experiment, field):
 def _matters(experiment, field):
     """Whether a change of the field can make any difference."""
     e = experiment
+    if not e.offers(field):
+        return False
     if field in ("width", "activation", "dropout", "bias_initializer"):
         return e.depth > 0
     if field in ("momentum", "weight_decay"):
         return field in OPTIMIZERS[e.optimizer].uses
     if field == "imputation":
-        return e.missing > 0
-    return field != "target_scaling" or PROBLEMS[e.problem].task == "regression"
+        return e.missing > 0 or bool(e.source.own)
+    return field != "target_scaling" or e.source.task == "regression"
 
 
 def search(experiment, seeds=None, *, seconds=0.1):
@@ -233,11 +228,11 @@ def search(experiment, seeds=None, *, seconds=0.1):
             break
         for size, field, value in tier:
             number = len(found.trials)
-            words = f"{SETTINGS[field].label} {shown(value)}, change {number + 1} of at most {len(todo)}"
+            words = f"{FIELDS[field].label} {value_text(value)}, change {number + 1} of at most {len(todo)}"
             found = dataclasses.replace(found, done=number / len(todo), now=words)
             changed = experiment.replace(**{field: value})
             study = yield from _last(study_of(changed), found)
-            trial = Trial(field, getattr(experiment, field), value, size, study)
+            trial = ChangeTrial(field, getattr(experiment, field), value, size, study)
             found = dataclasses.replace(found, trials=(*found.trials, trial))
     found = dataclasses.replace(found, done=1.0)
     if best := found.rescued:

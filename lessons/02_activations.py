@@ -1,39 +1,53 @@
 # %% [markdown]
 # # 2 · Activations: gradients that vanish, units that die
 #
-# A network can be big enough, and still no gradient gets through it. The activation decides that, together with the first
-# weights and the scale of the inputs. After this lesson you can tell a vanishing gradient, a dead unit, a saturated unit and a
-# wrong output apart, by numbers.
+# A network can be big enough and still fail because no gradient gets through it. That depends on the activation, the
+# initial weights and the scale of the inputs. After this lesson you can tell a vanishing gradient, dead units,
+# saturated units and a wrong output apart by measuring them.
 #
 # | part | minutes |
 # |---|---|
 # | The failure, your predictions, the lab | 6 |
-# | The vanishing gradient, and what mends it | 8 |
-# | The first weights | 3 |
+# | The vanishing gradient, and how to fix it | 8 |
+# | The initial weights | 3 |
 # | Dead and saturated units | 7 |
 # | The output | 3 |
 # | The article says | 5 |
 # | Exercises | as long as you like |
 #
-# A part headed *Look closer* is folded: open it with the arrow beside it, now or later.
+# Parts headed *Look closer* are folded: open them with the arrow next to the heading, now or later. The terms
+# *skill*, *learned*, *baseline* and *noise floor* are explained in [00 Start here](00_start_here.ipynb).
 #
 # ## The failure
+#
+# Two half moons are to be told apart, by a network of five hidden layers.
 
-# %%
-from helpers import Experiment, Lab
+# %% tags=["program"]
+import keras
+import numpy as np
+from sklearn.preprocessing import StandardScaler
 
-network = {"depth": 5, "width": 10, "activation": "sigmoid"}
-training = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 25, "epochs": 75}
-moons = Experiment(problem="moons", scaling="standard", **network, **training)
-shown = ["depth", "activation", "initializer", "optimizer", "learning_rate"]
-lab = Lab(moons, controls=shown, pictures=("fit", "loss", "gradients"))
-lab
+rng = np.random.default_rng(0)
+upper, angle = np.arange(200) % 2 == 0, rng.uniform(0, np.pi, 200)
+x = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+x[~upper] = [1, 0.5] - x[~upper]
+x = StandardScaler().fit_transform(x + 0.1 * rng.standard_normal(x.shape))
+y = (~upper).astype(float)
+
+model = keras.Sequential([keras.Input((2,))])
+for seed in range(5):
+    start = keras.initializers.GlorotUniform(seed)
+    model.add(keras.layers.Dense(10, activation="sigmoid", kernel_initializer=start))
+model.add(keras.layers.Dense(1, activation="sigmoid", kernel_initializer=keras.initializers.GlorotUniform(5)))
+model.compile(optimizer=keras.optimizers.SGD(0.1), loss="binary_crossentropy")
+history = model.fit(x, y, batch_size=25, epochs=75, verbose=0)
+print(f"loss {history.history['loss'][-1]:.3f}, baseline {np.log(2):.3f}")
 
 # %% [markdown]
-# Two half moons, five hidden layers of ten `sigmoid` units. The surface has nearly one colour: the network gives the same
-# answer everywhere. The loss lies at the dotted line, which is that of a constant. After 600 steps nothing is learned. It is not
-# too small, and the rate is a usual one.
-#
+# The baseline, log 2, is the loss of always predicting a probability of one half. (`GlorotUniform` is Keras's default; its seeds give the
+# network the initial weights that it has in the lab below.)
+
+# %% [markdown]
 # ## Predict
 
 # %%
@@ -41,43 +55,66 @@ from helpers.lessons.teaching import predict
 
 predict(
     "factor",
-    "On the way back to the input, each further sigmoid layer multiplies the gradient by about …",
+    "On its way back from the output to the input, each sigmoid layer multiplies the gradient by about …",
     ["0.25", "0.5", "0.9"],
 )
 
 # %%
 predict(
     "adam",
-    "Five sigmoid layers on the moons with `adam` instead of `sgd`. They learn …",
-    ["in less than 10 % of the seeds", "in 10 to 80 %", "in more than 80 %"],
+    "Five sigmoid layers on the moons, with `adam` at 0.01 instead of `sgd`. They learn …",
+    ["with less than 10% of the seeds", "with 10% to 80%", "with more than 80%"],
 )
 
 # %% [markdown]
-# The last is about the article that these lessons answer. It trains XOR with two hidden units.
+# The last question is about *the article* that these lessons answer (*Why is my TensorFlow neural network failing to
+# learn a simple relationship?*, 2025). It trains XOR with two hidden units.
 
 # %%
 predict(
     "xor",
-    "XOR, two hidden units, trained until nothing moves any more. More seeds learn it with …",
+    "XOR, two hidden units, 500 steps of `adam` at 0.05. More seeds learn it with …",
     ["`sigmoid`", "`relu`", "no clear difference"],
 )
 
 # %% [markdown]
 # ## Observe
 #
-# Go back to the lab.
-#
-# 1. Look at the gradient by layer. How many decades lie between the output and the first layer?
+# The lab opens on this very program; its *Code* button prints it.
+
+# %% tags=["dashboard-1", "experiment"]
+from helpers import Experiment
+
+network = {"depth": 5, "width": 10, "activation": "sigmoid"}
+training = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 25, "epochs": 75}
+moons = Experiment(problem="moons", scaling="standard", **network, **training)
+
+# %% tags=["dashboard-1"]
+from helpers import Lab
+
+shown = ["depth", "activation", "initializer", "optimizer", "learning_rate"]
+lab = Lab(moons, controls=shown, pictures=("fit", "loss", "gradients"))
+lab
+
+# %% [markdown] tags=["dashboard-1-text"]
+# Five hidden layers of ten `sigmoid` units. The surface has nearly one colour: the network predicts
+# the same value everywhere. The loss stays at the dotted line, the baseline. After 600 steps nothing is learned. The
+# network is not too small, and 0.1 is a common learning rate for `sgd`.
+
+# %% [markdown] tags=["dashboard-1-text"]
+# 1. Look at the gradient by layer. How many powers of ten separate the gradients of the output and the first layer?
 # 2. Move *depth* to 1, then to 10. What happens to the first layer's gradient?
-# 3. At depth 5 change only *activation*: `tanh`, `relu`, `elu`. Which learn?
-# 4. Back to `sigmoid`: change *optimizer* to `adam`, at a rate of 0.01.
+# 3. At depth 5 change only *activation*: `tanh`, `relu`, `elu`. Which of them learn?
+# 4. Go back to `sigmoid`. Change *optimizer* to `adam` and *learning rate* to 0.01.
+
+# %% [markdown]
+# ## Explain: the vanishing gradient
 #
-# ## Explain: a quarter for each layer
+# Backpropagation starts at the output. Each layer multiplies the gradient by the slope of its activation and by its
+# weights. The slope of the sigmoid is s(1 − s): 1/4 in the middle, and less elsewhere. The slopes of ten sigmoids in
+# a row multiply to at most a millionth.
 #
-# The gradient walks back from the output. At each layer it is multiplied by the slope of the activation there, and by the
-# weights. The slope of the sigmoid is s(1 − s). That is 1/4 in the middle, and less elsewhere. Ten of them in a row: at most a millionth.
-#
-# We measure it with a rate so small that the weights stay where they start.
+# To measure the gradient at the start, we use a learning rate so small that the weights stay where they are.
 
 # %%
 from helpers import train_seeds
@@ -97,15 +134,14 @@ layers(
 )
 
 # %% [markdown]
-# The axis is logarithmic, so a straight line is a fixed factor for each layer. `relu` with Keras's own first weights is level
-# but low: *all* its layers have a small gradient. A ratio of first to last layer would not show that. More of this below.
+# The axis is logarithmic, so a straight line means a fixed factor for each layer. With `relu` and Keras's default
+# initializer the line is level but low: the gradient is small in *all* layers. The ratio of first to last layer would
+# not show that. The section on the initial weights comes back to it.
+
 
 # %%
-import numpy as np
-
-
 def factor(study):
-    """By what the gradient is multiplied at each hidden layer on its way back (the median of the seeds)."""
+    """The factor by which each hidden layer multiplies the gradient, median over the seeds."""
     norm = study.gradient_norm[:, 0, :-1]  # without the output layer
     return float(np.median((norm[:, 0] / norm[:, -1]) ** (1 / (norm.shape[1] - 1))))
 
@@ -116,26 +152,33 @@ from helpers.lessons.teaching import claim, reveal
 each, kept = factor(sigmoid), factor(tanh)
 reveal("factor", {"0.9": each > 0.7, "0.5": 0.35 < each <= 0.7, "0.25": each <= 0.35})
 claim(
-    "Each layer multiplies the gradient by {each:.2f} (`sigmoid`), by {kept:.2f} (`tanh`).",
+    "Each layer multiplies the gradient by {each:.2f} with `sigmoid` and by {kept:.2f} with `tanh`.",
     0.2 < each < 0.27 and 0.9 < kept < 1.1,
     over=[sigmoid, tanh],
     each=each,
     kept=kept,
 )
 first = float(np.median(sigmoid.gradient_norm[:, 0, 0]))
-claim("Ten layers down, {first:.0e} is left in the first.", first < 1e-6, over=sigmoid, first=first)
+claim(
+    "After ten sigmoid layers, the first layer's gradient has a norm of {first:.0e}.",
+    first < 1e-6,
+    over=sigmoid,
+    first=first,
+)
 
 # %% [markdown]
 # ## Explain: it depends on the optimizer, too
 #
-# Which activations learn, at which depth? A cell of the map is 50 seeds of one setting: `sgd` at 0.1, 600 steps. A click puts a
-# cell into the lab above.
+# Which activations learn, and at which depth? Each cell of the map shows 50 seeds with the same settings: `sgd` at
+# 0.1, 600 steps. Click a cell to open its settings in the lab above.
 
-# %%
+# %% tags=["dashboard-1"]
 from helpers import success_map
 from helpers.experiments.catalog import ACTIVATIONS
 
 bends = ("activation", [name for name in ACTIVATIONS if name != "linear"])
+
+# %%
 depths = [3, 5, 20]
 sgd_map = success_map(moons, bends, ("depth", depths), lab=lab)
 sgd_map
@@ -144,7 +187,7 @@ sgd_map
 best = float(sgd_map.rate[0].max())
 other = sgd_map.study("tanh", 5).success_rate
 claim(
-    "With `sgd`, sigmoid layers learn in {best:.0%} at every depth; five of `tanh` in {other:.0%}.",
+    "With `sgd`, sigmoid layers learn with {best:.0%} of the seeds at each depth of the map, five `tanh` layers with {other:.0%}.",
     best == 0 and other > 0.8,
     over=sgd_map.studies,
     best=best,
@@ -152,8 +195,9 @@ claim(
 )
 
 # %% [markdown]
-# Read the last column, too. Three layers or five forgive most activations; twenty forgive none. `relu`, `gelu` and `swish` throw
-# away about half of the signal at every layer, unless the first weights make up for it. We come back to it.
+# Read the last column, too. With three or five layers most activations work. With twenty, none of them works
+# reliably. `relu`, `gelu` and `swish` lose part of the signal at every layer, unless the initial weights make up for
+# it. We come back to this below.
 #
 # Now the same sigmoid layers with `adam` at 0.01.
 
@@ -166,15 +210,15 @@ sweep(
     depths,
     {"sigmoid, adam": adam, **by_depth},
     label="depth (hidden layers)",
-    title="adam carries sigmoid a few layers further; at twenty it is lost, too",
+    title="adam gets sigmoid a few layers deeper; with twenty layers it fails too",
 )
 
 # %%
 five, twenty = adam[1].success_rate, adam[2].success_rate
-few, some, many = "in less than 10 % of the seeds", "in 10 to 80 %", "in more than 80 %"
+few, some, many = "with less than 10% of the seeds", "with 10% to 80%", "with more than 80%"
 reveal("adam", {few: five < 0.1, some: 0.1 <= five <= 0.8, many: five > 0.8})
 claim(
-    "With `adam`, five sigmoid layers learn in {five:.0%}, twenty in {twenty:.0%}.",
+    "With `adam`, five sigmoid layers learn with {five:.0%} of the seeds, twenty with {twenty:.0%}.",
     five > 0.3 and twenty < 0.1,
     over=adam,
     five=five,
@@ -182,13 +226,13 @@ claim(
 )
 
 # %% [markdown]
-# `adam` divides each gradient by its own recent size. A gradient of a thousandth becomes a step as long as any other. So it
-# hides the vanishing gradient for some layers; it does not mend it.
+# `adam` divides each gradient by its own recent magnitude. A gradient a thousand times smaller still gives a step of
+# the usual length. So `adam` hides the vanishing gradient in networks that are not too deep, but does not fix it.
 #
-# ## Mend
+# ## Fix
 #
-# **What looks right and is not: a larger rate.** The first of five layers needs steps hundreds of times longer, the last one does
-# not. One rate cannot be both. **What rescues: another activation**, as in the map.
+# **Looks right, but isn't: a larger learning rate.** The first of the five layers gets a much smaller gradient than the
+# last one, and one learning rate scales both. **What works: a different activation**, as in the map.
 
 # %%
 from helpers.lessons.figures import skills
@@ -196,39 +240,72 @@ from helpers.lessons.figures import skills
 faster = success_map(moons, ("learning_rate", [1, 10]), ("activation", ["sigmoid"])).studies
 rescued = sgd_map.study("tanh", 5)
 skills(
-    {"sigmoid, rate 1": faster[0], "sigmoid, rate 10": faster[1], "tanh, rate 0.1": rescued},
-    title="No rate makes up for the lost gradient; another activation does",
+    {"sigmoid, learning rate 1": faster[0], "sigmoid, learning rate 10": faster[1], "tanh, learning rate 0.1": rescued},
+    title="A larger learning rate does not make up for the lost gradient; another activation does",
 )
 
 # %%
 most = max(study.success_rate for study in faster)
-claim("At ten or a hundred times the rate {most:.0%} learn.", most < 0.1, over=faster, most=most)
-
-# %% [markdown]
-# ## Explain: the first weights
-#
-# The slope is one factor; the weights are the other. *Glorot* chooses their spread so that the signal keeps its size through
-# `tanh`. `relu` throws half of the signal away, so *He* doubles the variance. Zeros make all units of a layer equal, and equal they
-# stay. And 10 is far too large. Three `tanh` or `relu` layers of 16 on a wave:
+claim(
+    "At ten and at a hundred times the learning rate, the better result is {most:.0%} of the seeds.",
+    most < 0.1,
+    over=faster,
+    most=most,
+)
 
 # %%
+norm = train_seeds(moons.replace(epochs=1, batch_size=None, learning_rate=1e-8), 50)
+times = float(np.median(norm.gradient_norm[:, 0, 4] / norm.gradient_norm[:, 0, 0]))
+claim(
+    "At the start, the gradient of the fifth sigmoid layer is {times:.0f} times as large as that of the first.",
+    times > 100,
+    over=norm,
+    times=times,
+)
+
+# %% [markdown]
+# In the program it is one word: `"tanh"` instead of `"sigmoid"` in the hidden layers. The output stays.
+
+# %% tags=["repaired"]
+model = keras.Sequential([keras.Input((2,))])
+for seed in range(5):
+    start = keras.initializers.GlorotUniform(seed)
+    model.add(keras.layers.Dense(10, activation="tanh", kernel_initializer=start))
+model.add(keras.layers.Dense(1, activation="sigmoid", kernel_initializer=keras.initializers.GlorotUniform(5)))
+model.compile(optimizer=keras.optimizers.SGD(0.1), loss="binary_crossentropy")
+history = model.fit(x, y, batch_size=25, epochs=75, verbose=0)
+print(f"loss {history.history['loss'][-1]:.3f}, baseline {np.log(2):.3f}")
+
+# %% [markdown]
+# ## Explain: the initial weights
+#
+# The slope is one factor; the weights are the other. *Glorot* initialization chooses their spread so that the signal
+# keeps its magnitude through `tanh`. `relu` sets about half of the values to 0, so *He* initialization doubles the
+# variance. Zeros make all units of a layer equal, and they stay equal. `random_normal` here has a standard deviation
+# of 10, which is far too large. We try all of them with three `tanh` or `relu` layers of 16 units on a wave:
+
+# %% tags=["dashboard-2"]
+from helpers import Experiment, Lab
+
 wave = Experiment(
     problem="sine", scaling="standard", samples=50, depth=3, batch_size=None, epochs=200, learning_rate=0.01
 )
+
+# %%
 starts = [("tanh", "glorot_uniform"), ("relu", "glorot_uniform"), ("relu", "he_normal")]
 starts += [(bend, bad) for bad in ("zeros", "random_normal") for bend in ("tanh", "relu")]
-# Nobody looks at the layers here. Without probes it is quicker.
+# We do not look at the layers here; without layer metrics training is faster.
 begun = [train_seeds(wave.replace(activation=bend, initializer=start), 50, probes=False) for bend, start in starts]
 skills(
     {f"{bend}, {start}": study for (bend, start), study in zip(starts, begun, strict=True)},
-    title="Glorot or he: both work at this depth; zeros and far too large do not",
+    title="At this depth Glorot and He both work; zeros and far too large weights do not",
 )
 
 # %%
 good = min(study.success_rate for study in begun[:3])
 zero, large = (max(study.success_rate for study in pair) for pair in (begun[3:5], begun[5:]))
 claim(
-    "From `glorot` or `he` at least {good:.0%} learn, from zeros {zero:.0%}, from far too large {large:.0%}.",
+    "With `glorot` or `he`, {good:.0%} of the seeds learn even in the worst row; with zeros {zero:.0%} learn, with far too large weights {large:.0%}.",
     good > 0.9 and zero == 0 and large < 0.1,
     over=begun,
     good=good,
@@ -237,12 +314,13 @@ claim(
 )
 
 # %% [markdown]
-# At depth 3 the choice between the two hardly matters. At depth 10 it does: compare the two `relu` lines of the first figure.
+# At depth 3 it hardly matters which of the two you choose. At depth 10 it does: compare the two `relu` lines of the
+# first figure.
 
 # %%
 low, high = (float(np.median(study.gradient_norm[:, 0, 0])) for study in (relu, relu_he))
 claim(
-    "The first gradient of ten `relu` layers: {low:.0e} from `glorot`, {high:.0e} from `he`.",
+    "With ten `relu` layers, the first layer's gradient at the start is {low:.0e} with `glorot` and {high:.0e} with `he`.",
     high > 10 * low,
     over=[relu, relu_he],
     low=low,
@@ -253,7 +331,7 @@ claim(
 starts = ("initializer", ["glorot_uniform", "he_normal"])
 before, after = success_map(moons.replace(depth=10), starts, ("activation", ["gelu"])).studies
 claim(
-    "Ten `gelu` layers with `sgd` learn in {glorot:.0%} from `glorot`, in {he:.0%} from `he`.",
+    "Ten `gelu` layers with `sgd` learn with {glorot:.0%} of the seeds with `glorot`, with {he:.0%} with `he`.",
     after.success_rate > before.success_rate + 0.3,
     over=[before, after],
     glorot=before.success_rate,
@@ -262,11 +340,12 @@ claim(
 
 # %% [markdown]
 # ## Explain: dead units
-#
-# `relu` is flat for negative z. A unit that is negative at *every* point passes no gradient on, so it never moves again: it is
-# **dead**. We can make that happen, by steps that are too long, or by a first bias of −5.
 
-# %%
+# %% [markdown] tags=["dashboard-2-text"]
+# `relu` is flat for negative z. A unit whose z is negative for *every* sample passes no gradient on, so it usually
+# stays that way: it is **dead**. We can cause this with steps that are too long, or with an initial bias of −5.
+
+# %% tags=["dashboard-2"]
 one = wave.replace(depth=1, width=32, activation="relu", epochs=300)
 Lab(
     one.replace(learning_rate=1),
@@ -282,13 +361,13 @@ sweep(
     rates,
     {"relu": died, "leaky_relu": leaky},
     label="learning rate",
-    title="Long steps kill relu units; leaky_relu bears longer ones",
+    title="Long steps kill relu units; leaky_relu tolerates longer ones",
 )
 
 # %%
 gentle, middle, wild = (float(study.dead[:, -1].mean()) for study in died)
 claim(
-    "At `0.01` {gentle:.0%} of the units are dead, at `0.1` {middle:.0%}, at `1` {wild:.0%}.",
+    "At a learning rate of `0.01`, {gentle:.0%} of the units are dead, at `0.1` {middle:.0%}, at `1` {wild:.0%}.",
     gentle < 0.1 < middle < 0.5 < wild,
     over=died,
     gentle=gentle,
@@ -298,10 +377,12 @@ claim(
 
 # %%
 still = died[1].success_rate
-claim("Yet at `0.1` {still:.0%} learn: some dead units do no harm.", still > 0.9, over=died[1], still=still)
+claim(
+    "Yet at `0.1` {still:.0%} of the seeds learn: some dead units do no harm.", still > 0.9, over=died[1], still=still
+)
 plain, leak = (studies[2].success_rate for studies in (died, leaky))
 claim(
-    "At `1`, `relu` learns in {plain:.0%}, `leaky_relu` in {leak:.0%}.",
+    "At `1`, `relu` learns with {plain:.0%} of the seeds, `leaky_relu` with {leak:.0%}.",
     leak > plain + 0.3,
     over=[died[2], leaky[2]],
     plain=plain,
@@ -309,28 +390,28 @@ claim(
 )
 
 # %% [markdown]
-# Now the bias of −5. Every unit starts dead. Which of the usual remedies bring them back?
+# Now the bias of −5. Every relu unit starts dead. Which of the usual fixes bring the units back?
 
 # %%
 buried = one.replace(bias_initializer=-5.0)
 tries = {
     "relu": {},
-    "relu, ten times the rate": {"learning_rate": 0.1},
+    "relu, ten times the learning rate": {"learning_rate": 0.1},
     "relu, he_normal": {"initializer": "he_normal"},
-    "leaky_relu, rate 0.1": {"activation": "leaky_relu", "learning_rate": 0.1},
+    "leaky_relu, learning rate 0.1": {"activation": "leaky_relu", "learning_rate": 0.1},
     "elu": {"activation": "elu"},
-    "elu, rate 0.1": {"activation": "elu", "learning_rate": 0.1},
+    "elu, learning rate 0.1": {"activation": "elu", "learning_rate": 0.1},
     "relu, bias 0": {"bias_initializer": 0.0},
 }
 graves = {label: train_seeds(buried.replace(**change), 50) for label, change in tries.items()}
-skills(graves, title="A whole dead layer stays dead; elu walks out, and a bias of 0 never gets in")
+skills(graves, title="A whole dead layer stays dead; elu recovers, and with a bias of 0 it never dies")
 
 # %%
 lost = [graves[label] for label in list(tries)[:3]]
 dead = float(min(study.dead[:, -1].mean() for study in lost))
 most = max(study.success_rate for study in lost)
 claim(
-    "`relu`, with any rate or initializer of these: {dead:.0%} dead or more, {most:.0%} learn.",
+    "`relu` with either learning rate or initializer: {dead:.0%} of the units stay dead, and {most:.0%} of the seeds learn.",
     dead > 0.9 and most < 0.05,
     over=lost,
     dead=dead,
@@ -338,10 +419,10 @@ claim(
 )
 
 # %%
-leak = graves["leaky_relu, rate 0.1"]
+leak = graves["leaky_relu, learning rate 0.1"]
 none = float(leak.dead[:, -1].mean())
 claim(
-    "`leaky_relu`: {none:.0%} dead, and still {rate:.0%} learn.",
+    "With `leaky_relu` {none:.0%} of the units are dead, and still {rate:.0%} of the seeds learn.",
     none == 0 and leak.success_rate < 0.1,
     over=leak,
     none=none,
@@ -349,9 +430,9 @@ claim(
 )
 
 # %%
-walk, zero = graves["elu, rate 0.1"], graves["relu, bias 0"]
+walk, zero = graves["elu, learning rate 0.1"], graves["relu, bias 0"]
 claim(
-    "`elu` at `0.1` learns in {rate:.0%}, `relu` from a bias of zero in {clean:.0%}.",
+    "`elu` at `0.1` learns with {rate:.0%} of the seeds, `relu` with an initial bias of zero with {clean:.0%}.",
     min(walk.success_rate, zero.success_rate) > 0.9,
     over=[walk, zero],
     rate=walk.success_rate,
@@ -359,30 +440,34 @@ claim(
 )
 
 # %% [markdown]
-# **What looks right and is not: `leaky_relu`.** No unit is dead, but all of them are on the same side of their bend at every
-# point. That is a linear layer, and the wave is no line. A gradient alone is not enough; it has to carry the bend into the data.
+# **Looks right, but isn't: `leaky_relu`.** No unit is dead, but each one starts on one side of its kink for every
+# sample. Such a layer is linear, and the wave is not a straight line. A gradient alone is not enough; it must move
+# the kink into the range of the data.
 #
 # ## Explain: saturated units
 #
-# The other flat places are the two ends of `sigmoid` and `tanh`. A unit with a large |z| at most points is **saturated**. Unscaled
-# inputs do that in the first step. Here x is a hundred times as wide.
+# `sigmoid` and `tanh` are flat at both ends. A unit with a large |z| for most samples is **saturated**. Unscaled
+# inputs saturate units before the first step. Here the range of x is a hundred times as wide.
 
 # %%
-wide = one.replace(activation="tanh", stretch=100.0)
+wide = one.replace(activation="tanh", input_scale=100.0)
 unscaled, scaled = (train_seeds(wide.replace(scaling=scaling), 50) for scaling in ("none", "standard"))
 slow = train_seeds(unscaled.experiment.replace(learning_rate=0.001), 50, probes=False)
 skills(
-    {"unscaled": unscaled, "unscaled, a tenth of the rate": slow, "standardised": scaled},
-    title="Inputs in the hundreds saturate the units; only scaling helps",
+    {"unscaled": unscaled, "unscaled, a tenth of the learning rate": slow, "standardised": scaled},
+    title="Inputs in the hundreds saturate the units; scaling helps, a lower learning rate does not",
 )
 
 # %%
 share = float(unscaled.saturated[:, 0].mean())
 claim(
-    "Unscaled, {share:.0%} of the units are saturated after the first epoch.", share > 0.8, over=unscaled, share=share
+    "With unscaled inputs, {share:.0%} of the units are saturated after the first epoch.",
+    share > 0.8,
+    over=unscaled,
+    share=share,
 )
 claim(
-    "Unscaled {raw:.0%} learn, a tenth of the rate {slow:.0%}, standardised {scaled:.0%}.",
+    "Unscaled, {raw:.0%} of the seeds learn; at a tenth of the learning rate {slow:.0%}; standardised {scaled:.0%}.",
     max(unscaled.success_rate, slow.success_rate) < 0.3 and scaled.success_rate > 0.9,
     over=[unscaled, slow, scaled],
     raw=unscaled.success_rate,
@@ -391,11 +476,12 @@ claim(
 )
 
 # %% [markdown]
-# **Rescue:** standardise. A smaller rate looks right and is not: the units are flat before the first step is taken.
+# **What works:** standardise. **Looks right, but isn't:** a lower learning rate. The units are saturated before the
+# first step is taken.
 #
 # ## Explain: the output
 #
-# The last activation says which answers are *possible*. The wave has values from −1 to 1.
+# The activation of the output decides which predictions are *possible*. The wave has values from −1 to 1.
 
 # %%
 tanh_wave = one.replace(activation="tanh")
@@ -403,7 +489,7 @@ outputs = {
     name: train_seeds(tanh_wave.replace(output_activation=name), 50, probes=False)
     for name in ("linear", "relu", "sigmoid", "tanh")
 }
-skills(outputs, title="An output that cannot say −1 does not learn a wave that goes there")
+skills(outputs, title="An output that cannot reach −1 cannot fit a wave that does")
 
 # %%
 line = {
@@ -413,7 +499,7 @@ line = {
 half = max(outputs[name].success_rate for name in ("relu", "sigmoid"))
 whole = min(outputs[name].success_rate for name in ("linear", "tanh"))
 claim(
-    "`relu` and `sigmoid`: {half:.0%} learn; `linear` and `tanh`: {whole:.0%}.",
+    "With a `relu` or `sigmoid` output, {half:.0%} of the seeds learn; even the worse of `linear` and `tanh` reaches {whole:.0%}.",
     half == 0 and whole > 0.9,
     over=list(outputs.values()),
     half=half,
@@ -423,7 +509,7 @@ claim(
 # %%
 free, bound = (line[name].success_rate for name in ("linear", "tanh"))
 claim(
-    "On the line, which reaches `21`: `linear` {free:.0%}, `tanh` {bound:.0%}.",
+    "On the line, whose values reach `21`, {free:.0%} learn with a `linear` output and {bound:.0%} with `tanh`.",
     free > 0.9 and bound == 0,
     over=list(line.values()),
     free=free,
@@ -431,12 +517,13 @@ claim(
 )
 
 # %% [markdown]
-# In a regression take `linear`; in a task of two classes one `sigmoid` unit.
+# For regression use a `linear` output; for two classes use one `sigmoid` unit.
 
 # %% [markdown]
 # ### Look closer (optional): softmax over one unit
 #
-# A common slip. *Softmax* turns the outputs into shares that add up to 1. With one output that share is always 1.
+# This is a common mistake. *Softmax* turns the outputs into probabilities that sum to 1. With one output, that
+# probability is always 1.
 
 # %%
 from helpers.lessons.figures import loss_curves
@@ -444,14 +531,15 @@ from helpers.lessons.figures import loss_curves
 one_layer = moons.replace(depth=1, activation="tanh", optimizer="adam", learning_rate=0.03)
 right, trap = (train_seeds(one_layer.replace(output_activation=output), 50) for output in ("sigmoid", "softmax"))
 loss_curves(
-    {"sigmoid": right, "softmax": trap}, title="One of the two answers the same class always. The loss does not tell"
+    {"sigmoid": right, "softmax": trap},
+    title="One of the two always predicts the same class, and the loss does not show it",
 )
 
 # %%
 same = float(np.abs(trap.loss[:, -1] - right.loss[:, -1]).max())
 wrong, good = float(np.median(trap.error)), float(np.median(right.error))
 claim(
-    "The losses differ by {same:.0e}; wrong answers: {wrong:.0%} against {good:.0%}.",
+    "The losses differ by {same:.0e}, but {wrong:.0%} of the predictions are wrong with softmax and {good:.0%} with sigmoid.",
     same < 0.01 and wrong > 0.4 and good < 0.1,
     over=[trap, right],
     same=same,
@@ -460,28 +548,32 @@ claim(
 )
 
 # %% [markdown]
-# Why? Keras takes the loss from what goes *into* the last activation (the *logits*), for the sake of precision, and there it
-# applies a sigmoid. The answers take the softmax. So the printed loss falls for a network that always answers 1. Trust the
-# answers: skill comes from them.
+# Why? To be more precise, Keras computes the loss from the input of the last activation (the *logits*), and applies a
+# sigmoid to it. The predictions use the softmax. So the printed loss falls for a network that always predicts 1.
+# Trust the predictions; the skill is computed from them.
 
 # %% [markdown]
 # ## The article says
 #
-# Its second example trains XOR with two hidden units, `sigmoid` or `relu`, by `adam` at its default rate, for 100 steps, and
-# says that `relu` typically does better. As printed:
+# Its second example trains XOR with two hidden units, `sigmoid` or `relu`, for 100 steps of `adam` at its default
+# learning rate. It says that `relu` typically does better. As printed:
+
+# %% tags=["dashboard-3"]
+from helpers import Experiment, Lab
+
+xor = Experiment(problem="xor", depth=1, width=2, batch_size=None, epochs=100, learning_rate=0.001)
 
 # %%
-xor = Experiment(problem="xor", depth=1, width=2, batch_size=None, epochs=100, learning_rate=0.001)
 printed = {bend: train_seeds(xor.replace(activation=bend), 50, probes=False) for bend in ("sigmoid", "relu")}
 skills(printed, title="As printed, neither learns")
 
 # %%
-from helpers.experiments.models import first_weights
+from helpers.experiments.models import initial_weights
 
 
 def travel(study):
-    """The longest way that any weight of each seed has gone."""
-    before = first_weights(study.experiment, study.seeds.tolist(), [(2, 2), (2,), (2, 1), (1,)])
+    """The largest change of any weight, for each seed."""
+    before = initial_weights(study.experiment, study.seeds.tolist(), [(2, 2), (2,), (2, 1), (1,)])
     return np.abs(study.weights - before).max(axis=1)
 
 
@@ -490,7 +582,7 @@ studies = list(printed.values())
 most = max(study.success_rate for study in studies)
 far = float(max(travel(study).max() for study in studies))
 claim(
-    "At most {most:.0%} learn. No weight moves by more than {far:.2f}.",
+    "In the better of the two cases {most:.0%} of the seeds learn. No weight moves by more than {far:.2f}.",
     most < 0.1 and far < 0.15,
     over=studies,
     most=most,
@@ -499,11 +591,13 @@ claim(
 
 # %% [markdown]
 # ### XOR, trained long enough
-#
-# Each step of `adam` is about one rate long. A hundred steps of 0.001 are about 0.1, and the weights start up to 1.4 from zero. So the
-# example shows neither a sigmoid that fails nor a relu that works. It shows 100 short steps. Now long enough: 500 steps of 0.05.
 
-# %%
+# %% [markdown] tags=["dashboard-3-text"]
+# Each step of `adam` changes a weight by about the learning rate. A hundred steps of 0.001 add up to about 0.1, and
+# the initial weights lie up to 1.4 from zero. So the example shows neither that sigmoid fails nor that relu works. It
+# shows that 100 short steps are not enough. Now we train long enough: 500 steps of 0.05.
+
+# %% tags=["dashboard-3"]
 xor_lab = Lab(
     xor.replace(epochs=500, learning_rate=0.05, activation="relu"),
     controls=["width", "activation", "depth", "learning_rate", "epochs"],
@@ -521,23 +615,28 @@ two = {bend: xor_map.study(2, bend).success_rate for bend in bent}
 gap = two["sigmoid"] - two["relu"]
 reveal("xor", {"`sigmoid`": gap > 0.1, "`relu`": gap < -0.1, "no clear difference": abs(gap) <= 0.1})
 claim(
-    "Two units: `sigmoid` {sigmoid:.0%}, `relu` {relu:.0%}, `leaky_relu` {leaky_relu:.0%}.",
+    "With two units, {sigmoid:.0%} of the seeds learn with `sigmoid`, {relu:.0%} with `relu`, {leaky_relu:.0%} with `leaky_relu`.",
     min(two["sigmoid"], two["leaky_relu"]) > two["relu"] + 0.15,
     over=xor_map.studies,
     **two,
 )
 enough = float(xor_map.rate[2].min())
-claim("Sixteen units: at least {enough:.0%} with every activation.", enough > 0.9, over=xor_map.studies, enough=enough)
+claim(
+    "With sixteen units, {enough:.0%} learn even with the worst of the three.",
+    enough > 0.9,
+    over=xor_map.studies,
+    enough=enough,
+)
 
 # %% [markdown]
-# So with two units the claim is reversed. Why? Look at the seeds in which a `relu` unit is dead at the end.
+# So with two units it is the other way round. Why? Look at the seeds with a dead `relu` unit at the end.
 
 # %%
 pair = train_seeds(xor_lab.first, 50)
 maimed = pair.dead[:, -1, 0] > 0
 share, still, whole = float(maimed.mean()), float(pair.learned[maimed].mean()), float(pair.learned[~maimed].mean())
 claim(
-    "In {share:.0%} a unit is dead. Of these {still:.0%} learn, of the others {whole:.0%}.",
+    "{share:.0%} of the seeds end with a dead unit. Of these {still:.0%} learn, of the others {whole:.0%}.",
     share > 0.4 and still == 0 and whole > 0.3,
     over=pair,
     share=share,
@@ -546,8 +645,8 @@ claim(
 )
 
 # %% [markdown]
-# One unit alone cannot solve XOR, so one dead unit of two is the end. `sigmoid` fails more seldom, in local minima. When *is*
-# `relu` better? In speed, once there are units enough:
+# One unit alone cannot solve XOR, so a network with one dead unit of two fails. `sigmoid` units do not die, and they
+# fail less often. When *is* `relu` better? It is faster, once there are enough units:
 
 # %%
 quick = {
@@ -556,7 +655,7 @@ quick = {
 }
 slow, fast = (study.success_rate for study in quick.values())
 claim(
-    "Sixteen units, `500` steps of `0.001`: `sigmoid` {slow:.0%}, `relu` {fast:.0%}.",
+    "With sixteen units and `500` steps of `0.001`, {slow:.0%} of the seeds learn with `sigmoid`, {fast:.0%} with `relu`.",
     fast > slow + 0.5,
     over=list(quick.values()),
     slow=slow,
@@ -566,7 +665,7 @@ claim(
 # %%
 slow, fast = (sgd_map.study(bend, 5).success_rate for bend in ("sigmoid", "relu"))
 claim(
-    "And in depth: five layers with `sgd`, `sigmoid` {slow:.0%}, `relu` {fast:.0%}.",
+    "It is also better in deep networks: on the moons, five layers with `sgd` learn with {slow:.0%} of the seeds with `sigmoid`, {fast:.0%} with `relu`.",
     fast > slow + 0.5,
     over=sgd_map.studies,
     slow=slow,
@@ -576,27 +675,31 @@ claim(
 # %% [markdown]
 # | the article says | measured in this lesson |
 # |---|---|
-# | sigmoid in all layers: the gradient vanishes | **true**: a factor of about 1/4 for each layer |
-# | … and a deep network does not learn | **true with `sgd`**; `adam` hides it for some layers |
-# | `relu` mitigates it | **true**; and in deep networks it needs `he` to keep the size |
-# | `relu` does better on XOR | **false as printed** (neither learns); **reversed** with two units; **true** in speed with sixteen |
+# | with sigmoid in all layers, the gradient vanishes | **true**: a factor of about 1/4 for each layer |
+# | … and a deep network does not learn | **true with `sgd`**; `adam` hides it up to some depth |
+# | `relu` mitigates it | **true**, but in deep networks it needs `he` to keep the gradient's norm |
+# | `relu` does better on XOR | **false as printed** (neither learns); **reversed** with two units; **true** with sixteen units, which learn faster |
 # | leaky relu or elu can help | **true** on XOR and at high rates; from a bias of −5 only `elu` did |
-# | it depends on data and task | **true**: see the maps |
+# | the choice depends on data and task | **true here**: see the maps |
 #
 # ## Fill the map
 #
-# Find settings in the first lab that learn, then press *Register*. How deep can you get with `sigmoid`?
+# Use the first lab above.
 
-# %%
-success_map(moons, bends, ("depth", [1, 2, 5, 10, 15, 20]), lab=lab, finds=True)
+# %% [markdown] tags=["dashboard-1"]
+# Find settings in the lab that learn, then press *Register*. How deep can you go with `sigmoid`?
+
+# %% tags=["dashboard-1"]
+success_map(moons, bends, ("depth", [1, 2, 5, 10, 15, 20]), lab=lab, discoveries=True)
 
 # %% [markdown]
 # ## Exercises
 #
-# Put your answer in place of the three dots and run the cell. Each `Experiment` is trained from 50 seeds, and every right answer
-# passes.
+# Put your answer in place of the three dots and run the cell. Each `Experiment` is trained with 50 seeds, and every
+# correct answer passes.
 #
-# **1.** A number: by how much can the slopes of ten sigmoids in a row multiply a gradient, at most?
+# **1.** Answer with a number: what is the largest factor by which the slopes of ten sigmoids in a row can multiply a
+# gradient?
 
 # %% tags=["exercise"]
 from helpers.lessons import exercises_activations as exercises
@@ -611,7 +714,7 @@ from helpers.lessons.teaching import check
 check(exercises.ten_slopes, 0.25**10)
 
 # %% [markdown]
-# **2.** Learn XOR in 90 % of the seeds: one hidden layer, at most 4 units, at most 500 steps.
+# **2.** Learn XOR with 90% of the seeds: one hidden layer, at most 4 units, at most 500 steps.
 
 # %% tags=["exercise"]
 check(exercises.small_xor, ...)  # xor.replace(...)
@@ -620,20 +723,20 @@ check(exercises.small_xor, ...)  # xor.replace(...)
 check(exercises.small_xor, xor.replace(width=4, activation="tanh", learning_rate=0.05, epochs=500))
 
 # %% [markdown]
-# **3.** Five layers of `sigmoid`, and they stay `sigmoid`. Learn the moons in 80 % of the seeds, in at most 1000 steps.
+# **3.** Learn the moons with 80% of the seeds, in at most 1000 steps. Keep the five layers and their `sigmoid`.
 
 # %% tags=["exercise"]
 check(exercises.deep_sigmoid, ...)  # moons.replace(...)
 
 # %% tags=["solution"]
-# adam makes the steps of the first layer as long as any; larger first weights let more of the signal through.
+# adam makes the first layer's steps as long as any other's; larger initial weights let more of the signal through.
 check(
     exercises.deep_sigmoid,
     moons.replace(optimizer="adam", learning_rate=0.01, initializer="he_normal", epochs=125),
 )
 
 # %% [markdown]
-# **4.** Ten hidden layers with plain `sgd`: learn the moons in 90 % of the seeds, in at most 500 steps.
+# **4.** Ten hidden layers with plain `sgd`: learn the moons with 90% of the seeds, in at most 500 steps.
 
 # %% tags=["exercise"]
 check(exercises.deep_with_sgd, ...)  # moons.replace(depth=10, ...)
@@ -645,8 +748,9 @@ check(
 )
 
 # %% [markdown]
-# **5.** Four patients. Name the cause of each: *vanishing gradient*, *dead units*, *saturated units* or *wrong output*. Prove that
-# you can mend it, by changing one field so that 80 % of the seeds learn. (`Lab(patients["A"])` opens one in a lab.)
+# **5.** Here are four failing networks, our *patients*. Name the cause of each failure: *vanishing gradient*, *dead
+# units*, *saturated units* or *wrong output*. Prove that you can fix it by changing one field so that 80% of the
+# seeds learn. (`Lab(patients["A"])` opens one in a lab.)
 
 # %% tags=["exercise"]
 patients = exercises.PATIENTS
@@ -663,6 +767,50 @@ cured = {
 }
 check(exercises.name_the_causes, cured)
 
+# %% [markdown]
+# **6. Repair a program.** Two classes in 400 samples of four inputs. "The accuracy is that of a coin. I have tried wider
+# layers." Edit the program until the check passes. Change what you like: data, layers, loss, optimizer, settings. `check`
+# trains *your* model with 20 seeds, and 16 of them must learn. `repairs.hint("activation")` gives three hints, one each time.
+
+# %% tags=["exercise"]
+from keras import layers
+
+from helpers.lessons import repairs
+
+x, y, x_val, y_val = repairs.data("activation")
+settings = {"epochs": 60, "batch_size": 32}
+model = keras.Sequential([keras.Input((4,))])
+for _ in range(8):
+    model.add(layers.Dense(16, activation="sigmoid"))
+model.add(layers.Dense(1, activation="sigmoid"))
+model.compile(optimizer=keras.optimizers.Adam(0.003), loss="binary_crossentropy")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.activation, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+from keras import layers
+
+from helpers.lessons import repairs
+
+x, y, x_val, y_val = repairs.data("activation")
+settings = {"epochs": 60, "batch_size": 32}
+model = keras.Sequential([keras.Input((4,))])
+for _ in range(8):
+    model.add(layers.Dense(16, activation="tanh"))
+model.add(layers.Dense(1, activation="sigmoid"))
+model.compile(optimizer=keras.optimizers.Adam(0.003), loss="binary_crossentropy")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.activation, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# repairs.hint("activation")
+# repairs.post_mortem("activation")
+
+# %% tags=["solution"]
+repairs.post_mortem("activation")
+
 # %% tags=["exercise"]
 from helpers.lessons.teaching import score
 
@@ -674,13 +822,36 @@ from helpers.lessons.teaching import score
 score(all_exercises=True)
 
 # %% [markdown]
+# ## In your own network
+#
+# Train it for one epoch, from new initial weights, with `fit` from `why_wont_it_learn`, which takes the arguments of
+# `model.fit`. Here it takes the network of the last exercise; put your own and your data in its place.
+
+# %%
+from why_wont_it_learn import fit
+
+fresh = keras.models.clone_model(model)
+fresh.compile(optimizer=keras.optimizers.Adam(0.003), loss="binary_crossentropy")
+record = fit(fresh, x, y, epochs=1, batch_size=32)
+for name, norm in zip(record.layers, record.gradient_norm[0], strict=True):
+    print(f"{name:10} gradient norm {norm:.1e}")
+print("dead, hidden layers     ", record.dead[0].round(2))
+print("saturated, hidden layers", record.saturated[0].round(2))
+
+# %% [markdown]
+# - Gradients that shrink by powers of ten towards the first layer: another activation (`tanh`, or `relu` with `he_normal`).
+# - Dead units close to 1 in a layer: lower the learning rate, or look at the initial biases.
+# - Saturated units close to 1 in the first layer: standardise the inputs.
+# - All of this in order, and predictions that stay on one side: can the output reach the targets?
+#
 # ## In one sentence
 #
-# A unit learns only where its activation has a slope, so look at the gradient by layer and at the dead and saturated units
-# before you blame anything else.
+# A unit learns only where its activation has a slope, so look at the gradient of each layer and at the dead and
+# saturated units before you blame anything else.
 #
-# **Where next.** [03 Optimizers](03_optimizers.ipynb): how long a step may be. [04 Preprocessing](04_preprocessing.ipynb): inputs
-# that do not saturate. [06 Debugging clinic](06_debugging_clinic.ipynb): all causes, mixed.
+# **Where next.** [03 Optimizers](03_optimizers.ipynb): how long a step may be. [04
+# Preprocessing](04_preprocessing.ipynb): inputs that do not saturate. [06 Debugging
+# clinic](06_debugging_clinic.ipynb): all causes, hidden.
 #
 # **Read on.**
 # A. Géron, *Hands-On Machine Learning with Scikit-Learn, Keras & TensorFlow*, chapter 11 (vanishing gradients, initializers).
@@ -688,8 +859,8 @@ score(all_exercises=True)
 # The Keras documentation of [activations](https://keras.io/api/layers/activations/) and
 # [initializers](https://keras.io/api/layers/initializers/).
 # X. Glorot and Y. Bengio, [*Understanding the difficulty of training deep feedforward neural
-# networks*](https://proceedings.mlr.press/v9/glorot10a.html) (2010): where the gradient goes, and the first weights.
-# K. He and others, [*Delving deep into rectifiers*](https://arxiv.org/abs/1502.01852) (2015): first weights for relu.
+# networks*](https://proceedings.mlr.press/v9/glorot10a.html) (2010): where the gradient goes, and how to choose the initial weights.
+# K. He and others, [*Delving deep into rectifiers*](https://arxiv.org/abs/1502.01852) (2015): initial weights for relu.
 # G. Klambauer and others, [*Self-normalizing neural networks*](https://arxiv.org/abs/1706.02515) (2017): selu.
 # D.-A. Clevert and others, [*Exponential linear units*](https://arxiv.org/abs/1511.07289) (2016): elu.
 # L. Lu and others, [*Dying ReLU and initialization*](https://arxiv.org/abs/1903.06733) (2020): when whole layers die.

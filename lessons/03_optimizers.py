@@ -1,73 +1,102 @@
 # %% [markdown]
-# # 3 · Optimizers: how far to step, and which way
+# # 3 · Optimizers: how far to step, and in which direction
 #
-# The gradient tells which way is down. It does not tell how far to go. That is the *learning rate*, and it is the first
-# number to look at when a network does not learn. After this lesson you can compute where it breaks, tell "too high" from
-# "too low", and say when another optimizer helps and when it only hides the cause.
+# The gradient shows which direction is down. It does not show how far to go. The *learning rate* decides that, and it
+# is one of the first numbers to check when a network does not learn. After this lesson you can compute the largest
+# learning rate of a linear unit, tell "too high" from "too low", and say when another optimizer helps and when it
+# only hides the cause.
 #
 # | part | minutes |
 # |---|---|
 # | The failure, your prediction, the lab | 5 |
-# | The edge, the bowl, and what mends | 8 |
+# | The edge, the bowl, and the fix | 8 |
 # | Adaptive optimizers: where they win, where they lose | 8 |
 # | Batches, schedules, epochs | 5 |
 # | The article says | 2 |
 # | Exercises | as long as you like |
 #
-# A part headed *Look closer* is folded: open it with the arrow beside it, now or later. The words *skill*, *learned*,
-# *baseline* and *noise floor* are those of [00 Start here](00_start_here.ipynb).
+# Parts headed *Look closer* are folded: open them with the arrow next to the heading, now or later. The terms
+# *skill*, *learned*, *baseline* and *noise floor* are explained in [00 Start here](00_start_here.ipynb).
 #
 # ## The failure
+#
+# A hundred noisy samples of the line y = 2x + 1, with x from 0 to 10.
 
-# %%
-from helpers import Experiment, Lab
+# %% tags=["program"]
+import keras
+import numpy as np
 
-line = Experiment(
-    problem="line", depth=0, optimizer="sgd", learning_rate=0.03, batch_size=None, epochs=1000
-)  # fmt: skip
-Lab(line, controls=["optimizer", "learning_rate", "epochs"], pictures=("fit", "loss"))
+rng = np.random.default_rng(0)
+x = np.linspace(0, 10, 100)[:, None]
+y = 2 * x + 1 + rng.standard_normal(x.shape)
+
+start = keras.initializers.GlorotUniform(seed=0)
+model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer=start)])
+model.compile(optimizer=keras.optimizers.SGD(0.03), loss="mse")
+history = model.fit(x, y, batch_size=100, epochs=100, verbose=0)
+print(f"loss {history.history['loss'][-1]:.3g}, baseline {y.var():.3g}")
 
 # %% [markdown]
-# One linear unit, and a straight line to learn. Nothing in deep learning is simpler. Yet the loss grows in every step until it
-# is no longer a number. All points are used in every step (*batch size* all), so chance has no part in it.
-#
+# The baseline is the loss of always predicting the mean. (`GlorotUniform` is Keras's default; the seed only makes the program
+# repeatable.)
+
+# %% [markdown]
 # ## Predict
 #
-# Choose an answer and press *Commit* before you go on: it is kept, and the measurement will score it.
+# Choose an answer and press *Commit* before you go on. Your answer is saved, and the measurement will score it.
 
 # %%
 from helpers.lessons.teaching import predict
 
 predict(
     "edge",
-    "For these data there is a rate, the edge, where convergence ends. At a rate one percent above the edge …",
-    ["training diverges from every seed", "it diverges from some seeds", "one percent is too little to matter"],
+    "For these data there is a largest learning rate at which training converges, the edge. One percent above the edge …",
+    ["training diverges with every seed", "it diverges with some seeds", "one percent is too little to matter"],
 )
 
 # %%
 predict(
     "defaults",
-    "Inputs standardised, each optimizer at Keras's default rate: within 300 steps, most seeds learn the line with …",
+    "Inputs standardised, each optimizer at Keras's default learning rate: within 300 steps, most seeds learn the line with …",
     ["`sgd`, `rmsprop`, `adagrad` and `adam`", "only `sgd`", "only the adaptive three", "none of them"],
 )
 
 # %% [markdown]
 # ## Observe
 #
-# Go back to the lab above.
-#
-# 1. Move *learning rate* one stop to the left. Then one more, and on to the end. Where does the line fit best?
-# 2. At the smallest rates, look at the loss. It falls, but how far does it get?
-# 3. Set *optimizer* to `adam` and move the rate through all its stops. Can you make it diverge?
-#
+# The lab opens on this network and trains it ten times as long.
+
+# %% tags=["dashboard-1", "dashboard-2", "experiment"]
+from helpers import Experiment, Lab
+
+line = Experiment(
+    problem="line", depth=0, optimizer="sgd", learning_rate=0.03, batch_size=None, epochs=1000
+)  # fmt: skip
+
+# %% tags=["dashboard-1"]
+Lab(line, controls=["optimizer", "learning_rate", "epochs"], pictures=("fit", "loss"))
+
+# %% [markdown] tags=["dashboard-1-text"]
+# One linear unit has to learn a straight line. Few tasks are simpler. Yet the loss grows until it is no longer a
+# number. Every step uses all samples (a full batch), so the steps are not random.
+
+# %% [markdown] tags=["dashboard-1-text"]
+# 1. Move *learning rate* one position to the left, then another, and so on to the end. Where does the line fit best?
+# 2. Look at the loss at the smallest learning rates. It falls, but how far does it get?
+# 3. Set *optimizer* to `adam` and move *learning rate* from end to end. Can you make it diverge?
+
+# %% [markdown]
 # ## Explain: the edge
 #
-# Take a single weight w first. Near its minimum w*, a loss is a parabola, ½·h·(w − w*)². Its gradient is h·(w − w*). A step
-# of gradient descent with rate r multiplies the distance to w* by (1 − r·h). It shrinks as long as that factor lies between
-# −1 and 1. So the edge is at **r = 2 / h**. Beyond it, every step jumps over the minimum and lands farther away.
+# First take a single weight w. Near its minimum w*, a smooth loss is close to a parabola, ½·h·(w − w*)², where h is
+# the curvature. Its gradient is h·(w − w*). A step of gradient descent with learning rate r multiplies the distance
+# to w* by (1 − r·h). The distance shrinks as long as that factor lies between −1 and 1. So the edge is at **r = 2 /
+# h**. Beyond it, every step jumps over the minimum and lands farther away. The literature calls it the *edge of
+# stability*.
 #
-# The linear unit has two weights, a slope and a bias. Its mean squared error is a bowl. The curvatures of the bowl are the
-# eigenvalues of the *Hessian*, and for a bowl it needs nothing but the inputs.
+# The linear unit has two weights, a slope and a bias. Its mean squared error is a *bowl*, a quadratic function of the
+# two. The curvatures of the bowl are the eigenvalues of the *Hessian*, the matrix of second derivatives. For a linear
+# unit the Hessian depends only on the inputs.
 
 # %%
 import numpy as np
@@ -87,8 +116,8 @@ edge = 2 / steep
 print(f"curvatures {flat:.3f} and {steep:.1f}, edge {edge:.4f}, condition number {steep / flat:.0f}")
 
 # %% [markdown]
-# The steepest direction decides the edge. Now we test it, one percent to both sides. The calculation knows neither the targets
-# nor the first weights, so it should hold from every seed.
+# The steepest direction decides the edge. Now we test it, one percent to either side. The calculation uses neither
+# the targets nor the initial weights, so it should hold with every seed.
 
 # %%
 from helpers import train_seeds
@@ -104,8 +133,8 @@ grew = above.loss[:, -1] > above.loss[:, 0]
 reveal(
     "edge",
     {
-        "training diverges from every seed": bool(grew.all()),
-        "it diverges from some seeds": bool(grew.any() and not grew.all()),
+        "training diverges with every seed": bool(grew.all()),
+        "it diverges with some seeds": bool(grew.any() and not grew.all()),
         "one percent is too little to matter": not grew.any(),
     },
 )
@@ -114,7 +143,7 @@ reveal(
 rate, share = below.success_rate, float(grew.mean())
 claim("The edge is {edge:.4f}.", 0.0291 < edge < 0.0293, over=[below, above], edge=edge)
 claim(
-    "`0.99` of it learns in {rate:.0%}; `1.01` of it diverges in {share:.0%}.",
+    "At `0.99` of the edge {rate:.0%} of the seeds learn; at `1.01` of it {share:.0%} diverge.",
     rate == 1 and share == 1,
     over=[below, above],
     rate=rate,
@@ -130,51 +159,59 @@ loss_curves(
 )
 
 # %% [markdown]
-# So the failure at the top was not bad luck. 0.03 lies beyond the edge, and the next stop of the slider, 0.01, lies within.
+# So the failure at the top was not bad luck. The learning rate of 0.03 is above the edge; the next slider position,
+# 0.01, is below it.
 #
 # ## Explain: the bowl
 #
-# The steepest direction sets the limit for the rate, and the flattest has to live with it. Their ratio is the *condition
-# number*. If it is large, a rate that the steep direction can bear is far too small for the flat one.
+# The steepest direction limits the learning rate, and the flattest direction has to use the same one. The ratio of
+# the two curvatures is the *condition number*. If it is large, any learning rate that is safe for the steep direction
+# is far too low for the flat one.
 #
-# Here are three versions of the same points. Only the origin and the unit of x differ. The curves are lines of equal loss, each
-# a quarter of the next. Every dot is one step of `sgd` at 0.8 of the edge.
+# Here are three versions of the same data. Only the origin and the unit of x differ. The curves are lines of equal
+# loss; from each curve to the next one inwards, the loss falls to a quarter. Every dot is one step of `sgd` at 0.8 of
+# the edge.
 
 # %%
 from helpers.lessons.figures import paths
 
 
 def at(share, experiment):
-    """The experiment with a rate that is a share of its edge."""
+    """The experiment with a learning rate that is this fraction of its edge."""
     return experiment.replace(learning_rate=share * 2 / curvatures(experiment).max())
 
 
-centred, standardised = line.replace(offset=-5), line.replace(scaling="standard")
+centred, standardised = line.replace(input_offset=-5), line.replace(scaling="standard")
 ways = {"x from 0 to 10": line, "x from −5 to 5": centred, "standardised x": standardised}
 paths(
     {label: at(0.8, one).replace(epochs=40) for label, one in ways.items()},
-    title="The data form the bowl, and the form of the bowl decides how straight the way is",
+    title="The data shape the bowl, and its shape decides how direct the path is",
 )
 
 # %% [markdown]
-# On the left the path jumps across the valley, then creeps along its floor. On the right the bowl is round, every direction
-# is as steep as every other, and a few steps are enough.
+# On the left the path jumps across the valley, then creeps along its floor. On the right the bowl is round: all
+# directions are equally steep, and a few steps are enough.
 
 
 # %%
 def steps(study):
-    """How many steps until the training loss is within one percent of its end, in the median seed."""
+    """The number of steps until the training loss is within one percent of its minimum, median over the seeds."""
     near = study.loss < 1.01 * study.loss.min(axis=1, keepdims=True)
     return float(np.median(near.argmax(axis=1) + 1))
 
 
 # %%
-# Nobody looks at the layers here. Without probes it is quicker.
+# We do not look at the layers here; without layer metrics training is faster.
 studies = [train_seeds(at(0.8, one), 50, probes=False) for one in ways.values()]
 raw, middle, round_ = map(steps, studies)
-claim("At `0.8` of the edge: {raw:.0f} steps with x from `0` to `10`.", raw > 3 * middle, over=studies, raw=raw)
 claim(
-    "Centred it takes {middle:.0f} steps, standardised {round_:.0f}.",
+    "At `0.8` of the edge, training takes {raw:.0f} steps with x from `0` to `10`.",
+    raw > 3 * middle,
+    over=studies,
+    raw=raw,
+)
+claim(
+    "With centred x it takes {middle:.0f} steps, with standardised x {round_:.0f}.",
     middle > 1.5 * round_,
     over=studies,
     middle=middle,
@@ -182,34 +219,37 @@ claim(
 )
 
 # %% [markdown]
-# Now turn the condition number yourself. Move the slider (or press the arrow keys on it). The unit of x changes, and with
-# it the bowl. Watch three optimizers, each with 60 steps from the same start.
+# Now we change the condition number. The unit of x shapes the valley: it is round at 1, long and narrow at 1000. Here
+# are three optimizers, each with 60 steps from the same start.
+
 
 # %%
-from helpers.lessons.figures import flip
-
-
 def racers(condition):
-    """Three optimizers on a bowl of this condition number: x around 0, in another unit."""
+    """Three optimizers on a quadratic loss with this condition number, set by the unit of a centred x."""
     unit = np.sqrt(condition * curvatures(centred).min() / curvatures(centred).max())
-    sgd = at(0.8, line.replace(stretch=unit, offset=-5 * unit, epochs=60))
+    sgd = at(0.8, line.replace(input_scale=unit, input_offset=-5 * unit, epochs=60))
     adam = sgd.replace(optimizer="adam", learning_rate=0.3)
-    return {"sgd": sgd, "momentum": sgd.replace(optimizer="momentum"), "adam, rate 0.3": adam}
+    return {"sgd": sgd, "momentum": sgd.replace(optimizer="momentum"), "adam, learning rate 0.3": adam}
 
 
-title = "The narrower the valley, the more momentum and adam gain on sgd"
-bowls = {condition: paths(racers(condition), title=title) for condition in (1, 3, 10, 30, 100, 300, 1000)}
-flip(bowls, label="condition number", start=100)
+paths(racers(1), title="On a round bowl, sgd reaches the minimum first")
+
+# %%
+paths(racers(30), title="At condition number 30, all three end about equally close to the minimum")
+
+# %%
+paths(racers(1000), title="In a narrow valley, momentum and adam are far ahead of sgd")
 
 # %% [markdown]
-# `sgd` comes to a halt on the floor of a narrow valley. `momentum` keeps its speed there: steps to and fro cancel, steps
-# along the floor add up. `adam` divides each weight's step by the usual size of that weight's gradient. It hardly notices
-# how narrow the valley is. But turn the slider to 1: on a round bowl plain `sgd`, at these rates, is the first of the three.
+# `sgd` almost stops on the floor of a narrow valley. `momentum` keeps its speed there: steps back and forth cancel,
+# steps along the floor add up. `adam` divides each weight's step by the usual magnitude of that weight's gradient, so
+# a narrow valley slows it down much less. But look at the first figure: on a round bowl, at these learning rates,
+# plain `sgd` is ahead.
 
 
 # %%
 def first_share(studies):
-    """In what share of the seeds the first of the studies ends with the lowest training loss."""
+    """The fraction of the seeds in which the first of the studies ends with the lowest training loss."""
     losses = np.array([study.loss[:, -1] for study in studies])
     return float((losses[0] <= losses.min(axis=0)).mean())
 
@@ -220,7 +260,7 @@ round_bowl, valley = (
 )
 first, last, runs = first_share(round_bowl), first_share(valley), round_bowl + valley
 claim(
-    "`sgd` is first in {first:.0%} on the round bowl, in {last:.0%} at `1000`.",
+    "`sgd` ends with the lowest loss in {first:.0%} of the seeds on the round bowl, in {last:.0%} at condition number `1000`.",
     first > 0.9 and last < 0.1,
     over=runs,
     first=first,
@@ -228,12 +268,12 @@ claim(
 )
 
 # %% [markdown]
-# ## Mend
+# ## Fix
 #
-# Let us make it worse. The same line, but x counts years, from 2000 to 2010.
+# Now we make it harder: the same line, but x is a year, from 2000 to 2010.
 
 # %%
-years = line.replace(offset=2000)
+years = line.replace(input_offset=2000)
 flat, steep = curvatures(years)
 print(f"edge {2 / steep:.1e}, condition number {steep / flat:.0e}")
 smaller = train_seeds(at(0.5, years), 50, probes=False)
@@ -243,23 +283,24 @@ scaled = train_seeds(at(0.5, years.replace(scaling="standard")), 50, probes=Fals
 # %%
 from helpers.lessons.figures import skills
 
-adams = {f"adam, rate {study.experiment.learning_rate:g}": study for study in adam}
+adams = {f"adam, learning rate {study.experiment.learning_rate:g}": study for study in adam}
 skills(
     {"sgd, half of the edge": smaller, **adams, "sgd, standardised": scaled},
-    title="In years, neither a smaller rate nor adam helps; standardising does",
+    title="With x in years, neither a lower learning rate nor adam helps; standardising does",
 )
 
 # %% [markdown]
-# **What looks right and is not: a smaller rate.** It no longer diverges, and it no longer arrives. **Nor does `adam`.** It
-# treats each weight apart. Here the valley runs *across* the axes, because slope and bias can make up for each other: far
-# away from x = 0 a bit more slope and a lot less bias give nearly the same answers.
-# **What rescues: standardised inputs.** They are the smallest change of all, and they mend the cause.
+# **Looks right, but isn't: a lower learning rate.** Training no longer diverges, but it never gets to the minimum.
+# **`adam` does not get there either.** It scales each weight separately. Here the valley runs *diagonally* to the
+# axes, because slope and bias can make up for each other: far away from x = 0, a slightly larger slope and a much
+# smaller bias give nearly the same predictions. **What works: standardised inputs.** That is one change, and it
+# removes the cause.
 
 # %%
 failed = [smaller, *adam]
 most, rate = max(study.success_rate for study in failed), scaled.success_rate
 claim(
-    "In years, `sgd` and `adam` learn in {most:.0%}; standardised, `sgd` learns in {rate:.0%}.",
+    "With x in years, {most:.0%} of the seeds learn with `sgd` or `adam`; with standardised inputs, {rate:.0%} learn with `sgd`.",
     most == 0 and rate == 1,
     over=[*failed, scaled],
     most=most,
@@ -267,21 +308,39 @@ claim(
 )
 
 # %% [markdown]
-# ## Explain: who does not care about units
-#
-# Another test of the same idea. We stretch x, from hundredths to hundreds, and leave x = 0 where it is. The map shows how many
-# of 50 seeds learn the line within 300 steps, first with `sgd`.
+# In the program above it is one line more, with the learning rate as it was:
 
-# %%
+# %% tags=["repaired"]
+x = (x - x.mean(axis=0)) / x.std(axis=0)
+
+start = keras.initializers.GlorotUniform(seed=0)
+model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer=start)])
+model.compile(optimizer=keras.optimizers.SGD(0.03), loss="mse")
+history = model.fit(x, y, batch_size=100, epochs=100, verbose=0)
+print(f"loss {history.history['loss'][-1]:.3g}, baseline {y.var():.3g}")
+
+# %% [markdown]
+# ## Explain: which optimizers depend on the units
+
+# %% [markdown] tags=["dashboard-2-text"]
+# Here is another test of the same idea. We change the unit of x, from a hundredth to a hundred, and keep x = 0 where
+# it is.
+
+# %% [markdown]
+# The map shows which fraction of 50 seeds learns the line within 300 steps, first with `sgd`.
+
+# %% tags=["dashboard-2"]
 from helpers import success_map
 
 lab = Lab(
-    line.replace(stretch=10, epochs=300), controls=["stretch", "optimizer", "learning_rate"], pictures=("fit", "loss")
+    line.replace(input_scale=10, epochs=300),
+    controls=["input_scale", "optimizer", "learning_rate"],
+    pictures=("fit", "loss"),
 )
 lab
 
 # %%
-stretches, decades = ("stretch", [0.01, 0.1, 1, 10, 100]), ("learning_rate", [1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10])
+stretches, decades = ("input_scale", [0.01, 0.1, 1, 10, 100]), ("learning_rate", [1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10])
 sgd_map = success_map(lab.first, stretches, decades, lab=lab)
 sgd_map
 
@@ -290,21 +349,32 @@ adam_map = success_map(lab.first.replace(optimizer="adam"), stretches, decades, 
 adam_map
 
 # %% [markdown]
-# For `sgd` the good rates lie on a diagonal: ten times the unit, a hundredth of the rate. At both ends they leave the map. For
-# `adam` they fill a block: a step of one rate is the same in every unit. (A click on a cell puts its setting into the lab
-# above.)
+# For `sgd` the good learning rates lie on a diagonal: if x is ten times as large, the learning rate must be about a
+# hundredth. At both ends of the map no learning rate works. `adam` fails only at low learning rates; at 10 it learns
+# in every unit. (Click a cell to open its settings in the lab above.)
 
 # %%
 served = (sgd_map.rate >= 0.9).sum(axis=0)
 best = int(served.max())
-claim("With `sgd`, no rate serves more than {best} of the five units.", best <= 2, over=sgd_map.studies, best=best)
+claim(
+    "With `sgd`, even the best learning rate works for only {best} of the five units.",
+    best <= 2,
+    over=sgd_map.studies,
+    best=best,
+)
 least = float(adam_map.rate[:, -1].min())
-claim("With `adam` at `10`, at least {least:.0%} learn in every unit.", least > 0.9, over=adam_map.studies, least=least)
+claim(
+    "With `adam` at `10`, {least:.0%} of the seeds learn even in the worst unit.",
+    least > 0.9,
+    over=adam_map.studies,
+    least=least,
+)
 
 # %% [markdown]
 # ## Explain: adaptive is not always better
 #
-# Now the inputs are standardised, and each optimizer runs at the rate that Keras gives it if you write only its name.
+# Now the inputs are standardised, and each optimizer runs at Keras's default, the learning rate that you get if you
+# write only its name.
 
 # %%
 import keras
@@ -313,7 +383,7 @@ short = standardised.replace(epochs=300)
 
 
 def with_rates(rates):
-    """A study for each optimizer, at its rate."""
+    """A study for each optimizer, at its learning rate."""
     return {
         name: train_seeds(short.replace(optimizer=name, learning_rate=rate), 50, probes=False)
         for name, rate in rates.items()
@@ -327,7 +397,7 @@ raised = with_rates({"adagrad": 1, "adam": 0.1})
 # %%
 shown = {f"{name}, {study.experiment.learning_rate:g} (default)": study for name, study in default.items()}
 shown |= {f"{name}, {study.experiment.learning_rate:g}": study for name, study in raised.items()}
-skills(shown, title="On a round bowl sgd wins, because the defaults of the others are far too small here")
+skills(shown, title="On a round bowl sgd wins, because the defaults of the others are far too low here")
 
 # %%
 rates = {name: study.success_rate for name, study in default.items()}
@@ -345,7 +415,7 @@ reveal(
 # %%
 others, studies = max(adaptive), list(default.values())
 claim(
-    "At the defaults `sgd` learns in {plain:.0%}, the best of the others in {others:.0%}.",
+    "At the defaults, `sgd` learns with {plain:.0%} of the seeds, the best of the others with {others:.0%}.",
     plain > others + 0.5,
     over=studies,
     plain=plain,
@@ -353,25 +423,35 @@ claim(
 )
 pair = default["adagrad"], raised["adagrad"]
 slow, fast = (study.success_rate for study in pair)
-claim("`adagrad` at its default: {slow:.0%}; at `1`: {fast:.0%}.", fast > slow + 0.5, over=pair, slow=slow, fast=fast)
+claim(
+    "`adagrad` learns with {slow:.0%} of the seeds at its default, with {fast:.0%} at `1`.",
+    fast > slow + 0.5,
+    over=pair,
+    slow=slow,
+    fast=fast,
+)
 
 # %% [markdown]
-# `adagrad` divides each step by the root of *all* squared gradients so far. Its steps only ever get smaller, so it needs a
-# large rate to start with. Whoever compares optimizers at one and the same rate compares rates, not optimizers.
+# `adagrad` divides each step by the square root of the sum of *all* squared gradients so far. Its effective learning
+# rate never rises, so it has to start with a high one. If you use one learning rate for all optimizers, you compare
+# learning rates, not optimizers.
 #
 # ## Explain: a real network
-#
-# A network with a hidden layer has no bowl, but valleys and plains, and no edge that you can compute beforehand. So we
-# measure. One hidden layer of 16 `tanh` units, a hundred points of a wave, 300 steps.
+
+# %% [markdown] tags=["dashboard-3-text"]
+# With a hidden layer, the loss is no longer a bowl. It has valleys and plateaus, and you cannot compute an edge from
+# the inputs alone. So we measure. We use one hidden layer of 16 `tanh` units, a hundred samples of a wave, 300 steps.
 
 # %%
 predict(
     "hot",
-    "The same network with `adam` at a rate of 10. At the end of training, in most seeds …",
+    "The same network with `adam` at a learning rate of 10. At the end of training, with most seeds …",
     ["the loss is not a number", "the loss is a number, but it has not learned", "it has learned"],
 )
 
-# %%
+# %% tags=["dashboard-3"]
+from helpers import Experiment, Lab
+
 wave = Experiment(problem="sine", scaling="standard", samples=100, depth=1, batch_size=None, epochs=300)
 wave_lab = Lab(
     wave.replace(optimizer="sgd", learning_rate=0.01),
@@ -388,22 +468,25 @@ rate_map = success_map(wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", 
 rate_map
 
 # %% [markdown]
-# Every row has a band of good rates, and the bands differ in place and width. Left of it the steps are too short for 300 of them. Right
-# of it they are too long. Click a pale cell on either side and compare the loss in the lab: *too low* falls smoothly and
-# slowly; *too high* is wild at first, then it stands still or is gone. The same cells by their loss:
+# Every optimizer has a range of good learning rates, and the ranges differ in place and width. To the left of the
+# range, 300 steps of that length are not enough. To the right, the steps are too long. Click a pale cell on either
+# side and compare the loss in the lab. If the learning rate is *too low*, the loss falls smoothly and slowly. If it
+# is *too high*, the loss first jumps up and down, then stalls or diverges. The next figure shows the same cells by
+# their loss:
 
 # %%
 rate_map.figure("loss")
 
 # %% [markdown]
-# At the left all optimizers end near the loss of a constant. At the right they part: some diverge, some stay finite and bad.
+# At the left all optimizers end near the baseline. At the right they differ: some diverge, others end with a finite
+# but high loss.
 
 # %%
 slowest = [study for study in rate_map.studies if study.experiment.learning_rate == 1e-5]
 lowest = min(float(np.median(study.val_loss)) for study in slowest)
 constant = float(np.median(slowest[0].baseline))
 claim(
-    "A constant: {constant:.2f}; the best at `1e-5`: {lowest:.2f}.",
+    "The baseline is {constant:.2f}; the lowest loss at a learning rate of `1e-5` is {lowest:.2f}.",
     lowest > 0.9 * constant,
     over=slowest,
     constant=constant,
@@ -425,25 +508,25 @@ reveal(
 # %%
 stall, number = hot.success_rate, float(finite.mean())
 claim(
-    "`adam` at `10`: a finite loss in {number:.0%}, learned in {stall:.0%}.",
+    "With `adam` at `10`, {number:.0%} of the seeds end with a finite loss, and {stall:.0%} learn.",
     stall < 0.1 and number == 1,
     over=hot,
     number=number,
     stall=stall,
 )
 lost = float((~np.isfinite(rate_map.study("sgd", 1).loss[:, -1])).mean())
-claim("`sgd` at `1`: diverged in {lost:.0%}.", lost > 0.95, over=rate_map.study("sgd", 1), lost=lost)
+claim("With `sgd` at `1`, {lost:.0%} of the seeds diverge.", lost > 0.95, over=rate_map.study("sgd", 1), lost=lost)
 
 # %%
 wide = {name: int((row >= 0.8).sum()) for name, row in zip(OPTIMIZERS, rate_map.rate, strict=True)}
 sgd, momentum, adam = (wide[name] for name in ("sgd", "momentum", "adam"))
 claim(
-    "How many of the rates serve: `sgd` {sgd}, `momentum` {momentum}, `adam` {adam}.",
+    "Number of learning rates that work: `sgd` {sgd}, `momentum` {momentum}, `adam` {adam}.",
     sgd < momentum < adam, over=rate_map.studies, sgd=sgd, momentum=momentum, adam=adam,
 )  # fmt: skip
 one, other = (rate_map.study(name, 0.01).success_rate for name in ("sgd", "momentum"))
 claim(
-    "At `0.01`, `sgd` learns in {one:.0%}, `momentum` in {other:.0%}.",
+    "At `0.01`, `sgd` learns with {one:.0%} of the seeds, `momentum` with {other:.0%}.",
     other > one + 0.5,
     over=rate_map.studies,
     one=one,
@@ -451,20 +534,21 @@ claim(
 )
 
 # %% [markdown]
-# So plain `sgd` needs its rate almost exactly, and `adam` forgives a lot. But at its one good rate `sgd` learns, too.
+# So here plain `sgd` works at fewer of the nine learning rates than `adam`. But where its learning rate is right,
+# `sgd` learns too.
 
 # %% [markdown]
 # ### Look closer (optional): why adam does not diverge
 #
-# Each of its steps is about one rate long, whatever the gradient, so it cannot run away. But a few steps of 10 are enough to
-# make every weight huge. Then the units are saturated, and hardly anything can bring them back. A NaN is noticed at once. This
-# is not.
+# Each step of `adam` changes a weight by about the learning rate, however large the gradient. So here the weights
+# cannot explode as they do with `sgd`. But a few steps of 10 are enough to make the weights huge. Then the units are
+# saturated, and their gradients are almost zero. You notice a NaN at once. You may not notice this.
 
 # %%
 jumping = train_seeds(wave.replace(learning_rate=10), 50)
 flat_units = float(jumping.saturated[:, -1].mean())
 claim(
-    "At `10` with `adam`, {flat_units:.0%} of the units end saturated.",
+    "With `adam` at `10`, {flat_units:.0%} of the units are saturated at the end.",
     flat_units > 0.8,
     over=jumping,
     flat_units=flat_units,
@@ -473,7 +557,7 @@ claim(
 # %%
 plain, decay = (rate_map.study(name, 3).success_rate for name in ("adam", "adamw"))
 claim(
-    "At `3`, `adam` learns in {plain:.0%}, `adamw` in {decay:.0%}.",
+    "At `3`, `adam` learns with {plain:.0%} of the seeds, `adamw` with {decay:.0%}.",
     decay > plain + 0.5,
     over=rate_map.studies,
     plain=plain,
@@ -481,29 +565,36 @@ claim(
 )
 
 # %% [markdown]
-# `adamw` is `adam` that also shrinks every weight by a small share in each step. That is what brings them back.
+# `adamw` is `adam` with *weight decay*: each step also shrinks every weight, by the learning rate times
+# `weight_decay`, which is 0.004 by default. At 3 that is 1.2% a step, enough to shrink a huge weight to a third within
+# a hundred steps. At Keras's default learning rate of 0.001 it is 0.0004% a step, which hardly matters here.
 
 # %% [markdown]
 # ## Fill the map
 #
-# "It depends", and not only on these two. Many cells that the map above leaves pale can be made to learn: with more epochs, a
-# schedule, smaller batches, another momentum. Find a setting in the lab above, then press *Register*. How many cells can you
-# fill, and which resist?
+# The result depends on more than optimizer and learning rate. You can make some of the map's pale cells learn: try
+# more epochs, a schedule, smaller batches or a different momentum.
 
-# %%
+# %% [markdown] tags=["dashboard-3"]
+# Find settings in the lab that learn, then press *Register*. How many cells can you fill, and which ones can you not?
+
+# %% tags=["dashboard-3"]
+from helpers import success_map
+from helpers.experiments.catalog import OPTIMIZERS
+
 corner = [0.001, 0.01, 0.1, 1]
-success_map(wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", corner), lab=wave_lab, finds=True)
+success_map(wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", corner), lab=wave_lab, discoveries=True)
 
 # %% [markdown]
-# ## Explain: one rate a step
+# ## Explain: the length of an adam step
 #
-# A step of a fixed length has a price. This task has targets of about 200 000, and `adam` with a common rate.
+# Steps of a fixed length have a drawback. This task has targets of about 200,000, and we train with `adam` at 0.01.
 
 # %%
 predict(
     "price",
-    "Targets of about 200 000, `adam` at 0.01, 500 steps. The bias of the output unit, which starts at 0, ends near …",
-    ["200 000", "2 000", "5"],
+    "Targets of about 200,000, `adam` at 0.01, 500 steps. The bias of the output unit starts at 0. It ends near …",
+    ["200,000", "2,000", "5"],
 )
 
 # %%
@@ -514,23 +605,28 @@ unit = train_seeds(price.replace(target_scaling="standard"), 50, probes=False)
 bias = float(np.median(asked.weights[:, -1]))  # the last of all weights
 reveal(
     "price",
-    {"200 000": bias > 50_000, "2 000": 100 < bias <= 50_000, "5": bias <= 100},
+    {"200,000": bias > 50_000, "2,000": 100 < bias <= 50_000, "5": bias <= 100},
 )
 
 # %%
 skills(
-    {"rate 0.01": asked, "rate 1000": huge, "targets standardised": unit},
-    title="Targets in the hundred thousands are out of reach for steps of a fixed length",
+    {"learning rate 0.01": asked, "learning rate 1000": huge, "targets standardised": unit},
+    title="Targets in the hundreds of thousands are out of reach at 0.01; standardised targets are learned",
 )
 
 # %%
 travel = bias / (price.learning_rate * price.epochs)
-claim("The bias moved by {travel:.2f} times the rate in each step.", 0.95 < travel < 1.05, over=asked, travel=travel)
+claim(
+    "On average, each step moved the bias by {travel:.2f} times the learning rate.",
+    0.95 < travel < 1.05,
+    over=asked,
+    travel=travel,
+)
 millions = 200_000 / (bias / price.epochs) / 1e6
-claim("At that speed `200 000` is {millions:.0f} million steps away.", millions > 10, over=asked, millions=millions)
+claim("At that speed, `200,000` is {millions:.0f} million steps away.", millions > 10, over=asked, millions=millions)
 no, yes = max(asked.success_rate, huge.success_rate), unit.success_rate
 claim(
-    "With the rate `0.01` or `1000` {no:.0%} learn, with standardised targets {yes:.0%}.",
+    "With a learning rate of `0.01` or `1000`, {no:.0%} of the seeds learn, with standardised targets {yes:.0%}.",
     no == 0 and yes > 0.9,
     over=[asked, huge, unit],
     no=no,
@@ -538,19 +634,19 @@ claim(
 )
 
 # %% [markdown]
-# **What looks right and is not: a huge rate.** It carries the answers far enough, but it throws every weight of the hidden layer
-# as far, too. **What rescues: standardised targets.** Then nothing has to travel far. (*target scaling* in the lab. The answers are
-# scaled back when the network is used.)
+# **Looks right, but isn't: a huge learning rate.** It moves the predictions far enough, but it moves every weight of
+# the hidden layer just as far. **What works: standardised targets.** Then no weight has to move far. (In the lab this
+# is *target scaling*. The predictions are scaled back when you use the network.)
 #
 # ## Explain: how many steps?
 #
-# An epoch is not a step. With 256 points, a batch of 4 makes 64 steps of each epoch, and a batch of 256 makes one.
+# An epoch is not a step. With 256 samples, an epoch has 64 steps with batches of 4, and one step with a batch of 256.
 
 # %%
 predict(
     "batch",
-    "A batch of 4 or of 256, each for 20 epochs with `adam` at 0.01. More seeds learn the wave with …",
-    ["the batch of 4", "the batch of 256", "no clear difference"],
+    "Batches of 4 or of 256 samples, each for 20 epochs with `adam` at 0.01. More seeds learn the wave with …",
+    ["batches of 4", "batches of 256", "no clear difference"],
 )
 
 # %%
@@ -564,8 +660,8 @@ small, big = epochs[0].success_rate, epochs[-1].success_rate
 reveal(
     "batch",
     {
-        "the batch of 4": small > big + 0.2,
-        "the batch of 256": big > small + 0.2,
+        "batches of 4": small > big + 0.2,
+        "batches of 256": big > small + 0.2,
         "no clear difference": abs(small - big) <= 0.2,
     },
 )
@@ -576,29 +672,29 @@ from helpers.lessons.figures import sweep
 sweep(
     sizes,
     {"20 epochs": epochs, "640 steps": equal},
-    label="batch size (points)",
+    label="batch size (samples)",
     title="Small batches win at equal epochs, large ones at equal steps",
 )
 
 # %%
 claim(
-    "At equal epochs: {small:.0%} with batches of `4`, {big:.0%} with `256`.",
+    "At equal epochs, {small:.0%} of the seeds learn with batches of `4`, {big:.0%} with batches of `256`.",
     small > big + 0.5,
     over=epochs,
     small=small,
     big=big,
 )
 small, big = equal[0].success_rate, equal[-1].success_rate
-claim("At equal steps: {small:.0%} and {big:.0%}.", big > small + 0.2, over=equal, small=small, big=big)
+claim("At equal steps, it is {small:.0%} and {big:.0%}.", big > small + 0.2, over=equal, small=small, big=big)
 
 # %% [markdown]
-# So most of what is said for small batches is that they make more steps. Step for step, a large batch is better: its gradient
-# has less noise. Whoever changes the batch size has to change the epochs, or the comparison means nothing.
+# Here, small batches win by making more steps. Step for step, a large batch is better: its gradient has less noise.
+# If you change the batch size, change the epochs too, or you compare numbers of steps.
 #
 # ## Explain: long steps first, short ones last
 #
-# The noise of small batches keeps the weights jumping around the minimum, by as much as the rate allows. So you want long
-# steps on the way and short ones at the end. That is a *schedule*.
+# The noise of small batches keeps the weights jumping around the minimum, and the learning rate decides how far. So
+# you want long steps at first and short ones at the end. A *schedule* does that.
 
 # %%
 noisy = wave.replace(samples=128, batch_size=16, optimizer="sgd", learning_rate=0.3, epochs=60)
@@ -612,50 +708,54 @@ held = {"0.03, constant": low, "0.1, constant": middle}
 falling = {f"0.3, {name}": study for name, study in schedules.items()}
 skills(
     {**held, **falling, "0.3, cosine, 10 epochs": hasty},
-    title="A rate that is too high if it is kept is good if it falls, given enough epochs",
+    title="A learning rate too high when constant works when it decays, given enough epochs",
 )
 
 # %%
 constant, cosine = (schedules[name].success_rate for name in ("constant", "cosine"))
 studies = [schedules["constant"], schedules["cosine"]]
 claim(
-    "Rate `0.3`: constant {constant:.0%}, along a cosine {cosine:.0%}.",
+    "At `0.3`, {constant:.0%} of the seeds learn with a constant learning rate, {cosine:.0%} with a cosine schedule.",
     cosine > constant + 0.5,
     over=studies,
     constant=constant,
     cosine=cosine,
 )
 kept = middle.success_rate
-claim("A constant rate of `0.1` does as well: {kept:.0%}.", kept > cosine - 0.1, over=middle, kept=kept)
+claim("A constant learning rate of `0.1` does as well: {kept:.0%}.", kept > cosine - 0.1, over=middle, kept=kept)
 soon = hasty.success_rate
-claim("The same cosine within ten epochs: {soon:.0%}.", soon < cosine - 0.5, over=hasty, soon=soon)
+claim("With the same cosine schedule over ten epochs, {soon:.0%} learn.", soon < cosine - 0.5, over=hasty, soon=soon)
 
 # %% [markdown]
-# A schedule does no wonders: a constant rate that fits does as well. But it forgives a rate that is too high, and you seldom
-# know the one that fits. It ends where you said that training ends. With too few epochs it takes the rate away before the
-# work is done. *Too few epochs* and *too low a rate* look the same: the loss still falls at the end.
+# A schedule works no wonders: here a well-chosen constant learning rate does as well. But a schedule tolerates a
+# start that is too high, and you rarely know the best constant. A schedule runs for as many epochs as you plan. With
+# too few, it lowers the learning rate before training is done. *Too few epochs* and *a learning rate that is too low*
+# look the same: the loss is still falling at the end.
 #
 # ## The article says
 #
-# The article names the optimizer as a cause of failure. Plain stochastic gradient descent can be inefficient, it says; Adam,
-# RMSprop and AdaGrad adapt their rates, and often converge faster and do better. A rate that is too high overshoots the best
-# weights, one that is too low trains slowly. It gives no example.
+# The article that these lessons answer (*Why is my TensorFlow neural network failing to learn a simple
+# relationship?*, 2025) names the optimizer as a cause of failure. It says that plain stochastic gradient descent can
+# be inefficient, and that Adam, RMSprop and AdaGrad adapt their learning rates and often converge faster and do
+# better. A learning rate that is too high overshoots the best weights; one that is too low trains slowly. The article
+# gives no example of this.
 #
 # | the article says | measured in this lesson |
 # |---|---|
-# | too high a rate overshoots | **true, and exact on a bowl**: the edge, to one percent |
-# | too low a rate is slow | **true**: the left half of the map, and `adam` on the prices |
+# | a learning rate that is too high overshoots | **true, and exact on a bowl**: within one percent of the edge |
+# | one that is too low is slow | **true**: the left of the map, and `adam` on the prices |
 # | plain `sgd` is inefficient | **true where the bowl is narrow**; on a round one it came first |
-# | adaptive methods converge faster | **true for stretched inputs**; **false** at their defaults on scaled data; **no help** on the years |
-# | AdaGrad among them | **false at its default rate**, true at 1 |
-# | (and so, change the optimizer) | **false**: what mended years and prices was scaling |
+# | adaptive methods converge faster | **true in a narrow valley along the axes**; **false** at their defaults on scaled data; **no help** on the years |
+# | AdaGrad is one of them | **false at its default**, where it did not learn the line; at 1 it did |
+# | (and so, change the optimizer) | **false** for years and prices: scaling fixed both |
 #
 # ## Exercises
 #
-# Put your answer in place of the three dots and run the cell. Each `Experiment` is trained from 50 seeds. Every right answer
-# passes, not only the one that we thought of.
+# Put your answer in place of the three dots and run the cell. Each `Experiment` is trained with 50 seeds. Every
+# correct answer passes, not only the one that we thought of.
 #
-# **1.** A number: where is the edge of `sgd` for the line if x goes from 0 to 3 only? Two digits are enough.
+# **1.** Answer with a number: where is the edge of `sgd` for the line if x goes only from 0 to 3? Two digits are
+# enough.
 
 # %% tags=["exercise"]
 from helpers.lessons import exercises_optimizers as exercises
@@ -670,7 +770,7 @@ from helpers.lessons.teaching import check
 check(exercises.find_the_edge, 2 / curvatures(exercises.SHORT_LINE).max())
 
 # %% [markdown]
-# **2.** Make plain `sgd` learn the wave in 80 % of the seeds, within 300 epochs.
+# **2.** Make plain `sgd` learn the wave with 80% of the seeds, within 300 epochs.
 
 # %% tags=["exercise"]
 check(exercises.wave_with_sgd, ...)  # wave.replace(optimizer="sgd", ...)
@@ -679,7 +779,7 @@ check(exercises.wave_with_sgd, ...)  # wave.replace(optimizer="sgd", ...)
 check(exercises.wave_with_sgd, wave.replace(optimizer="sgd", learning_rate=0.1))
 
 # %% [markdown]
-# **3.** Make `adam` learn the prices in 90 % of the seeds, within 200 epochs, at a rate of at most 0.1.
+# **3.** Make `adam` learn the prices with 90% of the seeds, within 200 epochs, at a learning rate of at most 0.1.
 
 # %% tags=["exercise"]
 check(exercises.price_with_adam, ...)  # price.replace(...)
@@ -688,7 +788,7 @@ check(exercises.price_with_adam, ...)  # price.replace(...)
 check(exercises.price_with_adam, price.replace(target_scaling="standard", learning_rate=0.03, epochs=200))
 
 # %% [markdown]
-# **4.** Be quick: learn the wave in 80 % of the seeds with at most 100 steps (not epochs).
+# **4.** Be quick: learn the wave with 80% of the seeds in at most 100 steps (not epochs).
 
 # %% tags=["exercise"]
 check(exercises.wave_in_100_steps, ...)  # wave.replace(epochs=..., ...)
@@ -697,8 +797,8 @@ check(exercises.wave_in_100_steps, ...)  # wave.replace(epochs=..., ...)
 check(exercises.wave_in_100_steps, wave.replace(learning_rate=0.3, epochs=100))
 
 # %% [markdown]
-# **5.** Find a case against the article: a setting that `sgd` learns in 90 % of the seeds, and `adam`, with all else equal, in
-# less than 10 %.
+# **5.** Find a counterexample to the article: settings with which 90% of the seeds learn with `sgd` and less than 10%
+# with `adam`, everything else being equal.
 
 # %% tags=["exercise"]
 check(exercises.sgd_beats_adam, ...)
@@ -707,8 +807,8 @@ check(exercises.sgd_beats_adam, ...)
 check(exercises.sgd_beats_adam, short.replace(optimizer="sgd", learning_rate=0.01))
 
 # %% [markdown]
-# **6.** Three patients, none of which learns. Is the rate *too high*, *too low*, or is it *neither*? Prove each answer by
-# changing one field so that 80 % of the seeds learn.
+# **6.** None of these three networks (our *patients*) learns. Is the learning rate *too high*, *too low* or
+# *neither*? Prove each answer by changing one field so that 80% of the seeds learn.
 
 # %%
 from helpers.lessons import exercises_optimizers as exercises
@@ -724,13 +824,64 @@ loss_curves({"C": train_seeds(patients["C"], 50)}, title="Patient C")
 check(exercises.name_the_causes, ...)
 
 # %% tags=["solution"]
-# A is wild at first, then stands still. B still falls, smoothly. C ends at the constant at every rate: its inputs are years.
+# A jumps at first, then stalls. B still falls, smoothly. C stays at the baseline at every learning rate: its inputs are years.
 cured = {
     "A": ("too high", patients["A"].replace(learning_rate=0.1)),
     "B": ("too low", patients["B"].replace(learning_rate=0.1)),
     "C": ("neither", patients["C"].replace(scaling="standard")),
 }
 check(exercises.name_the_causes, cured)
+
+# %% [markdown]
+# **7. Repair a program.** Four measurements, and a number to predict from them. "The loss is NaN, whatever the size of the network." Edit the program until the check passes. Change what you like: data, layers, loss,
+# optimizer, settings. `check` trains *your* model with 20 seeds, and 16 of them must learn. `repairs.hint("learning_rate")` gives
+# three hints, one each time.
+
+# %%
+from keras import layers
+
+from helpers.lessons import repairs
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("learning_rate")
+settings = {"epochs": 60, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.SGD(0.05, momentum=0.9), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.learning_rate, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("learning_rate")
+mean, std = x.mean(axis=0), x.std(axis=0)
+x, x_val = (x - mean) / std, (x_val - mean) / std
+settings = {"epochs": 60, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.SGD(0.01, momentum=0.9), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.learning_rate, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# repairs.hint("learning_rate")
+# repairs.post_mortem("learning_rate")
+
+# %% tags=["solution"]
+repairs.post_mortem("learning_rate")
 
 # %% tags=["exercise"]
 from helpers.lessons.teaching import score
@@ -743,13 +894,33 @@ from helpers.lessons.teaching import score
 score(all_exercises=True)
 
 # %% [markdown]
+# ## In your own network
+#
+# The first epochs tell. `fit_seeds` trains fresh copies of a model; your own stays as it is. Here it takes the program of the
+# last exercise; put your model and your data in its place.
+
+# %%
+from why_wont_it_learn import fit_seeds
+
+study = fit_seeds(model, x, y, seeds=5, epochs=3, batch_size=32, validation_data=(x_val, y_val))
+print("baseline", y.var().round(2))
+print("training loss of the first three epochs, one row for each seed:")
+print(study.loss.round(2))
+
+# %% [markdown]
+# - A loss that grows, jumps or is NaN: the steps are too long. Standardise the inputs, then try a tenth of the learning rate.
+# - A loss that falls smoothly, but hardly at all: try ten times the learning rate.
+# - A loss that stays where it is at every learning rate: it is not the learning rate. `diagnose(model, x, y, epochs=60)`
+#   tries other fixes.
+#
 # ## In one sentence
 #
-# The steepest direction of the loss limits the rate and the flattest decides how long you wait, so scale the data first, then
-# look for the rate, and only then for another optimizer.
+# The steepest direction of the loss limits the learning rate and the flattest decides how long you wait, so scale the
+# data first, then look for a learning rate, and only then try another optimizer.
 #
-# **Where next.** [04 Preprocessing](04_preprocessing.ipynb): what scaling does to a network. [02 Activations](02_activations.ipynb):
-# when the gradient itself is lost on its way. [06 Debugging clinic](06_debugging_clinic.ipynb): all causes, mixed.
+# **Where next.** [04 Preprocessing](04_preprocessing.ipynb): what scaling does to a network. [02
+# Activations](02_activations.ipynb): when the gradient itself vanishes. [06 Debugging
+# clinic](06_debugging_clinic.ipynb): all causes, hidden.
 #
 # **Read on.**
 # A. Géron, *Hands-On Machine Learning with Scikit-Learn, Keras & TensorFlow*, chapter 11 (optimizers, schedules).

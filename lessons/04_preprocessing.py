@@ -1,43 +1,70 @@
 # %% [markdown]
 # # 4 · Preprocessing: what the network is given
 #
-# A network sees numbers, nothing else. If they are huge, missing, spoiled or badly chosen, a good network learns nothing from
-# them. After this lesson you look at the data first, and you know what to do about them.
+# A network sees only numbers. If they are huge, missing, corrupted or badly chosen, even a good network learns
+# nothing from them. After this lesson you will look at the data first, and you will know how to prepare them.
 #
 # | part | minutes |
 # |---|---|
 # | The failure, your prediction, the lab | 5 |
-# | Explain: why scale decides | 5 |
+# | Explain: why scale matters | 5 |
 # | Outliers, and targets | 5 |
 # | Missing values | 5 |
 # | Features | 4 |
-# | Leakage, and data that cannot answer | 4 |
+# | Leakage, and inputs without the answer | 4 |
 # | Real data, the article says | 6 |
 # | Exercises | as long as you like |
 #
-# A part headed *Look closer* is folded: open it with the arrow beside it, now or later. The words *skill*, *learned*,
-# *baseline* and *noise floor* are those of [00 Start here](00_start_here.ipynb).
+# Parts headed *Look closer* are folded: open them with the arrow next to the heading, now or later. The terms
+# *skill*, *learned*, *baseline* and *noise floor* are explained in [00 Start here](00_start_here.ipynb).
 #
 # ## The failure
+#
+# The target is a wave in the first input plus a parabola in the second, with a little noise.
 
-# %%
-from helpers import Experiment, Lab
+# %% tags=["program"]
+import keras
+import numpy as np
+from keras import layers
+from keras.initializers import GlorotUniform
 
-raw = Experiment(problem="two_scales", samples=100, depth=1, width=32, epochs=400, batch_size=None)
-lab = Lab(
-    raw,
-    controls=["scaling", "width", "activation", "learning_rate", "epochs", "outliers"],
-    pictures=("fit", "loss", "units"),
+rng = np.random.default_rng(0)
+inputs = rng.uniform(0, 1, (100, 2)) * [1, 1000]
+targets = (
+    np.sin(2 * np.pi * inputs[:, :1])
+    + (inputs[:, 1:] / 1000) ** 2
+    + 0.05 * rng.standard_normal((100, 1))
 )
-lab
+
+
+def network():
+    hidden = layers.Dense(
+        32, activation="tanh", kernel_initializer=GlorotUniform(seed=0)
+    )
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            hidden,
+            layers.Dense(1, kernel_initializer=GlorotUniform(seed=1)),
+        ]
+    )
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+    return model
+
+
+history = network().fit(
+    inputs, targets, epochs=400, batch_size=100, shuffle=False, verbose=0
+)
+print(f"training loss {history.history['loss'][-1]:.3f}, baseline {targets.var():.3f}")
 
 # %% [markdown]
-# One input runs from 0 to 1, the other from 0 to 1000. The network is large enough, and Adam is a good optimizer. Still it is
-# no better than a constant.
-#
+# After 400 epochs even the training loss is not far below the baseline, the error of always predicting the mean. (The
+# seeds make each run repeat the last one. The batch holds all samples, so there is nothing to shuffle.)
+
+# %% [markdown]
 # ## Predict
 #
-# Choose an answer and press *Commit* before you try. The measurement will score it.
+# Choose an answer and press *Commit* before you try it in the lab. The measurement will score it.
 
 # %%
 from helpers.lessons.teaching import predict
@@ -45,14 +72,38 @@ from helpers.lessons.teaching import predict
 predict(
     "rescue",
     "Which single change makes most seeds learn?",
-    ["twice as many units", "inputs with mean 0 and standard deviation 1", "a tenth of the learning rate"],
+    [
+        "twice as many units",
+        "inputs with mean 0 and standard deviation 1",
+        "a tenth of the learning rate",
+    ],
 )
 
 # %% [markdown]
 # ## Observe
 #
-# In the lab above, try a larger width. Then a smaller learning rate. Then `scaling`: `standard`. Watch the picture of the
-# units while you do.
+# The lab opens on this very program; its *Code* button prints it.
+
+# %% tags=["dashboard-1", "experiment"]
+from helpers import Experiment, Lab
+
+raw = Experiment(
+    problem="two_scales", samples=100, depth=1, width=32, epochs=400, batch_size=None
+)
+lab = Lab(
+    raw,
+    controls=["scaling", "width", "activation", "learning_rate", "epochs", "outliers"],
+    pictures=("fit", "loss", "units"),
+)
+lab
+
+# %% [markdown] tags=["dashboard-1-text"]
+# One input runs from 0 to 1, the other from 0 to 1000. The network is large enough, and Adam is a good optimizer.
+# Still the network is no better than a constant.
+
+# %% [markdown] tags=["dashboard-1-text"]
+# In the lab, try a larger *width*, then a lower *learning rate*, then `standard` as *scaling*. Watch the plot of the
+# units each time.
 
 # %%
 from helpers import train_seeds
@@ -61,11 +112,11 @@ standard = raw.replace(scaling="standard")
 tried = {
     "unscaled": raw,
     "twice as many units": raw.replace(width=64),
-    "a tenth of the rate": raw.replace(learning_rate=0.001),
+    "a tenth of the learning rate": raw.replace(learning_rate=0.001),
     "unscaled, relu": raw.replace(activation="relu"),
     "standardised": standard,
 }
-# Nobody looks at the layers here. Without probes it is quicker.
+# We do not look at the layers here; without layer metrics training is faster.
 studies = {label: train_seeds(one, 50, probes=False) for label, one in tried.items()}
 
 # %%
@@ -75,22 +126,26 @@ from helpers.lessons.teaching import claim, reveal
 plain, wide, slow, relu, scaled = studies.values()
 changes = {"twice as many units": wide, "a tenth of the learning rate": slow}
 changes["inputs with mean 0 and standard deviation 1"] = scaled
-reveal("rescue", {change: study.success_rate > 0.5 for change, study in changes.items()})
-skills(studies, title="Only the standardised inputs are learned; a smaller rate helps a little, more units do not")
+reveal(
+    "rescue", {change: study.success_rate > 0.5 for change, study in changes.items()}
+)
+skills(
+    studies,
+    title="Only the standardised inputs work; a lower learning rate helps a little, more units do not",
+)
 
 # %% [markdown]
-# ## Explain: why scale decides
+# ## Explain: why scale matters
 #
-# A hidden unit adds up weight times input. With an input of 1000 the sum is in the hundreds. There `tanh` is flat at 1 or −1:
-# the unit is *saturated*, and its gradient is nearly 0. The other input, which carries the wave, is drowned.
+# A hidden unit computes a weighted sum of its inputs. With inputs up to 1000, most sums are far from 0. There `tanh`
+# is flat at 1 or −1: the unit is *saturated*, and its gradient is nearly 0. The other input, on which the wave
+# depends, hardly changes the sum.
 
 # %%
-import numpy as np
-
 first = [train_seeds(one.replace(epochs=1), 50) for one in (raw, standard)]
 flat, free = (float(study.saturated[:, 0].mean()) for study in first)
 claim(
-    "After the first epoch {flat:.0%} of the units are saturated; with standardised inputs {free:.0%}.",
+    "After the first epoch {flat:.0%} of the units are saturated; with standardised inputs {free:.0%} are.",
     flat > 0.9 and free < 0.05,
     over=first,
     flat=flat,
@@ -100,7 +155,7 @@ claim(
 # %%
 before, after = (float(np.median(study.skill)) for study in (plain, scaled))
 claim(
-    "The median skill goes from {before:z.2f} to {after:.2f}.",
+    "Standardising raises the median skill from {before:z.2f} to {after:.2f}.",
     before < 0.1 and after > 0.97,
     over=[plain, scaled],
     before=before,
@@ -108,13 +163,14 @@ claim(
 )
 
 # %% [markdown]
-# `relu` cannot saturate upwards, and yet it fails too. So there is a second reason, and it holds for the simplest network: one
-# linear unit. Its loss is a bowl. The *eigenvalues* of the Hessian (the second derivatives) say how steep the bowl is in each
-# direction. Gradient descent on all points converges only below **2 / λmax**, the *edge*. In the flattest direction it
-# then needs about λmax / λmin steps. This ratio is the *condition number*.
+# `relu` does not flatten for large inputs, and yet it fails too. So there is a second reason. It applies even to the
+# simplest network, one linear unit. The unit's loss is a *bowl*, a quadratic function of its weights. The
+# *eigenvalues* λ of the Hessian (the matrix of second derivatives) measure how strongly the bowl curves in each
+# direction. Full-batch gradient descent converges only with a learning rate below **2 / λmax**, the *edge*. The
+# flattest direction then takes a number of steps of the order of λmax / λmin. This ratio is the *condition number*.
 #
-# All of this can be computed from the inputs alone, before training. Here x runs from 0 to 10, then from 2000 to 2010, as
-# years do.
+# You can compute all of this from the inputs alone, before training. Here x runs from 0 to 10, then from 2000 to
+# 2010, like years.
 
 # %%
 from helpers.experiments.problems import make_problem
@@ -125,14 +181,16 @@ line = Experiment(problem="line", depth=0, optimizer="sgd", epochs=300, batch_si
 def bowl(experiment):
     x = make_problem(experiment).x.astype(float)
     with_bias = np.column_stack([x, np.ones(len(x))])
-    return np.linalg.eigvalsh(2 * with_bias.T @ with_bias / len(x))  # of the Hessian of the mean squared error
+    return np.linalg.eigvalsh(
+        2 * with_bias.T @ with_bias / len(x)
+    )  # of the Hessian of the mean squared error
 
 
 # %%
 kinds = {
     "x from 0": line,
-    "x from 2000": line.replace(offset=2000),
-    "standardised": line.replace(offset=2000, scaling="standard"),
+    "x from 2000": line.replace(input_offset=2000),
+    "standardised": line.replace(input_offset=2000, scaling="standard"),
 }
 for name, kind in kinds.items():
     low, *_, high = bowl(kind)
@@ -143,25 +201,31 @@ from helpers.lessons.figures import sweep
 
 rates = [1e-7, 1e-5, 1e-3, 0.01, 0.1, 0.5, 3]
 rows = {
-    name: [train_seeds(kind.replace(learning_rate=rate), 50, probes=False) for rate in rates]
+    name: [
+        train_seeds(kind.replace(learning_rate=rate), 50, probes=False)
+        for rate in rates
+    ]
     for name, kind in kinds.items()
 }
 sweep(
     rates,
     rows,
     label="learning rate",
-    title="Standardised inputs take large rates; x from 2000 leaves no rate that learns",
+    title="Standardised inputs allow high learning rates; with x from 2000 no learning rate works",
 )
 
 # %%
 edge = 2 / bowl(kinds["x from 2000"])[-1]
 below, beyond = (
-    train_seeds(kinds["x from 2000"].replace(learning_rate=share * edge), 50, probes=False) for share in (0.9, 1.1)
+    train_seeds(
+        kinds["x from 2000"].replace(learning_rate=share * edge), 50, probes=False
+    )
+    for share in (0.9, 1.1)
 )
 calm = float(np.isfinite(below.loss[:, -1]).mean())
 burst = float((~(beyond.loss[:, -1] < 1e9)).mean())
 claim(
-    "With x from `2000`, {calm:.0%} of the seeds stay finite at `0.9` of the edge, and {burst:.0%} blow up at `1.1` of it.",
+    "With x from `2000`, {calm:.0%} of the seeds stay finite at `0.9` of the edge, and {burst:.0%} diverge at `1.1` of it.",
     calm == 1 and burst == 1,
     over=[below, beyond],
     calm=calm,
@@ -171,7 +235,7 @@ claim(
 # %%
 stuck, rate = below.success_rate, rows["standardised"][4].success_rate
 claim(
-    "Below the edge {stuck:.0%} learn the line. Standardised, with a rate of `0.1`, {rate:.0%} do.",
+    "Below the edge {stuck:.0%} of the seeds learn the line. With standardised inputs and a learning rate of `0.1`, {rate:.0%} do.",
     stuck == 0 and rate > 0.95,
     over=[below, rows["standardised"][4]],
     stuck=stuck,
@@ -179,15 +243,30 @@ claim(
 )
 
 # %% [markdown]
-# ## Mend
+# ## Fix
 #
-# *Standardise* the inputs: subtract the mean and divide by the standard deviation, both of the *training* points. What looks
-# right and is not: a smaller rate. It keeps the loss finite, and the flat direction then takes for ever.
+# *Standardise* the inputs: subtract the mean and divide by the standard deviation, both computed on the *training*
+# samples. In the program at the top, that is one more line:
+
+# %% tags=["repaired"]
+scaled_inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+history = network().fit(
+    scaled_inputs, targets, epochs=400, batch_size=100, shuffle=False, verbose=0
+)
+print(f"training loss {history.history['loss'][-1]:.3f}, baseline {targets.var():.3f}")
+
+# %% [markdown]
+# New inputs are scaled with the same two numbers, the mean and standard deviation of the *training* samples:
+# `(new - inputs.mean(axis=0)) / inputs.std(axis=0)`.
+#
+# **Looks right, but isn't:** a lower learning rate. It keeps the loss finite, but the flat direction then takes far
+# too many steps.
 
 # %% [markdown]
 # ### Look closer (optional): a feature that never changes
 #
-# Its standard deviation is 0, and 0 / 0 is not a number.
+# A constant feature has a standard deviation of 0, and 0 / 0 is not a number. Scikit-learn's `StandardScaler` handles
+# this case.
 
 # %%
 from sklearn.preprocessing import StandardScaler
@@ -200,81 +279,118 @@ print("StandardScaler: ", StandardScaler().fit_transform(constant)[:, 0])
 # %% [markdown]
 # ## Outliers: which scaler?
 #
-# Somebody lost a decimal point: of 200 training values, two are a thousand times too large. The points for validation are clean.
+# Somebody lost a decimal point: of 200 training values, two are a thousand times too large. The validation set is
+# clean.
 
 # %%
 predict(
     "outliers",
-    "Two values of 200 are spoiled. With `standard` scaling the network learns in …",
-    ["hardly any (under 20 %)", "some seeds (20 to 80 %)", "nearly all seeds (over 80 %)"],
+    "Two values of 200 are corrupted. With `standard` scaling the network learns with …",
+    [
+        "hardly any seeds (under 20%)",
+        "some seeds (20% to 80%)",
+        "nearly all seeds (over 80%)",
+    ],
 )
 
-# %%
+# %% tags=["dashboard-1"]
 from helpers.lab.maps import success_map
 
 SCALINGS = ["none", "standard", "minmax", "robust"]
+
+# %%
 spoiled = success_map(raw, ("scaling", SCALINGS), ("outliers", [0, 2, 10]), lab=lab)
 spoiled
 
 # %% [markdown]
-# Press a cell: the lab at the top takes its setting.
+# Click a cell to open its settings in the lab at the top.
 
 # %%
 two = {scaling: spoiled.study(scaling, 2) for scaling in ("standard", "robust")}
 hit, robust = (study.success_rate for study in two.values())
 few, many = hit < 0.2, hit > 0.8
-answers = {"nearly all seeds (over 80 %)": many, "some seeds (20 to 80 %)": not (few or many)}
-reveal("outliers", answers | {"hardly any (under 20 %)": few})
+answers = {
+    "nearly all seeds (over 80%)": many,
+    "some seeds (20% to 80%)": not (few or many),
+}
+reveal("outliers", answers | {"hardly any seeds (under 20%)": few})
 
 # %%
 minmax = spoiled.study("minmax", 0).success_rate
 claim(
-    "With two spoiled values `standard` learns in {hit:.0%}, `robust` in {robust:.0%}.",
+    "With two corrupted values, {hit:.0%} of the seeds learn with `standard` scaling, {robust:.0%} with `robust`.",
     hit < 0.2 and robust > 0.9,
     over=list(two.values()),
     hit=hit,
     robust=robust,
 )
-claim("Without any, `minmax` learns in {minmax:.0%}.", minmax < 0.2, over=spoiled.studies, minmax=minmax)
+claim(
+    "Without any corrupted value, {minmax:.0%} learn with `minmax`.",
+    minmax < 0.2,
+    over=spoiled.studies,
+    minmax=minmax,
+)
 
 # %% [markdown]
-# One huge value stretches the standard deviation and the range. What is left of the good values is squeezed into a sliver near
-# one point. The median and the quartiles do not care about two values, so `robust` scaling is as good as before.
+# One huge value stretches the standard deviation and the range. The good values are squeezed into a narrow band. Two
+# values hardly change the median and the quartiles, so `robust` scaling still works.
 #
-# `minmax` puts the inputs between 0 and 1. Their mean is not 0 and their spread is small, so this wave is learned more slowly,
-# spoiled values or not. It looks like a scaling as good as any other. It is not.
-#
-# **Your finds.** Fill the map below. Find settings in the lab that learn, then press *Register*. Which cells resist?
+# `minmax` puts the inputs between 0 and 1. Their mean is not 0 and their spread is small, and this network does not
+# learn the wave in time, with or without corrupted values. So the choice of scaling matters.
 
-# %%
-success_map(raw, ("scaling", SCALINGS), ("activation", ["tanh", "relu", "sigmoid"]), lab=lab, finds=True)
+# %% [markdown] tags=["dashboard-1"]
+# **Your discoveries.** Fill the map below. Find settings in the lab that learn, then press *Register*. Which cells
+# can you not fill?
+
+# %% tags=["dashboard-1"]
+success_map(
+    raw,
+    ("scaling", SCALINGS),
+    ("activation", ["tanh", "relu", "sigmoid"]),
+    lab=lab,
+    discoveries=True,
+)
 
 # %% [markdown]
 # ## Targets have a scale, too
 #
-# Prices of about 200 000. Inputs are small and clean.
+# Here the targets are prices of about 200,000. The inputs are small and clean.
 
 # %%
 predict(
     "targets",
-    "Targets near 200 000, inputs between −1 and 1. Compared with always answering the mean, the trained network is …",
+    "Targets near 200,000, inputs between −1 and 1. Compared with always predicting the mean, the trained network is …",
     ["worse", "about as good", "better"],
 )
+
+# %% tags=["dashboard-2"]
+from helpers import Experiment, Lab
+
+price = Experiment(problem="price", depth=1, epochs=300, batch_size=None)
 
 # %%
 from helpers.lessons.figures import loss_curves
 
-price = Experiment(problem="price", depth=1, epochs=300, batch_size=None)
 money = train_seeds(price, 50)
 money_scaled = train_seeds(price.replace(target_scaling="standard"), 50)
 middle = float(np.median(money.skill))
-reveal("targets", {"worse": middle < -0.1, "about as good": abs(middle) <= 0.1, "better": middle > 0.1})
-loss_curves({"targets as they are": money}, title="Three hundred epochs of Adam hardly move the loss")
+reveal(
+    "targets",
+    {
+        "worse": middle < -0.1,
+        "about as good": abs(middle) <= 0.1,
+        "better": middle > 0.1,
+    },
+)
+loss_curves(
+    {"targets as they are": money},
+    title="Three hundred epochs of Adam hardly move the loss",
+)
 
 # %%
 rate = money_scaled.success_rate
 claim(
-    "Unscaled, the median skill is {middle:.0f}. With standardised targets {rate:.0%} of the seeds learn.",
+    "With unscaled targets the median skill is {middle:.0f}. With standardised targets {rate:.0%} of the seeds learn.",
     middle < -5 and rate > 0.95,
     over=[money, money_scaled],
     middle=middle,
@@ -282,61 +398,87 @@ claim(
 )
 
 # %% [markdown]
-# The first answer is near 0, and the output has 200 000 to go. Adam moves each weight by about the learning rate in each step,
-# whatever the gradient is. So scale the targets, train, and scale the answers back (`inverse_transform`).
+# The first predictions are near 0, 200,000 away from the targets. Each step of Adam changes a weight by about the
+# learning rate, however large the gradient. So scale the targets, train, and scale the predictions back
+# (`inverse_transform`).
 #
 # ## Missing values
 #
-# An empty cell in a table becomes NaN, *not a number*. What is computed with NaN is NaN. Here is one NaN in 200 rows, and one
-# epoch of plain Keras.
+# An empty cell in a table becomes NaN, *not a number*. Any calculation with NaN gives NaN. Here is one NaN in 200
+# rows, and one epoch of plain Keras.
 
 # %%
-import keras
-
 table = np.random.default_rng(0).normal(size=(200, 2))
 target = table.sum(axis=1)
 table[7, 0] = np.nan
 model = keras.Sequential([keras.layers.Dense(16, "tanh"), keras.layers.Dense(1)])
 model.compile("adam", "mse")
 model.fit(table, target, verbose=0)
-print("NaN among the weights:", sum(int(np.isnan(w).sum()) for w in model.get_weights()), "of", model.count_params())
+print(
+    "NaN among the weights:",
+    sum(int(np.isnan(w).sum()) for w in model.get_weights()),
+    "of",
+    model.count_params(),
+)
 
 # %% [markdown]
-# One row makes the loss NaN, the loss makes the gradient NaN, and the step makes every weight NaN. No later row can
-# mend them.
+# One row makes the loss NaN, the loss makes the gradient NaN, and the step makes every weight NaN. No later sample
+# can repair the weights.
+
+# %% tags=["dashboard-2"]
+lost = price.replace(target_scaling="standard", missing=0.2)
 
 # %%
-lost = price.replace(target_scaling="standard", missing=0.2)
 poisoned = train_seeds(lost.replace(imputation="none", epochs=1), 50)
 share = float(np.isnan(poisoned.weights).mean())
-claim("After one epoch {share:.0%} of the weights are NaN.", share == 1, over=poisoned, share=share)
+claim(
+    "After one epoch {share:.0%} of the weights are NaN.",
+    share == 1,
+    over=poisoned,
+    share=share,
+)
 
 # %% [markdown]
-# What to put in place of a missing value is called *imputation*. Does it matter *which* values are missing? A sensor may fail
-# by chance. Or rich people may not tell their income: then the largest are missing.
+# Replacing missing values is called *imputation*. Does it matter *which* values are missing? A sensor may fail at
+# random. Or people with high incomes may not report them: then the largest values are missing.
 
 # %%
-predict("missing", "A fifth is missing: the largest. Which is best?", ["drop", "indicator", "mean"])
+predict(
+    "missing",
+    "The largest fifth of the input values is missing. Which imputation is best?",
+    ["drop", "indicator", "mean"],
+)
+
+# %% [markdown] tags=["dashboard-2-text"]
+# In the lab, change which values are missing and how they are imputed. Watch the gap between the validation loss and
+# the noise floor.
 
 # %% [markdown]
-# In the lab, change which values are lost, and what is done about it. Watch the gap between the loss and the truth. The map
-# below it tries all pairs; press a cell to see it in the lab.
+# The map below the lab tries all pairs; click a cell to open its settings in the lab.
 
-# %%
+# %% tags=["dashboard-2"]
 missing_lab = Lab(
-    lost.replace(imputation="mean"), controls=["missing", "missing_kind", "imputation"], pictures=("fit", "loss")
+    lost.replace(imputation="mean"),
+    controls=["missing", "missing_kind", "imputation"],
+    pictures=("fit", "loss"),
 )
 missing_lab
 
 # %%
-WAYS = ["none", "drop", "mean", "median", "zero", "flag", "indicator"]
+WAYS = ["none", "drop", "mean", "median", "zero", "sentinel", "indicator"]
 holes = success_map(
-    lost, ("imputation", WAYS), ("missing_kind", ["by chance", "the largest"]), lab=missing_lab, show="skill"
+    lost,
+    ("imputation", WAYS),
+    ("missing_kind", ["at random", "largest"]),
+    lab=missing_lab,
+    show="skill",
 )
 holes
 
 # %%
-chance, largest = (dict(zip(WAYS, holes.skill[:, side], strict=True)) for side in (0, 1))
+chance, largest = (
+    dict(zip(WAYS, holes.skill[:, side], strict=True)) for side in (0, 1)
+)
 best = max(("drop", "mean", "indicator"), key=largest.get)
 reveal("missing", {way: way == best for way in ("drop", "mean", "indicator")})
 
@@ -344,69 +486,112 @@ reveal("missing", {way: way == best for way in ("drop", "mean", "indicator")})
 ways = ("drop", "mean", "median", "zero", "indicator")
 spread = max(chance[way] for way in ways) - min(chance[way] for way in ways)
 claim(
-    "Missing by chance: from `drop` to `indicator`, all are within {spread:.2f} in median skill; `flag` has {flag:.2f}.",
-    spread < 0.06 and chance["flag"] < chance["mean"] - 0.1,
+    "Missing at random: the median skills of `drop`, `mean`, `median`, `zero` and `indicator` differ by {spread:.2f}; `sentinel` has {sentinel:.2f}.",
+    spread < 0.06 and chance["sentinel"] < chance["mean"] - 0.1,
     over=holes.studies,
     spread=spread,
-    flag=chance["flag"],
+    sentinel=chance["sentinel"],
 )
 
 # %%
 claim(
-    "The largest missing: `drop` {drop:.2f}, `mean` {mean:.2f}, `flag` {flag:.2f}, `indicator` {best:.2f}.",
-    largest["drop"] < largest["mean"] - 0.1 < largest["flag"] - 0.2 and largest["indicator"] > 0.95,
+    "Largest missing: `drop` has a median skill of {drop:.2f}, `mean` {mean:.2f}, `sentinel` {sentinel:.2f}, `indicator` {best:.2f}.",
+    largest["drop"] < largest["mean"] - 0.1 < largest["sentinel"] - 0.2
+    and largest["indicator"] > 0.95,
     over=holes.studies,
     drop=largest["drop"],
     mean=largest["mean"],
-    flag=largest["flag"],
+    sentinel=largest["sentinel"],
     best=largest["indicator"],
 )
 
 # %% [markdown]
-# By chance, nothing brings the lost values back, and none of five ways is much better than another. A *flag* of −999 is worse:
-# it is an outlier that you made yourself.
-#
-# When the largest are missing, a gap *tells* something: here was a large value. `indicator` gives the network an input more
-# that says so. (The flag says it too. Here it beats the mean, and still pays for its huge value.) `drop` looks right, and does the
-# worst: it has never seen a point with a large value, and is asked about them.
-#
-# ## Features: give it what the answer is made of
-#
-# A linear unit adds up its inputs. It cannot multiply, divide or take a logarithm. You can do it for it.
-#
-# In the lab, change `features` to `squares`. Then choose the problem `hour`, and its `clock`. Then go back to `raw` and
-# add a hidden layer instead.
+# If values are missing at random, nothing brings them back, and none of the five methods is much better than another.
+# A *sentinel* of −999 is worse. Does it help to train longer, or to standardise the inputs after it is filled in?
 
 # %%
+marked = lost.replace(imputation="sentinel")
+variants = [
+    train_seeds(one, 50, probes=False)
+    for one in (marked.replace(epochs=3000), marked.replace(scaling="standard"))
+]
+longer, squeezed = (float(np.median(study.skill)) for study in variants)
+claim(
+    "Missing at random, `sentinel` has a median skill of {longer:.2f} after ten times the epochs and of {squeezed:.2f} with standardised inputs.",
+    longer < chance["mean"] - 0.1 and abs(squeezed) < 0.1,
+    over=variants,
+    longer=longer,
+    squeezed=round(squeezed, 2) + 0.0,
+)
+
+# %% [markdown]
+# It does not. One input now carries two things, a value and a mark, and the mark is a thousand times as large. The
+# same few weights have to serve both. Standardising makes it worse: the sentinel takes part in the mean and the
+# standard deviation, so the real values are squeezed into a narrow band, as by any outlier.
+#
+# When the largest are missing, a gap carries *information*: the value was large. `indicator` adds an extra input that
+# marks the gap. (The sentinel marks it too, and here it beats the mean, but it costs skill.) `drop` looks
+# right, but does worst: the network has never seen a sample with a large value, and has to predict for such samples.
+#
+# ## Features: what the target depends on
+
+# %% [markdown] tags=["dashboard-3-text"]
+# A linear unit adds up its inputs. It cannot multiply, divide or take a logarithm. You can do that for the unit.
+#
+# In the lab, change *features* to `squares`. Then choose the problem `hour` and its feature `clock`. Then go back to
+# `raw` and add a hidden layer instead.
+
+# %% tags=["dashboard-3"]
+from helpers import Experiment, Lab
+
 Lab(
-    Experiment(problem="product", depth=0, scaling="standard", batch_size=None, epochs=200, learning_rate=0.1),
+    Experiment(
+        problem="product",
+        depth=0,
+        scaling="standard",
+        batch_size=None,
+        epochs=200,
+        learning_rate=0.1,
+    ),
     controls=["problem", "features", "depth"],
     pictures=("fit", "loss"),
 )
 
 # %%
-unit = Experiment(depth=0, scaling="standard", batch_size=None, epochs=200, learning_rate=0.1)
-MADE = {"product": "squares", "ratio": "ratio", "decades": "log", "circle": "squares", "hour": "clock"}
+unit = Experiment(
+    depth=0, scaling="standard", batch_size=None, epochs=200, learning_rate=0.1
+)
+MADE = {
+    "product": "squares",
+    "ratio": "ratio",
+    "decades": "log",
+    "circle": "squares",
+    "hour": "clock",
+}
 plain = {f"{task}: raw": unit.replace(problem=task) for task in MADE}
 plain["category: codes"] = unit.replace(problem="category")
-made = {f"{task}: {features}": unit.replace(problem=task, features=features) for task, features in MADE.items()}
+made = {
+    f"{task}: {features}": unit.replace(problem=task, features=features)
+    for task, features in MADE.items()
+}
 made["circle: polar"] = unit.replace(problem="circle", features="polar")
 made["category: one_hot"] = unit.replace(problem="category", features="one_hot")
 plain, made = (
-    {label: train_seeds(one, 50, probes=False) for label, one in settings.items()} for settings in (plain, made)
+    {label: train_seeds(one, 50, probes=False) for label, one in settings.items()}
+    for settings in (plain, made)
 )
 
 # %%
-skills(plain, title="One linear unit, inputs as they are: it learns none of these")
+skills(plain, title="One linear unit with raw inputs learns none of these tasks")
 
 # %%
-skills(made, title="The same unit, inputs made for the task: it learns them all")
+skills(made, title="The same unit with suitable features learns them all")
 
 # %%
 most = max(study.success_rate for study in plain.values())
 least = min(study.success_rate for study in made.values())
 claim(
-    "As they are, at most {most:.0%} of the seeds learn any of these tasks. With made features at least {least:.0%} learn each.",
+    "With raw inputs, the easiest of these tasks is learned with {most:.0%} of the seeds. With suitable features, the hardest is learned with {least:.0%}.",
     most < 0.05 and least > 0.75,
     over=[*plain.values(), *made.values()],
     most=most,
@@ -414,17 +599,27 @@ claim(
 )
 
 # %%
-deep = train_seeds(unit.replace(problem="product", depth=1, learning_rate=0.03, epochs=300), 50, probes=False)
+deep = train_seeds(
+    unit.replace(problem="product", depth=1, learning_rate=0.03, epochs=300),
+    50,
+    probes=False,
+)
 rate = deep.success_rate
-claim("A hidden layer learns the raw product in {rate:.0%}.", rate > 0.9, over=deep, rate=rate)
+claim(
+    "A hidden layer learns the product from raw inputs with {rate:.0%} of the seeds.",
+    rate > 0.9,
+    over=deep,
+    rate=rate,
+)
 
 # %% [markdown]
-# A hidden layer can find some of these by itself. A made feature needs no layer, fewer points, and can be explained.
+# A hidden layer can learn the product by itself. A suitable feature needs no hidden layer, and you can explain it.
 #
 # - **Hours**: 23:59 and 0:00 are neighbours. As numbers they are far apart; on a *clock* (sine and cosine) they are not.
-# - **Categories**: codes 0, 1, 2 … say that C lies between B and D, which is not so. *One-hot* gives each its own input.
+# - **Categories**: codes 0, 1, 2 … place C between B and D, although categories have no order. *One-hot* encoding
+#   gives each category its own input.
 #
-# And raw text? A network multiplies, and text cannot be multiplied:
+# What about text? A network multiplies its inputs, and text cannot be multiplied:
 
 # %%
 try:
@@ -433,10 +628,10 @@ except ValueError as reason:
     print(reason)
 
 # %% [markdown]
-# ## Leakage: when the test knows too much
+# ## Leakage: when training sees the test rows
 #
-# Sixty rows, a thousand features, two classes. All of it is *noise*: nothing can be learned. Choose the ten best features and
-# fit a classifier. Once the features are chosen on all rows, once on the training rows only.
+# Take sixty rows, a thousand features and two classes. All of it is *noise*: there is nothing to learn. We choose the
+# ten best features and fit a classifier. We choose the features once on all rows, and once on the training rows only.
 
 # %%
 from sklearn.feature_selection import SelectKBest
@@ -448,18 +643,22 @@ from sklearn.pipeline import make_pipeline
 def accuracies(seed):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(60, 1000)), np.arange(60) % 2
-    chosen = SelectKBest(k=10).fit_transform(x, y)  # has seen the answers of the test rows
+    chosen = SelectKBest(k=10).fit_transform(
+        x, y
+    )  # has seen the classes of the test rows
     a, b, ya, yb = train_test_split(chosen, y, random_state=seed)
     leaking = LogisticRegression().fit(a, ya).score(b, yb)
     a, b, ya, yb = train_test_split(x, y, random_state=seed)
-    return leaking, make_pipeline(SelectKBest(k=10), LogisticRegression()).fit(a, ya).score(b, yb)
+    return leaking, make_pipeline(SelectKBest(k=10), LogisticRegression()).fit(
+        a, ya
+    ).score(b, yb)
 
 
 # %%
 trials = range(100)
 leaking, honest = np.median([accuracies(seed) for seed in trials], axis=0)
 claim(
-    "On pure noise: chosen on all rows {leaking:.0%} right, chosen on the training rows {honest:.0%}.",
+    "On pure noise, the accuracy is {leaking:.0%} with features chosen on all rows, {honest:.0%} with features chosen on the training rows.",
     leaking > 0.7 and 0.4 < honest < 0.6,
     over=trials,
     leaking=leaking,
@@ -467,30 +666,41 @@ claim(
 )
 
 # %% [markdown]
-# So whatever learns from rows (a scaler, an imputer, a choice of features) is fitted on the training rows only. A scikit-learn
-# `Pipeline` does it right by itself.
+# So everything that is fitted to rows (a scaler, an imputer, a choice of features) must be fitted to the training
+# rows only. A scikit-learn `Pipeline` does that for you.
 #
-# Time leaks, too. Here a network learns a share's price from the number of the month. Shuffled, nearly every test month
-# stands between two known months. In order, the test is the future.
+# Time can leak, too. Here a network learns a stock price from the number of the month. In a shuffled split, nearly
+# every test month lies between two training months. In a chronological split, the test months are the future.
 
 # %%
 trend = Experiment(
-    problem="stock_trend", scaling="standard", target_scaling="standard", depth=1, width=32, epochs=500, batch_size=None
+    problem="stock_trend",
+    scaling="standard",
+    target_scaling="standard",
+    depth=1,
+    width=32,
+    epochs=500,
+    batch_size=None,
 )
-splits = {split: train_seeds(trend.replace(split=split), 50, probes=False) for split in ("shuffled", "in order")}
+splits = {
+    split: train_seeds(trend.replace(split=split), 50, probes=False)
+    for split in ("shuffled", "chronological")
+}
 
 
 def r2(study, error):
-    """The R² that an error of each seed, (seeds,), has on its test rows; the median of the seeds."""
+    """The R² on the test rows from the mean squared error of each seed, (seeds,); the median over the seeds."""
     own = study.experiment
-    variance = [make_problem(own.replace(seed=int(seed))).y_val.var() for seed in study.seeds]
+    variance = [
+        make_problem(own.replace(seed=int(seed))).y_val.var() for seed in study.seeds
+    ]
     return float(np.median(1 - error / variance))
 
 
 # %%
 past, future = (r2(study, study.error) for study in splits.values())
 claim(
-    "Median R² on the test months: shuffled {past:.2f}, in order {future:.2f}.",
+    "The median R² on the test months is {past:.2f} with a shuffled split and {future:.2f} with a chronological one.",
     past > 0.8 and future < 0,
     over=list(splits.values()),
     past=past,
@@ -498,15 +708,18 @@ claim(
 )
 
 # %% [markdown]
-# The question decides the split. Who wants to know the future must be tested on the future.
+# The question decides the split. To predict the future, test on the future.
 #
-# One number speaks against it. It is worth a look, because such numbers are in many a report.
+# One number seems to say the opposite. It is worth a look, because it is easy to be misled by such numbers.
 
 # %%
-ahead = splits["in order"]
-skill, won = float(np.median(ahead.skill)), float((ahead.error < ahead.noise_floor).mean())
+ahead = splits["chronological"]
+skill, won = (
+    float(np.median(ahead.skill)),
+    float((ahead.error < ahead.noise_floor).mean()),
+)
 claim(
-    "In order the median *skill* is {skill:.2f}. Yet {won:.0%} of the seeds beat whoever repeats the last known price.",
+    "With the chronological split the median *skill* is {skill:.2f}. Yet only {won:.0%} of the seeds beat a model that repeats the last known price.",
     skill > 0.9 and won < 0.2,
     over=ahead,
     skill=skill,
@@ -514,14 +727,15 @@ claim(
 )
 
 # %% [markdown]
-# Skill compares. Its 0 is the mean of all *past* months, a foolish guess for a share that has grown. Its 1 is the last known price,
-# repeated for ever. So a skill near 1 says here: the network does about as well as that, and knows nothing of the future. Always ask
-# what a score is compared with.
+# Skill is a comparison. A skill of 0 means an error like that of the mean of all *past* months, a poor guess for a
+# stock that has grown. A skill of 1 means an error like that of the last known price, repeated forever. So here a
+# skill near 1 only means that the network does about as well as repeating a price. Always ask what a score is
+# compared with.
 
 # %% [markdown]
 # ### Look closer (optional): the scaler that has seen the test rows
 #
-# The same slip, with a smaller effect. Is a scaler that was fitted on all rows an advantage in the test?
+# This is the same mistake, with a smaller effect. Does a scaler fitted to all rows lower the test error?
 
 # %%
 from sklearn.linear_model import Ridge
@@ -543,41 +757,53 @@ def ratio_of_errors(seed):
 trials = range(300)
 ratio = float(np.median([ratio_of_errors(seed) for seed in trials]))
 claim(
-    "Median error with the leaking scaler, as a multiple of the honest one: {ratio:.2f}.",
+    "With the leaking scaler, the median test error is {ratio:.2f} times that with the honest one.",
     0.9 < ratio < 1.1,
     over=trials,
     ratio=ratio,
 )
 
 # %% [markdown]
-# Hardly any difference here. Fit on the training rows all the same: you do not know beforehand when it matters.
+# Here it hardly makes a difference. Fit the scaler to the training rows anyway: you cannot know in advance when it
+# matters.
 
 # %% [markdown]
-# ## When the inputs cannot answer
-#
-# In this task y is plus or minus √x, by the toss of a coin that no input shows. Add layers as you like.
+# ## When the inputs do not contain the answer
 
-# %%
+# %% [markdown] tags=["dashboard-4-text"]
+# In this task y is plus or minus √x, decided by a coin toss that no input reveals. Add as many layers as you like.
+
+# %% tags=["dashboard-4"]
+from helpers import Experiment, Lab
+
 coin = Experiment(problem="root", epochs=50, batch_size=50)
 Lab(coin, controls=["depth", "width", "epochs"], pictures=("fit", "loss"))
 
 # %%
 tossed = train_seeds(coin, 50, probes=False)
 middle = float(np.median(tossed.skill))
-claim("The median skill is {middle:.2f}.", abs(middle) < 0.05, over=tossed, middle=abs(middle))
+claim(
+    "The median skill is {middle:.2f}.",
+    abs(middle) < 0.05,
+    over=tossed,
+    middle=abs(middle),
+)
 
 # %% [markdown]
-# The network answers the mean of what it has seen for such an x, which is 0. That *is* the best answer. No network mends
-# missing information. Ask: could a person who sees only these inputs tell?
+# The network predicts about the mean of the targets at each x, which is 0. That *is* the best prediction. No network
+# can make up for missing information. Ask: could a person predict the target from these inputs?
 #
 # ## Real data
 #
-# **Cars.** Six of the cars have no horsepower. Dropping them loses rows; an imputation keeps them. Scales run from 4 cylinders to
-# 5000 pounds. **Penguins**: four measurements from 13 mm to 6000 g, and two birds without any.
+# **Cars.** Six of the cars have no horsepower. Dropping these cars loses rows; imputation keeps them. The values
+# range from 4 cylinders to 5000 pounds. **Penguins.** There are four measurements, from 13 mm to 6000 g, and two
+# birds have none.
 
 # %%
 cars = Experiment(problem="auto_mpg", scaling="standard", depth=1, learning_rate=0.03)
-birds = Experiment(problem="penguins", scaling="standard", depth=1, epochs=200, batch_size=None)
+birds = Experiment(
+    problem="penguins", scaling="standard", depth=1, epochs=200, batch_size=None
+)
 tables = {
     "cars, unscaled": cars.replace(scaling="none"),
     "cars, rows dropped": cars,
@@ -587,14 +813,17 @@ tables = {
     "penguins, mean imputed": birds.replace(imputation="mean"),
 }
 real = {label: train_seeds(one, 50, probes=False) for label, one in tables.items()}
-skills(real, title="Real tables: scaled and without gaps they are learned, else not at all")
+skills(
+    real,
+    title="Real tables: scaled and without gaps they are learned, otherwise they are not",
+)
 
 # %%
 good = ("cars, rows dropped", "cars, mean imputed", "penguins, mean imputed")
 worst = min(real[name].success_rate for name in good)
 best = max(study.success_rate for name, study in real.items() if name not in good)
 claim(
-    "Scaled and without gaps at least {worst:.0%} of the seeds learn; unscaled or with NaN at most {best:.0%}.",
+    "Scaled and without gaps, {worst:.0%} of the seeds learn in the worst case; unscaled or with NaN, {best:.0%} in the best case.",
     worst > 0.75 and best < 0.05,
     over=list(real.values()),
     worst=worst,
@@ -602,28 +831,36 @@ claim(
 )
 
 # %% [markdown]
-# **Shares.** The prices of five months are given, the next is asked. Can a network do it?
+# **Stocks.** Given five monthly prices, predict the next. Can a network do that?
 
 # %%
 predict(
     "shares",
-    "Somebody who only repeats last month's price is beaten by the network in …",
+    "The network beats a model that only repeats last month's price with …",
     ["over half of the seeds", "half of the seeds or fewer"],
 )
 
 # %%
 share = Experiment(
-    problem="stock_price", scaling="standard", target_scaling="standard", depth=1, epochs=300, batch_size=None
+    problem="stock_price",
+    scaling="standard",
+    target_scaling="standard",
+    depth=1,
+    epochs=300,
+    batch_size=None,
 )
 level = train_seeds(share, 50, probes=False)
 change = train_seeds(share.replace(problem="stock_return"), 50, probes=False)
 won = float((level.error < level.noise_floor).mean())
-reveal("shares", {"over half of the seeds": won > 0.5, "half of the seeds or fewer": won <= 0.5})
+reveal(
+    "shares",
+    {"over half of the seeds": won > 0.5, "half of the seeds or fewer": won <= 0.5},
+)
 
 # %%
 fit, copy = r2(level, level.error), r2(level, level.noise_floor)
 claim(
-    "The median R² of the price is {fit:.2f}, that of last month's price {copy:.2f}. Only {won:.0%} of the seeds beat it.",
+    "The network's predictions of the price have a median R² of {fit:.2f}, last month's price one of {copy:.2f}. Only {won:.0%} of the seeds beat last month's price.",
     fit > 0.9 and copy > 0.9 and won <= 0.5,
     over=level,
     fit=fit,
@@ -632,9 +869,12 @@ claim(
 )
 
 # %%
-times, won = float(np.median(change.error / change.baseline)), float((change.error < change.baseline).mean())
+times, won = (
+    float(np.median(change.error / change.baseline)),
+    float((change.error < change.baseline).mean()),
+)
 claim(
-    "For the *return* (the relative change) its error is {times:.1f} times that of a constant; {won:.0%} of the seeds beat that.",
+    "For the *return* (the relative change), the network's median error is {times:.1f} times that of a constant; {won:.0%} of the seeds beat the constant.",
     times > 1.2 and won < 0.1,
     over=change,
     times=times,
@@ -642,25 +882,29 @@ claim(
 )
 
 # %% [markdown]
-# Next month's price is nearly last month's price, so any copy of it has a splendid R². The network looks excellent and knows no
-# more than the copy. What you would be paid for is the *change*, and in five returns there is nothing about the next one to learn: whoever
-# tries fits noise, and does worse than a constant. The judge is always a naive baseline: the mean, the most frequent class, last month.
+# Next month's price is nearly last month's price, so a copy of last month's price has a very high R². The network
+# looks excellent, but is no better than the copy. What counts in practice is the *change*. From five returns, this
+# network learned nothing about the next return: it fitted noise, and did worse than a constant. Always compare with a
+# naive baseline: the mean, the most frequent class, last month's value.
 #
 # ## The article says
 #
-# The article shows scaling with three points. One feature is 1000, 2000, 3000, the other 0.1, 0.2, 0.3, the target 1, 2, 3. One
-# linear unit, Adam at its default rate of 0.001, 100 epochs; once as is, once standardised. Its point is that scaling
-# makes training more stable and faster.
+# The article that these lessons answer (*Why is my TensorFlow neural network failing to learn a simple
+# relationship?*, 2025) shows scaling with three samples. One feature is 1000, 2000, 3000, the other 0.1, 0.2, 0.3,
+# and the target is 1, 2, 3. It trains one linear unit for 100 epochs with Adam at its default learning rate of 0.001,
+# first with raw and then with standardised inputs. It concludes that scaling makes training more stable and faster.
 
 # %%
 predict(
     "article",
-    "As printed, the three points are learned in most seeds …",
+    "As printed, most seeds learn the three samples …",
     ["only when scaled", "both ways", "neither way"],
 )
 
 # %%
-printed = Experiment(problem="three_points", depth=0, learning_rate=0.001)  # adam, 100 epochs
+printed = Experiment(
+    problem="three_points", depth=0, learning_rate=0.001
+)  # adam, 100 epochs
 scaled3 = printed.replace(scaling="standard")
 ways = {
     "as printed, unscaled": printed,
@@ -673,14 +917,26 @@ ways = {
 points = {label: train_seeds(one, 50, probes=False) for label, one in ways.items()}
 once, twice, burst, solved, tiny, patient = points.values()
 one, both = once.success_rate > 0.5, twice.success_rate > 0.5
-reveal("article", {"only when scaled": both and not one, "both ways": one and both, "neither way": not (one or both)})
-skills(points, title="The article's three points: as printed neither is learned; the rate decides")
+reveal(
+    "article",
+    {
+        "only when scaled": both and not one,
+        "both ways": one and both,
+        "neither way": not (one or both),
+    },
+)
+skills(
+    points,
+    title="The article's three samples: as printed neither version is learned; optimizer and learning rate decide",
+)
 
 # %%
-unscaled, standardised = (float(np.median(study.loss[:, -1])) for study in (once, twice))
+unscaled, standardised = (
+    float(np.median(study.loss[:, -1])) for study in (once, twice)
+)
 claim(
-    "As printed, the median loss ends at {unscaled:.1g} unscaled and {standardised:.1f} scaled; the mean has `0.67`. "
-    "So {rate:.0%} learn.",
+    "As printed, the median loss ends at {unscaled:.1g} unscaled and {standardised:.1f} scaled; the baseline is `0.67`. "
+    "So {rate:.0%} of the seeds learn.",
     once.success_rate + twice.success_rate == 0,
     over=[once, twice],
     unscaled=unscaled,
@@ -693,7 +949,7 @@ rest = [burst, solved]
 nan = float((~np.isfinite(burst.loss[:, -1])).mean())
 rate = solved.success_rate
 claim(
-    "With `SGD(0.1)` and as many epochs: unscaled {nan:.0%} end in NaN, scaled {rate:.0%} learn.",
+    "With `SGD(0.1)` and as many epochs, {nan:.0%} of the seeds end in NaN unscaled, and {rate:.0%} learn scaled.",
     nan == 1 and rate == 1,
     over=rest,
     nan=nan,
@@ -701,33 +957,41 @@ claim(
 )
 
 # %% [markdown]
-# Why? First, how much of its loss has the unscaled unit lost at all?
+# Why? First, how far did the loss of the unscaled unit fall at all?
 
 # %%
 kept = float(np.median(once.loss[:, -1] / once.loss[:, 0]))
-claim("The unscaled loss ends at {kept:.0%} of its first value (median).", 0.5 < kept < 1, over=once, kept=kept)
+claim(
+    "The unscaled loss ends at {kept:.0%} of its first value (median).",
+    0.5 < kept < 1,
+    over=once,
+    kept=kept,
+)
 
 # %% [markdown]
-# A hundred Adam steps of 0.001 move each weight by at most about 0.1. The scaled unit needs a bias of 2. The
-# unscaled one starts with a loss in the millions, because its inputs are thousands, and keeps most of it. The gap between
-# the two printed losses is the gap between their *starts*. Look at the bowls:
+# A hundred Adam steps of 0.001 move each weight by about 0.1 at most. The scaled unit needs a bias of 2. The unscaled
+# unit starts with a very large loss, because its inputs are in the thousands, and keeps most of it. The gap between
+# the two printed losses is mostly the gap between their *initial* losses. Look at the bowls:
 
 # %%
 for name, experiment in (("unscaled", printed), ("scaled", scaled3)):
     values = bowl(experiment)
-    print(f"{name:9} eigenvalues {np.array2string(values, precision=3)}   edge {2 / values[-1]:.2g}")
+    print(
+        f"{name:9} eigenvalues {np.array2string(values, precision=3)}   edge {2 / values[-1]:.2g}"
+    )
 
 # %% [markdown]
-# Scaled, the edge is 0.5, and a rate of 0.1 is a fine choice. Unscaled, the edge is below a millionth. (One eigenvalue is 0: the
-# second feature is the first one again, so many weights give the same answers. That is no obstacle.)
+# Scaled, the edge is 0.5, so a learning rate of 0.1 works well. Unscaled, the edge is below a millionth. (One
+# eigenvalue is 0: the second feature is a multiple of the first, so many weights give the same predictions. That does
+# no harm.)
 #
-# So is it impossible unscaled? No. With a rate of a ten-millionth it is learned as well, because these points need no bias.
-# Scaling does not make it possible. It makes *ordinary rates* work.
+# So is it impossible to learn without scaling? No. It works with a learning rate of a ten-millionth, because these
+# samples need no bias. Scaling does not make learning possible. It makes *ordinary learning rates* work.
 
 # %%
 rate, slow = tiny.success_rate, patient.success_rate
 claim(
-    "Unscaled with `SGD(0.0000001)` {rate:.0%} learn; scaled, with the printed Adam but forty times the epochs, {slow:.0%}.",
+    "Unscaled with `SGD(0.0000001)`, {rate:.0%} of the seeds learn; scaled, with the article's Adam but forty times the epochs, {slow:.0%} do.",
     min(rate, slow) > 0.9,
     over=[tiny, patient],
     rate=rate,
@@ -738,17 +1002,17 @@ claim(
 # | the article says | measured in this lesson |
 # |---|---|
 # | features of different scales hinder training | **true**: saturation, and the condition number |
-# | its example shows that scaling helps | **false as printed**: neither is learned; **true** with `SGD(0.1)` |
-# | missing values must be imputed or removed | **true**: one NaN is enough; removal can be the worst choice |
-# | features may need a transformation | **true**: one linear unit learns them then |
-# | (not said) the judge is a naive baseline | R² near 1, and no better than last month's price |
+# | its example shows that scaling helps | **false as printed**: neither version is learned; **true** with `SGD(0.1)` |
+# | missing values must be imputed or removed | **true**: one NaN ruins all weights; removing rows can be the worst choice |
+# | features may need a transformation | **true**: with it, one linear unit is enough |
+# | (not mentioned) compare with a naive baseline | an R² near 1 was no better than last month's price |
 #
 # ## Exercises
 #
-# Put your answer in place of the three dots and run the cell. Each `Experiment` is trained from 50 seeds. Every right answer
-# passes.
+# Put your answer in place of the three dots and run the cell. Each `Experiment` is trained with 50 seeds. Every
+# correct answer passes.
 #
-# **1.** Learn the prices with plain `sgd` at 0.01 in 90 % of the seeds. Change the preparation only.
+# **1.** Learn the prices with 90% of the seeds and plain `sgd` at 0.01. Change only the preprocessing.
 
 # %% tags=["exercise"]
 from helpers.lessons import exercises_preprocessing as exercises
@@ -763,7 +1027,7 @@ from helpers.lessons.teaching import check
 check(exercises.prices_with_sgd, exercises.PRICES.replace(target_scaling="standard"))
 
 # %% [markdown]
-# **2.** A number, without training: what is the edge of `exercises.FAR`, a line with x from 100 to 110?
+# **2.** Answer with a number, without training: what is the edge of `exercises.FAR`, a line with x from 100 to 110?
 
 # %% tags=["exercise"]
 check(exercises.where_is_the_edge, ...)
@@ -772,16 +1036,19 @@ check(exercises.where_is_the_edge, ...)
 check(exercises.where_is_the_edge, 2 / bowl(exercises.FAR)[-1])
 
 # %% [markdown]
-# **3.** Learn the circle in 80 % of the seeds with at most 6 weights and biases.
+# **3.** Learn the circle with 80% of the seeds and at most 6 weights and biases.
 
 # %% tags=["exercise"]
 check(exercises.circle_with_six_numbers, ...)  # Experiment(problem="circle", ...)
 
 # %% tags=["solution"]
-check(exercises.circle_with_six_numbers, unit.replace(problem="circle", features="polar"))
+check(
+    exercises.circle_with_six_numbers, unit.replace(problem="circle", features="polar")
+)
 
 # %% [markdown]
-# **4.** A fifth of the prices' inputs is missing: the largest. Learn them in 80 % of the seeds. Change the preparation only.
+# **4.** The largest fifth of the prices' input values is missing. Learn the prices with 80% of the seeds. Change only
+# the preprocessing.
 
 # %% tags=["exercise"]
 check(exercises.the_largest_are_missing, ...)  # exercises.GAPS.replace(...)
@@ -790,18 +1057,18 @@ check(exercises.the_largest_are_missing, ...)  # exercises.GAPS.replace(...)
 check(exercises.the_largest_are_missing, exercises.GAPS.replace(imputation="indicator"))
 
 # %% [markdown]
-# **5.** This patient has inputs far from 0, on two scales, and five of its values are spoiled. Rescue 80 % of the seeds by the
-# preparation only.
+# **5.** This failing network, our *patient*, has inputs far from 0 and on two scales, and five of its values are
+# corrupted. Make 80% of the seeds learn. Change only the preprocessing.
 
 # %% tags=["exercise"]
-check(exercises.spoiled_inputs, ...)  # exercises.PATIENT.replace(...)
+check(exercises.corrupted_inputs, ...)  # exercises.PATIENT.replace(...)
 
 # %% tags=["solution"]
-check(exercises.spoiled_inputs, exercises.PATIENT.replace(scaling="robust"))
+check(exercises.corrupted_inputs, exercises.PATIENT.replace(scaling="robust"))
 
 # %% [markdown]
-# **6.** The hard one: write `honest(x, y)`, which chooses the 10 best of many features, fits a classifier, and returns an accuracy
-# that you would bet on. It is tried on pure noise, and on data with something to find.
+# **6.** The hard one: write `honest(x, y)`, which chooses the 10 best of many features, fits a classifier, and
+# returns an accuracy that you would bet on. The check runs it on pure noise and on data with something to find.
 
 # %% tags=["exercise"]
 check(exercises.honest_accuracy, ...)  # the function itself, without brackets
@@ -811,10 +1078,58 @@ from sklearn.model_selection import cross_val_score
 
 
 def honest(x, y):
-    return cross_val_score(make_pipeline(SelectKBest(k=10), LogisticRegression()), x, y).mean()
+    return cross_val_score(
+        make_pipeline(SelectKBest(k=10), LogisticRegression()), x, y
+    ).mean()
 
 
 check(exercises.honest_accuracy, honest)
+
+# %% [markdown]
+# **7.** Repair a program: this one learns almost nothing. Edit it, whatever you like, until the check passes. The
+# check trains your model with 20 seeds and says what is wrong; 16 of them have to learn.
+
+# %% tags=["exercise"]
+from helpers.lessons import repairs
+
+x, y, x_val, y_val = repairs.data("preparation")
+settings = {"epochs": 60, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.003), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, baseline {y_val.var():.3g}"
+)
+check(repairs.preparation, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+from helpers.lessons import repairs
+
+x, y, x_val, y_val = repairs.data("preparation")
+mean, std = x.mean(axis=0), x.std(axis=0)
+x, x_val = (x - mean) / std, (x_val - mean) / std
+settings = {"epochs": 60, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.003), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, baseline {y_val.var():.3g}"
+)
+check(repairs.preparation, model, x, y, x_val, y_val, **settings)
 
 # %% tags=["exercise"]
 from helpers.lessons.teaching import score
@@ -827,20 +1142,39 @@ from helpers.lessons.teaching import score
 score(all_exercises=True)
 
 # %% [markdown]
+# ## In your own network
+#
+# `Watch` looks at the inputs before the first step and at the units while your `fit` trains. Give it your own `x` and
+# `y`. Here it watches the program at the top.
+
+# %%
+from why_wont_it_learn import Watch
+
+watch = Watch(inputs, targets)
+history = network().fit(
+    inputs, targets, epochs=50, batch_size=100, verbose=0, callbacks=[watch]
+)
+
+# %% [markdown]
+# Look first at what it says *before the first step*: which input is far from mean 0 and standard deviation 1, which
+# values are missing, which targets are far from 0. Saturated units in the first hidden layer tell the same. Then
+# print `x.mean(axis=0)`, `x.std(axis=0)` and `np.isnan(x).sum(axis=0)` yourself, for the validation data too.
+
+# %% [markdown]
 # ## In one sentence
 #
-# Before you change the network, look at what it is given: scale it, fill its gaps and say that you did, make the features that the
-# answer is made of, test as you will use it, and hold it against a naive baseline.
+# Before you change the network, look at its data: scale them, fill the gaps and mark them, build the features that
+# the target depends on, test the network as you will use it, and compare it with a naive baseline.
 #
-# **Where next.** [03 Optimizers](03_optimizers.ipynb): the edge, for every optimizer. [05 Regularization](05_regularization.ipynb):
-# what to do when there are no more points.
+# **Where next.** [03 Optimizers](03_optimizers.ipynb): the edge, for every optimizer. [05
+# Regularization](05_regularization.ipynb): what to do when you cannot get more samples.
 #
 # **Read on.**
 # A. Géron, *Hands-On Machine Learning with Scikit-Learn, Keras & TensorFlow*, chapter 2: cleaning, encoding, pipelines.
 # I. Goodfellow, Y. Bengio and A. Courville, [*Deep Learning*](https://www.deeplearningbook.org/), chapters 4.3 (condition
 # number) and 8.2.
 # Y. LeCun and others, *Efficient BackProp* (1998): why inputs should have mean 0.
-# D. Rubin, *Inference and missing data* (1976): by chance or not.
+# D. Rubin, *Inference and missing data* (1976): missing at random or not.
 # S. Kaufman and others, *Leakage in data mining* (2012).
 # The scikit-learn documentation, [*Common pitfalls*](https://scikit-learn.org/stable/common_pitfalls.html) and
 # [*Preprocessing data*](https://scikit-learn.org/stable/modules/preprocessing.html); Keras,

@@ -69,7 +69,12 @@ def server(command, folder, ready):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_DIR": str(folder / ".jupyter")}
+    environment = {
+        "LESSON_ANSWERS": "shown",
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "JUPYTER_CONFIG_DIR": str(folder / ".jupyter"),
+    }
     arguments = [part.format(port=port) for part in command]
     log = folder / "server.log"
     with log.open("w") as output:

@@ -1,7 +1,7 @@
 """Clocks for `diagnose`, so that no test depends on how fast a machine is."""
 
-from why_wont_it_learn.diagnosis.evidence import Data
-from why_wont_it_learn.program import Loop
+from why_wont_it_learn.diagnosis.data import Data
+from why_wont_it_learn.diagnosis.trial_runner import Copies
 
 
 class Ticks:
@@ -24,9 +24,9 @@ class Work:
 
     def __init__(self, monkeypatch, step=0.0, predicted=0.0, reached=0.0):
         self.now = 0.0
-        self._charge(monkeypatch, Loop, "train", lambda loop, state, x, y, order, rates: step * len(order))
-        self._charge(monkeypatch, Loop, "answers", lambda loop, state, x: predicted * x.shape.num_elements())
-        self._charge(monkeypatch, Data, "_reached", lambda data, model: reached * data.narrow.size)
+        self._charge(monkeypatch, Copies, "train", lambda copies, state, x, y, order, rates: step * len(order))
+        self._charge(monkeypatch, Copies, "answers", lambda copies, state, x: predicted * x.shape.num_elements())
+        self._charge(monkeypatch, Data, "_skill_of_model", lambda data, model: reached * data.few_columns.size)
 
     def _charge(self, monkeypatch, owner, name, cost):
         original = getattr(owner, name)

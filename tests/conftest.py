@@ -9,10 +9,16 @@ import collections
 import itertools
 import os
 import sys
+from pathlib import Path
 
 # Before TensorFlow is imported, here and in the processes that tests start.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # `python run.py test --processors` tries both
+# All processes of a run share the graphs that they trace, and the user's own cache is left alone.
+os.environ.setdefault(
+    "WHY_WONT_IT_LEARN_CACHE", str(Path(__file__).resolve().parent.parent / ".pytest_cache" / "graphs")
+)
 
 import chrome
 import pytest
@@ -30,17 +36,21 @@ MINUTES = {
     "05_regularization": 5,
     "01_capacity": 5,
     "06_debugging_clinic": 5,
+    "07_your_own_network": 5,
+    "test_repairs": 2,
+    "test_doctor": 3,
     "test_dashboards": 5,
     "test_hub": 4,
-    "test_training": 4,
+    "test_training": 2,
     "test_memory": 3,
+    "test_plots": 1,
     "test_keras_program": 3,
     "test_engine_fidelity": 2,
     "test_properties": 2,
     "test_compile_arguments": 2,
-    "labelled_accuracy": 1,
+    "labelled_accuracy": 2,
 }
-SOLVED = "0[1-6]_*.ipynb"  # tests/test_lessons_browser.py runs these lessons with their answers
+SOLVED = "0[1-7]_*.ipynb"  # tests/test_lessons_browser.py runs these lessons with their answers
 HUB = ("test_hub.py", "test_classroom.py")
 
 
@@ -68,6 +78,29 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: -MINUTES.get(group(item), MINUTES.get(item.path.stem, 0)))
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Lets a test say what training gives, a study or how many of 50 seeds learn, also by the experiment; tells what was trained."""
+    from checking import study_with  # imports TensorFlow, which most tests do without
+
+    asked = []
+
+    def give(result):
+        def train_seeds(experiment, seeds, **options):
+            asked.append((experiment, seeds))
+            given = result(experiment) if callable(result) else result
+            return study_with(given) if isinstance(given, int) else given
+
+        for name, module in list(sys.modules.items()):
+            if name.startswith(("helpers.lessons.exercises_", "helpers.lessons.checkers")) and hasattr(
+                module, "train_seeds"
+            ):
+                monkeypatch.setattr(module, "train_seeds", train_seeds)
+        return asked
+
+    return give
 
 
 def pytest_sessionfinish(session):

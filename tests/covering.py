@@ -15,11 +15,11 @@ def fitting(fields):
     if fields["features"] is None or not source.suits(FEATURES[fields["features"]]):
         changed["features"] = None
     if source.categories:
-        changed |= {"missing": 0.0, "outliers": 0, "offset": 0.0, "stretch": 1.0}
+        changed |= {"missing": 0.0, "outliers": 0, "input_offset": 0.0, "input_scale": 1.0}
     elif fields["imputation"] == "drop" and changed["samples"] * (1 - fields["missing"]) ** len(source.features) < 5:
         changed["missing"] = 0.0
-    if changed.get("offset", fields["offset"]) < 0:
-        changed["offset"] = -fields["offset"]  # a logarithm needs positive inputs
+    if changed.get("input_offset", fields["input_offset"]) < 0:
+        changed["input_offset"] = -fields["input_offset"]  # a logarithm needs positive inputs
     if fields["depth"] > 1:
         changed["width"] = min(fields["width"], math.isqrt(MOST_WEIGHTS // (fields["depth"] - 1)))
     return fields | changed

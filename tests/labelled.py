@@ -1,6 +1,6 @@
 """Programs whose illness is known: what `helpers.diagnose` is measured against.
 
-A healthy program is a `Recipe`. A broken one is a healthy one with one change (seldom two that belong together), so that
+A healthy program is a `Recipe`. A broken one is a healthy one with one change (rarely two that belong together), so that
 what is wrong with it is known, and so is its twin: the same program with that change undone.
 """
 

@@ -90,7 +90,7 @@ class Hub:
         return found
 
     def kernel_processes(self, kernel):
-        """The process numbers of a kernel, by its name: one, except while it is started anew."""
+        """The process numbers of a kernel, by its name: one, except while it is restarted."""
         found = []
         for process in self.learners_processes():
             with contextlib.suppress(psutil.Error):
@@ -112,7 +112,7 @@ class Learner:
     >>> async with Learner("http://127.0.0.1:8000", "ada", "class password", "own password") as ada:
     ...     await ada.log_in()
     ...     await ada.open("notebooks/02_activations.ipynb")
-    ...     await ada.run(source_of_the_first_cell)
+    ...     await ada.run_to_lab("notebooks/02_activations.ipynb")
     ...     seconds = await ada.move("depth", 1)
     """
 
@@ -284,7 +284,18 @@ class Learner:
 
     # --- the lab -----------------------------------------------------------------------------------------------------
 
+    async def run_to_lab(self, path, **size):
+        """Run the cells that make up a lesson's first lab, and tell it its size."""
+        for cell in (await self.read(path))["cells"]:
+            if cell["cell_type"] == "code" and "dashboard-1" in cell["metadata"].get("tags", []):
+                reply = await self.run(cell["source"])
+                if reply["status"] != "ok":
+                    raise RuntimeError(f"{reply['ename']}: {reply['evalue']}")
+        await self.tell_lab(action="size", **{"width": 700, "scale": 1, "dark": False, **size})
+
     async def tell_lab(self, **message):
+        if self.lab is None:
+            raise RuntimeError(f"No cell that {self.name} ran has shown a lab.")
         self.generation += 1
         data = {"method": "custom", "content": {**message, "generation": self.generation}}
         await self._send("comm_msg", {"comm_id": self.lab, "data": data})

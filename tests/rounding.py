@@ -16,8 +16,11 @@ import tensorflow as tf
 
 from helpers.experiments.models import build_model
 from helpers.experiments.problems import make_problem
+from helpers.experiments.program import program_of
 from helpers.experiments.run import PER_EPOCH
-from helpers.experiments.training import Dealer, Graph, stream
+from helpers.experiments.training import stream
+from why_wont_it_learn.engine import program
+from why_wont_it_learn.engine.cache import Graph
 
 NUDGES = 2  # trainings that are nudged, each in its own way
 TIMES = 8  # as far as the nudged trainings move, another may; seen on five instruction sets: 2
@@ -46,7 +49,7 @@ class Nudge(keras.callbacks.Callback):
 
 
 def fit(experiment, nudge=None):
-    """What `model.fit` gives, its batches in the order of the Dealer: loss and val_loss (epochs,), and the flat weights.
+    """What `model.fit` gives, its batches in the order of the program: loss and val_loss (epochs,), and the flat weights.
 
     nudge: which of the nudged trainings, None for the one as it is.
     """
@@ -57,15 +60,16 @@ def fit(experiment, nudge=None):
 def _fits(experiment):
     """One `fit` as it is and the nudged ones, all of one model, because making its functions takes longest."""
     problem = make_problem(experiment)
-    dealer = Dealer(experiment)
-    order = dealer.deal(experiment.epochs * dealer.steps)
+    dealt = program_of(experiment, [experiment.seed], many=False).batches
+    steps, sizes = len(dealt.sizes), dealt.sizes[:, 0]
+    order = dealt.deal(experiment.epochs)[:, :, 0].reshape(experiment.epochs * steps, -1)
     model = build_model(experiment)
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
     first = [variable.numpy() for variable in variables]
 
     def batches():
-        for rows, size in zip(order, itertools.cycle(dealer.sizes)):
+        for rows, size in zip(order, itertools.cycle(sizes)):
             yield problem.x[rows[:size]], problem.y[rows[:size]]
 
     found = []
@@ -78,7 +82,7 @@ def _fits(experiment):
             callbacks.append(stop)
         history = model.fit(
             batches(),
-            steps_per_epoch=dealer.steps,
+            steps_per_epoch=steps,
             epochs=experiment.epochs,
             shuffle=False,
             verbose=0,
@@ -93,16 +97,16 @@ def _fits(experiment):
 @lru_cache
 def trained(experiment, nudge=None):
     """The `Run` of the engine in graph mode. nudge: the seed of what is added to the weights before every step."""
-    rng, original = np.random.default_rng(nudge), Graph.run
+    rng, original = np.random.default_rng(nudge), Graph.__call__
 
-    def run(graph, state, *arguments, **options):
-        weights, slots, layer_state, epoch, kept = state
-        if nudge is not None:
-            weights = nudged(np.asarray(weights), rng)
-            epoch = epoch if int(epoch.steps) else epoch._replace(start=weights)
-        return original(graph, (weights, slots, layer_state, epoch, kept), *arguments, **options)
+    def call(graph, arguments, *options):
+        state, position, *rest = arguments
+        if nudge is not None and position[1] < len(rest[5]):  # a step of training, not of validation
+            weights = [tf.constant(nudged(w.numpy(), rng)) for w in state.weights]
+            state = state._replace(weights=weights, before=state.before if position[1] else weights)
+        return original(graph, (state, position, *rest), *options)
 
-    with patch.object(Graph, "run", run):
+    with patch.object(Graph, "__call__", call), patch.object(program, "FIRST_STEPS", 1):
         *_, run = stream(experiment, seconds=None if nudge is None else 0)
     return run
 

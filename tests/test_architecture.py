@@ -104,3 +104,16 @@ def test_private_names_of_keras_and_tensorflow_are_in_one_file():
                         "generator",
                     )
                     assert not (of_keras and re.match("_[a-z]", node.attr)), f"{name}: {node.value.id}.{node.attr}"
+
+
+PAPERS = ("README.md", "CONTRIBUTING.md", "classroom/README.md", "classroom/TEACHING.md", "benchmarks/README.md")
+EXAMPLES = {"tests/test_x.py", "lessons/NN_name.py"}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_what_the_papers_name_is_there(paper):
+    text = (ROOT / paper).read_text("utf-8")
+    for path in set(re.findall(r"`((?:\w+/)+[\w.]+\.py)`", text)) - EXAMPLES:
+        assert (ROOT / path).exists(), path
+    for name, path in re.findall(r"`(\w+)`\s+(?:of|in)\s+`([\w./]+\.py)`", text):
+        assert re.search(rf"\b{name}\b", (ROOT / path).read_text("utf-8")), f"{name} is not in {path}"

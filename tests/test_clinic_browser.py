@@ -16,7 +16,7 @@ Clinic(level=1, seed=2)""",
 # A search from here takes minutes, whatever the machine.
 LONG = '{"problem":"sine","depth":1,"width":12,"batch_size":1,"learning_rate":1e-05,"epochs":5000}'
 IDLE = "selector => document.querySelector(selector).getAttribute('aria-busy') === 'false'"
-# Whether the pictures have been drawn anew for the width of the page; narrower than 280 pixels none is drawn.
+# Whether the pictures have been redrawn for the width of the page; narrower than 280 pixels none is drawn.
 DRAWN_FOR_IT = """() => [...document.querySelectorAll('.wwil-result img')].every(picture =>
     picture.naturalWidth === Math.max(280, document.querySelector('.wwil-results').clientWidth))"""
 
@@ -51,7 +51,7 @@ def test_rescue_shows_the_failing_run_beside_the_rescued_one(page):
     at_rest(page, ".wwil")
     note = lab.locator(".wwil-note").inner_text()
     assert "learning rate 0.0003 → " in note
-    assert "from the same first weights" in note
+    assert "from the same initial weights" in note
     assert lab.get_by_role("button", name="Unpin").count() == 1
     assert "It learned" in lab.locator(".wwil-text").inner_text()
     assert page.locator(".wwil").first.locator("[role=status]").inner_text().startswith("Rescued by ")
@@ -70,11 +70,11 @@ def test_a_search_for_a_rescue_can_be_stopped(page):
 
 def test_a_test_is_ordered_by_the_keyboard_and_costs_its_price(page):
     clinic = page.get_by_role("region", name="clinic")
-    assert clinic.locator(".wwil-units").inner_text() == "6 of 6 units left"
+    assert clinic.locator(".wwil-credits").inner_text() == "6 of 6 credits left"
     test = clinic.get_by_role("button", name="Size of the steps")
     test.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("() => document.querySelector('.wwil-units').textContent.startsWith('5 of 6')")
+    page.wait_for_function("() => document.querySelector('.wwil-credits').textContent.startsWith('5 of 6')")
     at_rest(page)
     assert clinic.locator(".wwil-result").first.inner_text().startswith("Size of the steps")
     assert test.get_attribute("aria-disabled") == "true"
@@ -92,13 +92,13 @@ def test_a_treatment_without_a_cause_is_refused_in_words(page):
 def test_a_patient_is_treated_and_the_next_one_admitted(page):
     clinic = page.get_by_role("region", name="clinic")
     clinic.get_by_label("cause 1").select_option("overfitting")
-    clinic.get_by_label("remedy 1").select_option("adam")
+    clinic.get_by_label("fix 1").select_option("adam")
     assert clinic.get_by_label("cause 2").is_hidden(), "one cause on level 1"
     clinic.get_by_role("button", name="Treat").click()
     page.wait_for_selector(".wwil-outcome:not([hidden])")
     told = clinic.locator(".wwil-outcome").inner_text()
     assert "held-out seeds learn" in told or "No treatment" in told
-    assert "1 patient treated" in clinic.locator(".wwil-score").inner_text()
+    assert "1 patient treated" in clinic.locator(".wwil-summary").inner_text()
     clinic.get_by_text("The patient's program").click()
     assert "keras.Sequential" in clinic.locator("pre").inner_text()
     clinic.get_by_label("level of the next patient").select_option("3")
@@ -107,7 +107,7 @@ def test_a_patient_is_treated_and_the_next_one_admitted(page):
     at_rest(page)
     assert clinic.get_by_label("cause 2").is_visible()
     assert clinic.locator(".wwil-outcome").is_hidden()
-    assert clinic.locator(".wwil-units").inner_text() == "8 of 8 units left"
+    assert clinic.locator(".wwil-credits").inner_text() == "8 of 8 credits left"
     assert clinic.get_by_label("cause 1").input_value() == ""
 
 

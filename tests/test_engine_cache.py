@@ -1,5 +1,6 @@
 """Graphs are traced once: kept in the process, kept on disk, and never taken from a file that cannot be trusted."""
 
+import gc
 import json
 import os
 import subprocess
@@ -12,9 +13,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as L
+from tensorflow.python.eager import context
 
 from why_wont_it_learn import fit, fit_seeds
-from why_wont_it_learn.engine import cache
+from why_wont_it_learn.engine import cache, tracing
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(48, 3)).astype("float32")
@@ -51,8 +53,8 @@ def traced(monkeypatch):
         graphs.append(original(*arguments))
         return graphs[-1]
 
-    original = cache.trace
-    monkeypatch.setattr(cache, "trace", trace)
+    original = tracing.trace
+    monkeypatch.setattr(tracing, "trace", trace)
     return graphs
 
 
@@ -99,15 +101,15 @@ def test_values_need_no_new_graph(traced):
     ],
 )
 def test_another_training_is_another_graph(folder, other):
-    assert cache.fingerprint(compiled()) != cache.fingerprint(other())
-    assert cache.fingerprint(other()) == cache.fingerprint(other())
+    assert tracing.fingerprint(compiled()) != tracing.fingerprint(other())
+    assert tracing.fingerprint(other()) == tracing.fingerprint(other())
 
 
 def test_a_layer_may_be_called_like_an_activation():
     one, other = (compiled(L.Dense(5, name, name=name)) for name in ("relu", "tanh"))
-    assert cache.fingerprint(one) != cache.fingerprint(other)
+    assert tracing.fingerprint(one) != tracing.fingerprint(other)
     one, other = (compiled(L.Dense(5, "relu", name=name)) for name in ("relu", "tanh"))
-    assert cache.fingerprint(one) == cache.fingerprint(other)
+    assert tracing.fingerprint(one) == tracing.fingerprint(other)
 
 
 class Own(L.Dense):
@@ -247,6 +249,27 @@ def test_functions_of_a_stored_graph_have_names_of_their_own(folder):
     assert not names[0] & names[1]
 
 
+def test_a_dropped_graph_takes_its_functions_along():
+    def functions():
+        return set(context.context().list_function_names())
+
+    losses()
+    cache._graphs.clear()
+    gc.collect()
+    before = functions()
+    losses(compiled(L.Dense(5, "relu")))
+    [graph] = cache._graphs.values()
+    assert functions() > before
+    cache._graphs.clear()
+    losses(compiled(L.Dense(5, "relu")))  # the same file a second time, while the first graph is still there
+    del graph
+    gc.collect()
+    losses(compiled(L.Dense(5, "relu")))  # it still has its functions
+    cache._graphs.clear()
+    gc.collect()
+    assert functions() == before
+
+
 def test_a_shared_folder_is_read_and_not_written(folder, traced, tmp_path, monkeypatch):
     losses()
     shared = tmp_path / "shared"
@@ -269,18 +292,23 @@ def test_without_a_place_to_write_it_trains(tmp_path, monkeypatch):
 
 
 def test_the_process_keeps_a_few(monkeypatch, traced):
-    monkeypatch.setattr(cache, "KEPT", 2)
-    for units in (2, 3, 4):
+    losses(compiled(L.Dense(2)))
+    [graph] = cache._graphs.values()
+    monkeypatch.setattr(cache, "NODES_KEPT", int(2.5 * graph.nodes))
+    for units in (3, 4):
         losses(compiled(L.Dense(units)))
     assert len(cache._graphs) == 2
     losses(compiled(L.Dense(4)))
     assert len(traced) == 3
+    for seeds in (2, 3):
+        fit_seeds(compiled(), X, Y, seeds=seeds)  # a graph that trains and one that predicts
+    assert [graph.shape.models for graph in cache._graphs.values()] == [None, None, 3, 3]
 
 
 def test_readers_see_whole_files_while_others_write(folder):
     losses()
     [path] = files(folder)
-    graph = cache.trace(*_arguments())
+    content = cache.written(tracing.trace(*_arguments()))
     found, stop = [], threading.Event()
 
     def read():
@@ -290,7 +318,7 @@ def test_readers_see_whole_files_while_others_write(folder):
     reader = threading.Thread(target=read)
     reader.start()
     for _ in range(20):
-        cache.save(path.name, graph)
+        cache.save(path.name, content)
     stop.set()
     reader.join()
     assert found
@@ -300,11 +328,11 @@ def test_readers_see_whole_files_while_others_write(folder):
 
 def _arguments():
     from why_wont_it_learn.engine.batches import prepare
-    from why_wont_it_learn.engine.loop import Shape
+    from why_wont_it_learn.engine.state import Shape
 
     model = compiled()
     data, _ = prepare(X, Y, None, None, None, 0)
-    cache.build(model, data)
+    tracing.build(model, data)
     return model, Shape(validation=False), (data, data, ())
 
 

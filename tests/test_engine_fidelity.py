@@ -334,8 +334,7 @@ def compare(case):
 
 
 def rows():
-    for name in CASES:
-        yield pytest.param(name, id=name, marks=[] if name in ALWAYS else [pytest.mark.nightly])
+    return [pytest.param(name, id=name, marks=[] if name in ALWAYS else [pytest.mark.nightly]) for name in CASES]
 
 
 @pytest.mark.parametrize("name", rows())

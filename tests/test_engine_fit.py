@@ -11,7 +11,7 @@ from keras import layers as L
 
 import why_wont_it_learn
 from why_wont_it_learn import fit, fit_seeds
-from why_wont_it_learn.engine import cache, training
+from why_wont_it_learn.engine import program, training
 
 ROOT = Path(__file__).parent.parent
 rng = np.random.default_rng(0)
@@ -80,15 +80,15 @@ def test_a_run_that_is_stopped_keeps_what_it_has_learned(error):
 
 def test_chunks_are_steps_and_change_nothing(monkeypatch):
     whole = fit(compiled(), X, Y, epochs=6, batch_size=8, validation_split=0.2)
-    monkeypatch.setattr(cache, "_graphs", type(cache._graphs)())  # a new graph begins with a chunk of one step
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)  # every chunk is over time, so it stays at one
+    monkeypatch.setattr(program, "FIRST_STEPS", 1)
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)  # every chunk is over time, so it stays at one step
     calls = []
     pieces = fit(
         compiled(), X, Y, epochs=6, batch_size=8, validation_split=0.2, on_progress=lambda *done: calls.append(done[0])
     )
     assert pieces.history == whole.history
     assert np.array_equal(pieces.update_ratio, whole.update_ratio)
-    assert len(calls) == 24
+    assert len(calls) == 30  # four steps and one batch of validation in each epoch
     assert calls == sorted(calls)
     assert calls[-1] == 6
 
@@ -243,6 +243,15 @@ extra = {"helpers", "IPython", "matplotlib", "ipywidgets", "pandas"} & (set(sys.
 assert not extra, extra
 """
 
+# Of the lessons' package, what a kernel's owner decides: the launcher sets variables, the first lab freezes what the collector skips.
+OF_THE_LESSONS = """
+import gc, os
+before = dict(os.environ)
+import helpers
+assert os.environ == before
+assert gc.get_freeze_count() == 0
+"""
+
 WITHOUT_TENSORFLOW = """
 import sys
 sys.modules["tensorflow"] = None
@@ -255,12 +264,16 @@ else:
 """
 
 
-@pytest.mark.parametrize("program", [SIDE_EFFECTS, WITHOUT_TENSORFLOW], ids=["side effects", "without TensorFlow"])
+@pytest.mark.parametrize(
+    "program",
+    [SIDE_EFFECTS, OF_THE_LESSONS, WITHOUT_TENSORFLOW],
+    ids=["side effects", "of the lessons", "without TensorFlow"],
+)
 def test_import(program):
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_everything_that_is_exported_has_a_docstring():
-    assert set(why_wont_it_learn.__all__) == {"diagnose", "fit", "fit_seeds"}
+    assert set(why_wont_it_learn.__all__) == {"Watch", "diagnose", "fit", "fit_seeds"}
     assert all(getattr(why_wont_it_learn, name).__doc__ for name in why_wont_it_learn.__all__)

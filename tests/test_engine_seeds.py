@@ -170,3 +170,15 @@ def test_success_rate_and_its_interval():
     study = fit_seeds(compiled(L.Dense(1)), X, X[:, :1], seeds=2, epochs=1)
     assert study.val_loss is None
     assert study.verdict.startswith("Learned with 0 of 2 seeds (0% to ")
+
+
+def test_a_score_of_ones_own_takes_the_place_of_the_skill():
+    def worst(targets, predictions):
+        return float(np.abs(np.asarray(targets) - predictions[0]).max())
+
+    study = fit_seeds(compiled(L.Dense(1)), X, Y, seeds=SEEDS, score=worst, **OPTIONS)
+    plain = fit_seeds(compiled(L.Dense(1)), X, Y, seeds=SEEDS, **OPTIONS)
+    np.testing.assert_array_equal(study.loss, plain.loss)
+    assert study.skill.shape == (3,)
+    assert (study.skill > 0.5).all()  # the largest error of a line for a wave of height 1
+    assert not np.allclose(study.skill, plain.skill)

@@ -84,7 +84,7 @@ def test_what_xla_cannot_compile_goes_on_in_graph_mode(monkeypatch):
         raise xla.tf.errors.InvalidArgumentError(None, None, "cannot")
 
     monkeypatch.setattr(xla.tf, "function", lambda *_, **__: type("Program", (), {"get_concrete_function": fails})())
-    programs = xla.Programs(lambda *tensors: tensors, True)
+    programs = xla.Programs(lambda *tensors: tensors, True, True)
     tensors = [xla.tf.constant(3)]
     programs.count(tensors, 9)
     [thread] = programs.threads

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.numerical
 
 XOR = Experiment(problem="xor", depth=1, width=4, batch_size=None, epochs=500, learning_rate=0.05)
 MOONS = Experiment(problem="moons", scaling="standard", depth=5, width=10, batch_size=25)
-CURED = {
+FIXED = {
     "A": ("vanishing gradient", PATIENTS["A"].replace(activation="tanh")),
     "B": ("dead units", PATIENTS["B"].replace(bias_initializer=0.0)),
     "C": ("saturated units", PATIENTS["C"].replace(scaling="standard")),
@@ -22,7 +22,7 @@ CURED = {
 
 @pytest.mark.parametrize("answer", [0.25**10, 1 / 4**10, 9.5e-7, 1e-6])
 def test_ten_slopes_takes_any_way_to_write_it(answer):
-    assert "left of the gradient" in activations.ten_slopes(answer)
+    assert "leave no more than that of the gradient" in activations.ten_slopes(answer)
 
 
 @pytest.mark.parametrize(
@@ -48,18 +48,18 @@ def test_ten_slopes_says_what_is_wrong(answer, words):
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "leaky_relu"])
 def test_small_xor_takes_every_activation_that_learns(activation):
-    assert "Learned in" in activations.small_xor(XOR.replace(activation=activation))
+    assert "of 50" in activations.small_xor(XOR.replace(activation=activation))
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (XOR.replace(width=8), "8 units; at most 4"),
-        (XOR.replace(epochs=600), "600 steps; at most 500"),
+        (XOR.replace(epochs=600), "600 steps"),
         (XOR.replace(batch_size=2), "1000 steps"),
         (XOR.replace(depth=2), "depth=1"),
         (XOR.replace(activation="relu"), "have to learn"),
-        (XOR.replace(learning_rate=0.001, epochs=100), "no better than a constant|still falling|part of the way"),
+        (XOR.replace(learning_rate=0.001, epochs=100), "no better than the baseline|still falling|part of the way"),
         ("tanh", r"Experiment\(...\), not str"),
     ],
 )
@@ -78,8 +78,8 @@ def test_small_xor_says_what_is_wrong(answer, words):
             ),
             {
                 "activation='sigmoid' is given": {"activation": "tanh"},
-                "1008 steps; at most 1000": {"epochs": 126},
-                "no better than a constant": {"optimizer": "sgd", "epochs": 10},
+                "1008 steps": {"epochs": 126},
+                "no better than the baseline": {"optimizer": "sgd", "epochs": 10},
             },
         ),
         (
@@ -94,43 +94,33 @@ def test_small_xor_says_what_is_wrong(answer, words):
             ),
             {
                 "optimizer='sgd' is given": {"optimizer": "adam"},
-                "800 steps; at most 500": {"batch_size": 25},
-                "no better than a constant": {"activation": "sigmoid", "epochs": 10},
+                "800 steps": {"batch_size": 25},
+                "no better than the baseline": {"activation": "sigmoid", "epochs": 10},
             },
         ),
     ],
 )
 def test_a_deep_network_has_to_learn_with_what_is_given(checker, right, wrong):
-    assert "Learned in" in checker(right)
+    assert "of 50" in checker(right)
     for words, changes in wrong.items():
         assert words in refused(checker, right.replace(**changes))
 
 
-def test_all_cures_pass_and_another_way_does_too():
+def test_all_fixes_pass_and_another_way_does_too():
     words = activations.name_the_causes(
-        CURED | {"D": ("wrong output", PATIENTS["D"].replace(output_activation="tanh"))}
+        FIXED | {"D": ("wrong output", PATIENTS["D"].replace(output_activation="tanh"))}
     )
-    assert words.count("Learned in") == 4
+    assert words.count("because") == 4
 
 
 @pytest.mark.parametrize(
     ("name", "given", "words"),
     [
-        ("A", ("dead units", CURED["A"][1]), "A: not dead units. Look again: the first layer's gradient"),
-        ("A", ("bad luck", CURED["A"][1]), "the cause is one of"),
-        ("A", CURED["A"][1], "give a cause and its proof"),
-        ("A", ("vanishing gradient", PATIENTS["A"]), "this one changes none"),
-        ("A", ("vanishing gradient", PATIENTS["A"].replace(activation="tanh", width=8)), "changes width, activation"),
-        ("A", ("vanishing gradient", PATIENTS["A"].replace(seed=1)), "another task"),
-        ("A", ("vanishing gradient", PATIENTS["A"].replace(learning_rate=1.0)), "vanishing gradient it is, but"),
+        ("A", ("dead units", FIXED["A"][1]), "A: Not dead units. Look again: The gradient of the first layer"),
+        ("A", ("bad luck", FIXED["A"][1]), "The cause is one of"),
+        ("A", ("vanishing gradient", PATIENTS["A"].replace(learning_rate=1.0)), "does not prove it"),
     ],
 )
 def test_a_wrong_diagnosis_is_told_why(name, given, words):
     with pytest.raises(NotYet, match=words):
-        activations.name_the_causes(CURED | {name: given})
-
-
-@pytest.mark.parametrize("answer", ["dead units", {"A": CURED["A"]}])
-def test_every_patient_is_to_be_named(answer):
-    with pytest.raises(NotYet, match="dictionary of all patients"):
-        activations.name_the_causes(answer)
+        activations.name_the_causes(FIXED | {name: given})

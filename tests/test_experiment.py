@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from helpers import Experiment
 from helpers.experiments import catalog
 from helpers.experiments.catalog import ACTIVATIONS, FEATURES, INITIALIZERS, OPTIMIZERS, SCALINGS
-from helpers.experiments.experiment import LONGEST_TEXT, MOST_WEIGHTS, SETTINGS
+from helpers.experiments.experiment import FIELDS, LONGEST_TEXT, MOST_WEIGHTS
 from helpers.experiments.sources import PROBLEMS, most_samples
 
-NAMES = [name for name, setting in SETTINGS.items() if setting.choices is not None]
-NUMBERS = [name for name in SETTINGS if name not in NAMES]
+NAMES = [name for name, spec in FIELDS.items() if spec.choices is not None]
+NUMBERS = [name for name in FIELDS if name not in NAMES]
 TABLES = {
     "problem": PROBLEMS,
     "activation": ACTIVATIONS,
@@ -46,14 +46,14 @@ def refusal(**fields):
 def experiments(draw):
     """Any valid Experiment."""
     fields = {}
-    for name, setting in SETTINGS.items():
-        if setting.choices is not None:
-            strategy = st.sampled_from(list(setting.choices))
-        elif setting.whole:
-            strategy = st.integers(setting.low, setting.high)
+    for name, spec in FIELDS.items():
+        if spec.choices is not None:
+            strategy = st.sampled_from(list(spec.choices))
+        elif spec.whole:
+            strategy = st.integers(spec.low, spec.high)
         else:
-            strategy = st.floats(setting.low, setting.high)
-        fields[name] = draw(strategy | st.none() if setting.none_means else strategy)
+            strategy = st.floats(spec.low, spec.high)
+        fields[name] = draw(strategy | st.none() if spec.none_means else strategy)
     return Experiment(**fitting(fields))
 
 
@@ -62,11 +62,11 @@ def experiments(draw):
 
 def test_the_defaults_train_a_small_network_on_a_wave():
     assert dataclasses.asdict(Experiment()) == {
-        "problem": "sine", "samples": 200, "noise": 0.1, "stretch": 1.0, "offset": 0.0, "outliers": 0,
-        "missing": 0.0, "missing_kind": "by chance", "split": "shuffled", "seed": 0,
+        "problem": "sine", "samples": 200, "noise": 0.1, "input_scale": 1.0, "input_offset": 0.0, "outliers": 0,
+        "missing": 0.0, "missing_kind": "at random", "split": "shuffled", "seed": 0,
         "imputation": "drop", "features": "raw", "scaling": "none", "target_scaling": "none",
         "depth": 2, "width": 16, "activation": "tanh", "initializer": "glorot_uniform",
-        "bias_initializer": 0.0, "output_activation": "own",
+        "bias_initializer": 0.0, "output_activation": "auto",
         "optimizer": "adam", "learning_rate": 0.01, "schedule": "constant", "momentum": 0.9, "epochs": 100,
         "batch_size": 32, "l1": 0.0, "l2": 0.0, "dropout": 0.0, "early_stopping": 0, "weight_decay": 0.004,
     }  # fmt: skip
@@ -80,32 +80,32 @@ def test_the_names_that_the_lessons_use_are_there():
     assert {"glorot_uniform", "he_normal", "lecun_normal", "zeros", "random_normal"} <= set(INITIALIZERS)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", FIELDS)
 def test_every_field_has_what_a_slider_needs(name):
-    setting = SETTINGS[name]
-    assert setting.label
-    assert setting.help
-    assert "\n" not in setting.help
-    assert setting.group in ("Data", "Preparation", "Network", "Training", "Regularization")
+    spec = FIELDS[name]
+    assert spec.label
+    assert spec.help
+    assert "\n" not in spec.help
+    assert spec.group in ("Data", "Preparation", "Network", "Training", "Regularization")
     if name in NUMBERS:
-        stops = [stop for stop in setting.ladder if stop is not None]
+        stops = [stop for stop in spec.slider_values if stop is not None]
         assert stops == sorted(set(stops))
-        assert setting.low <= stops[0] < stops[-1] <= setting.high
-        assert [setting.check(name, stop) for stop in stops] == stops
-        assert (None in setting.ladder) == bool(setting.none_means)
+        assert spec.low <= stops[0] < stops[-1] <= spec.high
+        assert [spec.check(name, stop) for stop in stops] == stops
+        assert (None in spec.slider_values) == bool(spec.none_means)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_of_a_table_has_a_line_of_help(name):
     rows = TABLES[name]
-    assert SETTINGS[name].choices == {row: getattr(line, "help", line) for row, line in rows.items()}
-    for row, line in SETTINGS[name].choices.items():
+    assert FIELDS[name].choices == {row: getattr(line, "help", line) for row, line in rows.items()}
+    for row, line in FIELDS[name].choices.items():
         assert line, row
         assert "\n" not in line
 
 
 def test_the_learning_rate_stands_on_a_logarithmic_ladder():
-    ladder = SETTINGS["learning_rate"].ladder
+    ladder = FIELDS["learning_rate"].slider_values
     ratios = [upper / lower for lower, upper in zip(ladder, ladder[1:], strict=False)]
     assert {0.001, 0.01, 0.1, 1.0} <= set(ladder)
     assert 2 < min(ratios) <= max(ratios) < 4
@@ -123,13 +123,13 @@ def test_every_name_of_a_table_is_accepted(name):
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_both_ends_of_a_range_are_accepted_and_nothing_beyond(name):
-    low, high = SETTINGS[name].low, SETTINGS[name].high
+    low, high = FIELDS[name].low, FIELDS[name].high
     filled = {"imputation": "mean"}  # dropping needs points that miss nothing
     assert getattr(Experiment(**filled | {name: low}), name) == low
     assert getattr(Experiment(**filled | {name: high}), name) == high
-    step = 1 if SETTINGS[name].whole else 1e-9
+    step = 1 if FIELDS[name].whole else 1e-9
     for value, nearest in ((low - step, low), (high + max(step, high * 1e-9), high)):
-        if SETTINGS[name].whole:
+        if FIELDS[name].whole:
             value = int(value)
         sentence = refusal(**{name: value})
         assert f"{name}={value!r}" in sentence
@@ -145,10 +145,10 @@ def test_what_is_no_number_of_that_kind_is_refused(name, value):
     sentence = refusal(**{name: value})
     assert sentence.startswith(f"{name}=")
     assert repr(value)[:40] in sentence
-    assert ("a whole number" if SETTINGS[name].whole else "a number") in sentence
+    assert ("a whole number" if FIELDS[name].whole else "a number") in sentence
 
 
-@pytest.mark.parametrize("name", [name for name in NUMBERS if SETTINGS[name].whole])
+@pytest.mark.parametrize("name", [name for name in NUMBERS if FIELDS[name].whole])
 def test_a_whole_number_is_not_rounded(name):
     assert f"{name}=2.5 is not a whole number" in refusal(**{name: 2.5})
     assert f"{name}=3.0 is not a whole number" in refusal(**{name: 3.0})
@@ -175,8 +175,9 @@ def test_numpy_scalars_that_are_no_numbers_are_refused(value):
 
 def test_none_stands_for_all_points_and_for_what_is_the_problems_own():
     assert Experiment(batch_size=None).batch_size is None
-    assert Experiment(samples=None, noise=None, features=None, split=None) == Experiment()
-    for name in set(SETTINGS) - {"batch_size", "samples", "noise", "features", "split"}:
+    own = ("samples", "noise", "features", "split", "imputation")
+    assert Experiment(**dict.fromkeys(own)) == Experiment()
+    for name in set(FIELDS) - {"batch_size", *own}:
         assert f"{name}=None is not" in refusal(**{name: None})
 
 
@@ -255,11 +256,11 @@ def test_features_that_do_not_fit_a_new_problem_become_its_own():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"problem": "category", "features": "raw"}, "features='raw' cannot be made.*text.*codes, one_hot"),
-        ({"problem": "sine", "features": "log"}, "features='log' cannot be made.*numbers.*raw, squares"),
+        ({"problem": "category", "features": "raw"}, "features='raw' cannot be computed.*text.*codes, one_hot"),
+        ({"problem": "sine", "features": "log"}, "features='log' cannot be computed.*numbers.*raw, squares"),
         ({"problem": "category", "missing": 0.1}, "missing=0.1 needs inputs that are numbers"),
-        ({"problem": "category", "offset": 3.0}, "offset=3 needs inputs that are numbers"),
-        ({"problem": "decades", "features": "log", "offset": -2.0}, "needs positive inputs"),
+        ({"problem": "category", "input_offset": 3.0}, "input_offset=3 needs inputs that are numbers"),
+        ({"problem": "decades", "features": "log", "input_offset": -2.0}, "needs positive inputs"),
         ({"samples": 4, "missing": 0.5}, "imputation='drop'.*more samples"),
     ],
 )
@@ -290,7 +291,7 @@ def test_equal_experiments_are_equal_keys_and_none_can_be_changed():
 
 
 def test_a_network_that_is_too_large_is_refused_with_one_that_is_not():
-    largest = max(SETTINGS["width"].ladder)
+    largest = max(FIELDS["width"].slider_values)
     assert Experiment(depth=20, width=largest).hidden_weights == 19 * largest**2 <= MOST_WEIGHTS
     assert Experiment(depth=1, width=1024).hidden_weights == 0
     for depth in (3, 5, 20):
@@ -311,7 +312,7 @@ def test_a_text_restores_any_experiment(experiment):
     text = experiment.to_json()
     assert len(text) <= LONGEST_TEXT
     assert Experiment.from_json(text) == experiment
-    assert set(json.loads(text)) == set(SETTINGS)
+    assert set(json.loads(text)) == set(FIELDS)
 
 
 def test_fields_that_a_text_leaves_out_take_their_defaults():
@@ -322,16 +323,16 @@ def test_fields_that_a_text_leaves_out_take_their_defaults():
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("", "not a shared setting"),
-        ("depth=3", "not a shared setting"),
-        ('{"depth": 3', "not a shared setting"),
-        ("{'depth': 3}", "not a shared setting"),
-        ("\x00", "not a shared setting"),
-        ("__import__('os').getcwd()", "not a shared setting"),
-        ("[" * 9_000, "not a shared setting"),
-        ('{"a":' * 1_900, "not a shared setting"),
-        ('{"depth": 1' + "0" * 5_000 + "}", "not a shared setting"),
-        ("[" * 4_000 + "]" * 4_000, "not a shared setting"),
+        ("", "not shared settings"),
+        ("depth=3", "not shared settings"),
+        ('{"depth": 3', "not shared settings"),
+        ("{'depth': 3}", "not shared settings"),
+        ("\x00", "not shared settings"),
+        ("__import__('os').getcwd()", "not shared settings"),
+        ("[" * 9_000, "not shared settings"),
+        ('{"a":' * 1_900, "not shared settings"),
+        ('{"depth": 1' + "0" * 5_000 + "}", "not shared settings"),
+        ("[" * 4_000 + "]" * 4_000, "not shared settings"),
         ('{"depth": 3}' + " " * LONGEST_TEXT, f"at most {LONGEST_TEXT} characters"),
         ("[]", "but a list"),
         ("3", "but a int"),
@@ -374,7 +375,7 @@ def test_what_is_no_text_is_refused(text):
 
 @given(st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(),
                                 lambda inner: st.lists(inner) | st.dictionaries(
-                                    st.sampled_from(list(SETTINGS)) | st.text(), inner)
+                                    st.sampled_from(list(FIELDS)) | st.text(), inner)
                                 ).map(json.dumps))  # fmt: skip
 @settings(max_examples=300)
 def test_a_hostile_text_never_raises_anything_but_a_value_error(text):

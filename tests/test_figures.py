@@ -15,7 +15,6 @@ from helpers.lessons.figures import (
     SERIES,
     errors,
     fits,
-    flip,
     layers,
     loss_curves,
     paths,
@@ -95,7 +94,7 @@ def test_loss_curves_draw_the_median_of_the_seeds(study):
     assert list(drawn.get_xdata()) == [1, 2, 3, 4]
     middle = np.quantile(study.val_loss, 0.5, axis=0, method="nearest")
     np.testing.assert_allclose(drawn.get_ydata(), middle)
-    assert {"two", "a constant", "the truth"} <= set(texts(picture))
+    assert {"two", "baseline", "noise floor"} <= set(texts(picture))
 
 
 def test_loss_curves_draw_the_training_loss_on_request(study):
@@ -112,7 +111,7 @@ def test_loss_curves_show_what_the_constant_and_the_truth_reach(study):
 
 def test_loss_curves_of_classes_have_no_truth_on_a_logarithmic_axis():
     moons = train_seeds(Experiment(problem="moons", epochs=2, samples=20, width=3), 3)
-    assert "the truth" not in texts(loss_curves({"moons": moons}, title="t"))
+    assert "noise floor" not in texts(loss_curves({"moons": moons}, title="t"))
 
 
 def test_a_divergence_is_said_and_does_not_stretch_the_axis():
@@ -211,7 +210,7 @@ def test_labels_stay_apart(study):
 
 def test_a_label_stands_beside_what_it_names_where_no_other_is_near(study):
     axes = loss_curves(dict.fromkeys(("a", "b", "c", "d"), study), title="t").axes[0]
-    truth = next(text for text in axes.texts if text.get_text() == "the truth").get_position()[1]
+    truth = next(text for text in axes.texts if text.get_text() == "noise floor").get_position()[1]
     low, high = np.log10(axes.get_ylim())
     assert truth == pytest.approx((np.log10(np.median(study.noise_floor)) - low) / (high - low), abs=0.01)
 
@@ -287,40 +286,6 @@ def test_paths_refuse_what_has_not_two_weights(change):
         paths({"a": LINE.replace(**change)}, title="t")
 
 
-# --- several pictures in one place ---
-
-
-@pytest.fixture(scope="module")
-def pages():
-    return {rate: paths({"sgd": LINE.replace(learning_rate=rate)}, title=f"rate {rate}") for rate in (0.01, 0.02)}
-
-
-def test_a_flip_shows_its_start_where_there_is_no_page(pages):
-    data, metadata = flip(pages, label="rate", start=0.02)._repr_mimebundle_()
-    assert Image.open(io.BytesIO(data["image/png"])).format == "PNG"
-    assert data["text/plain"] == f"rate 0.02. {pages[0.02].alt}"
-    assert metadata["image/png"]["alt"] == pages[0.02].alt
-    assert flip(pages, label="rate").index == 0
-
-
-def test_a_flip_gives_the_page_all_pictures_with_their_words(pages):
-    turned = flip(pages, label="rate")
-    assert "application/vnd.jupyter.widget-view+json" in turned._repr_mimebundle_()[0]
-    assert [page["name"] for page in turned.view.pages] == ["0.01", "0.02"]
-    for page, picture in zip(turned.view.pages, pages.values(), strict=True):
-        assert page["alt"] == picture.alt
-        assert Image.open(io.BytesIO(page["picture"])).format == "PNG"
-    turned.view.index = 1  # as the slider does
-    assert turned.text == f"rate 0.02. {pages[0.02].alt}"
-
-
-def test_a_flip_needs_pictures_and_a_start_among_them(pages, study):
-    with pytest.raises(ValueError, match="draws a Picture for each label"):
-        flip({1: study}, label="rate")
-    with pytest.raises(ValueError, match=r"start=3 is not one of 0.01, 0.02"):
-        flip(pages, label="rate", start=3)
-
-
 # --- penalties ---
 
 
@@ -343,7 +308,7 @@ def test_sizes_go_from_the_largest_weight_to_the_smallest(study):
     assert list(drawn) == sorted(drawn, reverse=True)
     assert len(drawn) == 4
     assert "no weight: 100% of the weights are below 0.1" in picture.alt
-    assert "below 0.1: idle" in texts(picture)
+    assert "below 0.1: counts as 0" in texts(picture)
     renderer = FigureCanvasAgg(picture).get_renderer()
     right = max(text.get_window_extent(renderer).x1 for text in picture.axes[0].texts)
     assert right < picture.get_size_inches()[0] * picture.dpi

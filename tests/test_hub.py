@@ -43,11 +43,6 @@ def ada(hub, loop):
     loop(learner.__aexit__())
 
 
-def first_cell(loop, learner):
-    book = loop(learner.read(LESSON))
-    return next(cell for cell in book["cells"] if cell["cell_type"] == "code")["source"]
-
-
 def said(loop, learner, source):
     """What a cell prints, or its error."""
     reply = loop(learner.run(source))
@@ -119,8 +114,7 @@ def test_a_learner_gets_the_lessons_without_answers(hub, ada):
 
 
 def test_the_lab_of_a_lesson_answers(loop, ada):
-    assert loop(ada.run(first_cell(loop, ada)))["status"] == "ok", ada.said
-    loop(ada.tell_lab(action="size", width=700, scale=1, dark=False))
+    loop(ada.run_to_lab(LESSON))
     loop(ada.move("depth", 2))
     assert "what there is to learn" in loop(ada.finished())
 
@@ -189,7 +183,7 @@ def test_no_saved_work_is_lost_when_a_kernel_and_the_hub_are_killed(hub, loop, a
     path = hub.data / "learners/ada/files" / LESSON
     saved = digest(path)
 
-    # A kernel: Jupyter starts it anew, under the same name.
+    # A kernel: Jupyter restarts it under the same name.
     old = said(loop, ada, "import os; print(os.getpid())")
     os.kill(int(old), signal.SIGKILL)
     until(lambda: hub.kernel_processes(ada.kernel) not in ([], [int(old)]), "the kernel did not come again")

@@ -19,7 +19,7 @@ from covering import covering, fitting
 from rounding import assert_equal_but_for_rounding, limits, stops_clearly, trained
 
 from helpers import Experiment
-from helpers.experiments.experiment import SETTINGS
+from helpers.experiments.experiment import FIELDS
 
 pytestmark = pytest.mark.numerical
 
@@ -43,8 +43,8 @@ print(json.dumps(histories))
 TRIED = {
     "samples": (13, 24, 2, 30),
     "noise": (None, 0.0, 0.5),
-    "stretch": (1.0, 1.0, 0.5),
-    "offset": (0.0, 0.0, 2.0),
+    "input_scale": (1.0, 1.0, 0.5),
+    "input_offset": (0.0, 0.0, 2.0),
     "outliers": (0, 0, 0, 2),
     "missing": (0.0, 0.1, 0.0, 0.2),
     "bias_initializer": (0.0, 0.0, -0.5),
@@ -64,13 +64,13 @@ TRIED = {
 
 
 def tried(name):
-    setting = SETTINGS[name]
-    return TRIED.get(name) or tuple(setting.choices or setting.ladder)
+    spec = FIELDS[name]
+    return TRIED.get(name) or tuple(spec.choices or spec.slider_values)
 
 
 def selection():
     """Experiments in which every value that is tried stands at least once."""
-    rows = covering({name: tried(name) for name in SETTINGS}, at_least=18)
+    rows = covering({name: tried(name) for name in FIELDS}, at_least=18)
     return [Experiment(**fitting(row)) for row in rows]
 
 
@@ -93,7 +93,7 @@ SPECIAL = {
     "one input for each letter": PLAIN.replace(problem="category", features="one_hot"),
     "points dropped": PLAIN.replace(problem="product", samples=60, missing=0.2),
     "the largest are missing, and said so": PLAIN.replace(
-        problem="product", missing=0.2, missing_kind="the largest", imputation="indicator", scaling="standard"
+        problem="product", missing=0.2, missing_kind="largest", imputation="indicator", scaling="standard"
     ),
     "stops early": PLAIN.replace(learning_rate=0.3, epochs=30, early_stopping=2),
     "warmup": PLAIN.replace(schedule="warmup", optimizer="nesterov"),
@@ -164,11 +164,11 @@ def test_the_program_that_stops_early_does_so_where_nothing_hangs_on_rounding():
 
 
 def test_every_value_is_tried():
-    for name in SETTINGS:
+    for name in FIELDS:
         values = {getattr(experiment, name) for experiment in ALL.values()}
         assert len(values) >= len(set(tried(name)) - {None}), name
-        if SETTINGS[name].choices:
-            assert values == set(SETTINGS[name].choices)
+        if FIELDS[name].choices:
+            assert values == set(FIELDS[name].choices)
 
 
 def test_the_saved_file_prints_the_losses_of_the_engine(tmp_path):

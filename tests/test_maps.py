@@ -17,6 +17,7 @@ from helpers.experiments import training
 from helpers.lab import maps
 from helpers.lessons.teaching import claim
 from why_wont_it_learn import pictures
+from why_wont_it_learn.engine import cache
 
 pytestmark = pytest.mark.numerical
 
@@ -44,7 +45,7 @@ class FakeLab:
 def kept_graphs():
     """The tests share their graphs, which take longer to make than the trainings."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "GRAPHS_OF_MANY_KEPT", 8)
+        patch.setattr(cache, "MANY_KEPT", 16)
         yield
 
 
@@ -118,7 +119,7 @@ def test_wide_networks_are_trained_a_few_at_a_time(monkeypatch):
     monkeypatch.setattr("helpers.experiments.training.WEIGHTS_AT_ONCE", 3 * wide.hidden_weights)
     apart = train_seeds(wide, 7)
     np.testing.assert_allclose(apart.loss, together.loss, rtol=1e-4)
-    assert next(reversed(training._graphs_of_many))[-2] == 3
+    assert [*cache._graphs.values()][-1].shape.models == 3
 
 
 def test_a_diverged_setting_says_so_in_every_view():
@@ -131,7 +132,7 @@ def test_a_diverged_setting_says_so_in_every_view():
     for show in ("rate", "skill", "loss"):
         assert m.figure(show).png().startswith(b"\x89PNG")
     learned, lost = m._state()["cells"]
-    assert lost["shown"] == {"rate": "0 %", "skill": "diverged", "loss": "diverged"}
+    assert lost["shown"] == {"rate": "0%", "skill": "diverged", "loss": "diverged"}
     assert lost["more"] == "The median seed diverged."
     assert re.fullmatch(r"Median skill: [01]\.\d\d; median validation loss: [\d.]+\.", learned["more"])
     for show in ("skill", "loss"):
@@ -187,7 +188,7 @@ def test_studies_hold_final_numbers_only(xor):
         (ROWS, COLUMNS, {"show": "accuracy"}, "is not one of rate, skill, loss"),
         (ROWS, COLUMNS, {"seeds": 0}, "trains nothing"),
         (ROWS, COLUMNS, {"lab": "lab"}, "is not a Lab"),
-        (ROWS, COLUMNS, {"finds": True}, "needs the lab"),
+        (ROWS, COLUMNS, {"discoveries": True}, "needs the lab"),
         (("samples", [10, 5000]), ("problem", ["auto_mpg"]), {}, "more than 'auto_mpg' has"),
     ],
 )
@@ -228,14 +229,14 @@ def test_a_notebook_run_by_a_tool_holds_the_finished_map():
     NotebookClient(book, timeout=120).execute()
     data = book.cells[0].outputs[-1].data
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    assert "Learned most often" in data["text/plain"] or "All of them alike" in data["text/plain"]
+    assert "Learned most often" in data["text/plain"] or "The same in all cells" in data["text/plain"]
 
 
 def test_the_page_gets_every_cell_in_words(xor):
     xor._repr_mimebundle_()
     state = xor.view.state
     names = [cell["name"] for cell in state["cells"]]
-    assert re.fullmatch(r"width 4, relu: \d+ of 50 learned \(\d+–\d+ %\)", names[3])
+    assert re.fullmatch(r"width 4, relu: \d+ of 50 learned \(\d+–\d+%\)", names[3])
     assert xor.view.axes["rows"] == "width (units)"
     assert state["done"] == 1
     for cell in state["cells"]:
@@ -246,7 +247,7 @@ def test_the_page_gets_every_cell_in_words(xor):
 def test_figure_shows_every_rate_with_labels_and_units(xor):
     axes = xor.figure().axes[0]
     shown = [text.get_text() for text in axes.texts]
-    assert sorted(shown) == sorted(f"{100 * rate:.0f} %" for rate in xor.rate.ravel())
+    assert sorted(shown) == sorted(f"{100 * rate:.0f}%" for rate in xor.rate.ravel())
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("activation", "width (units)")
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["2", "4"]
 
@@ -402,7 +403,7 @@ def test_two_maps_on_the_same_graph_at_the_same_time():
         same_study(m.study(4, "relu"), XOR.replace(learning_rate=rate, epochs=60, width=4, activation="relu"), 3)
 
 
-# --- finds ---------------------------------------------------------------------------------------------------------------
+# --- discoveries ---------------------------------------------------------------------------------------------------------------
 
 HUNT = Experiment(problem="sine", epochs=60)
 DEPTHS = ("depth", [1, 2, 3])
@@ -416,20 +417,20 @@ def lab_with(learned=True, finished=True, skill=0.5, **changes):
 
 
 def hunt(lab):
-    m = success_map(HUNT, DEPTHS, RATES, lab=lab, finds=True)
+    m = success_map(HUNT, DEPTHS, RATES, lab=lab, discoveries=True)
     m._repr_mimebundle_()
     return m
 
 
 def test_a_real_find_fills_its_cell():
     lab = FakeLab().trained(width=8, epochs=300)
-    m = success_map(XOR, ROWS, ("learning_rate", [0.01, 0.06]), lab=lab, finds=True)
+    m = success_map(XOR, ROWS, ("learning_rate", [0.01, 0.06]), lab=lab, discoveries=True)
     with pytest.raises(ValueError, match="width is 8, and the map goes from 2 to 4"):
         m._place(lab.experiment)
     lab.trained(width=4, epochs=300)
     assert lab.run.learned
     assert m.register() == "Registered at width 4, learning rate 0.06 (learning rate 0.05 counts as 0.06)."
-    assert m.finds == [lab.experiment]
+    assert m.discoveries == [lab.experiment]
     m._repr_mimebundle_()
     cell = m.view.state["cells"][3]
     assert cell["name"] == "width 4, learning rate 0.06: found"
@@ -444,7 +445,7 @@ def test_a_real_find_fills_its_cell():
         (lab_with(learned=False), "did not learn: its skill is 0.50"),
         (lab_with(learned=False, skill=-np.inf), "did not learn: it diverged"),
         (lab_with(finished=False), "still training"),
-        (lab_with(problem="abs"), "map is of the problem sine, and the setting is for abs"),
+        (lab_with(problem="abs"), "map is of the problem sine, and the settings are for abs"),
         (lab_with(depth=5), "depth is 5, and the map goes from 1 to 3"),
         (lab_with(learning_rate=1e-5), "learning rate is 1e-05, and the map goes from 0.001 to 0.1"),
         (lab_with(learning_rate=0.03), "learning rate 0.03 counts as 0.01|counts as 0.1"),
@@ -455,27 +456,27 @@ def test_registering_says_what_happened(lab, sentence):
     m = hunt(lab)
     m._receive(None, {"action": "register"}, [])
     assert re.search(sentence, m.view.state["note"])
-    assert len(m.finds) == ("Registered" in m.view.state["note"])
+    assert len(m.discoveries) == ("Registered" in m.view.state["note"])
     m._receive(None, {"action": "register"}, [])
-    assert len(m.finds) <= 1, "the same find counts once"
+    assert len(m.discoveries) <= 1, "the same discovery counts once"
 
 
 def test_no_run_yet():
     assert "still training" in hunt(FakeLab(HUNT)).register()
 
 
-def test_a_class_pools_its_finds():
+def test_a_class_pools_its_discoveries():
     one, two = hunt(lab_with(width=7)), hunt(lab_with(depth=3, optimizer="sgd"))
     one.register()
     two.register()
     text = one.share()
     assert "\n" not in text
-    assert two.load(text) == "1 of 1 finds are new and on the map now."
-    assert two.load(text) == "0 of 1 finds are new and on the map now. 1 were there already."
-    assert [e.width for e in two.finds] == [16, 7]
+    assert two.load(text) == "1 of 1 discoveries are new and on the map now."
+    assert two.load(text) == "0 of 1 discoveries are new and on the map now. 1 were there already."
+    assert [e.width for e in two.discoveries] == [16, 7]
     assert two.view.state["cells"][4]["more"] == "With width 7."
     assert two.view.state["cells"][7]["more"] == "With optimizer sgd."
-    far = json.dumps({"finds": [{"problem": "sine", "depth": 20}]})
+    far = json.dumps({"discoveries": [{"problem": "sine", "depth": 20}]})
     assert "1 lie outside" in two.load(far)
     assert "2 of 9 cells found" in two.text
     assert two.figure().axes[0].get_title(loc="left") == "2 of 9 cells found"
@@ -488,15 +489,15 @@ def test_a_class_pools_its_finds():
         "nonsense",
         "__import__('os')",
         "[]",
-        '{"finds":{}}',
-        '{"finds":[1]}',
-        '{"finds":[{"depth":NaN}]}',
-        '{"finds":[{"depth":1e999}]}',
-        '{"finds":[{"script":"<img onerror=alert(1)>"}]}',
+        '{"discoveries":{}}',
+        '{"discoveries":[1]}',
+        '{"discoveries":[{"depth":NaN}]}',
+        '{"discoveries":[{"depth":1e999}]}',
+        '{"discoveries":[{"script":"<img onerror=alert(1)>"}]}',
         "[" * 100_000,
         "x" * 2_000_000,
-        '{"finds":[' + ",".join(["{}"] * 1001) + "]}",
-        '{"finds":[{"depth":' + "9" * 5000 + "}]}",
+        '{"discoveries":[' + ",".join(["{}"] * 1001) + "]}",
+        '{"discoveries":[{"depth":' + "9" * 5000 + "}]}",
     ],
 )
 def test_hostile_text_gets_a_sentence_and_changes_nothing(text):
@@ -505,11 +506,11 @@ def test_hostile_text_gets_a_sentence_and_changes_nothing(text):
         m.load(text)
     m._receive(None, {"action": "load", "text": text}, [])
     assert 0 < len(m.view.state["note"]) < 500
-    assert m.finds == []
+    assert m.discoveries == []
 
 
-def test_finds_without_a_page():
-    m = success_map(HUNT, DEPTHS, RATES, lab=lab_with(), finds=True)
+def test_discoveries_without_a_page():
+    m = success_map(HUNT, DEPTHS, RATES, lab=lab_with(), discoveries=True)
     data, _ = m._repr_mimebundle_()
     assert data["image/png"].startswith(b"\x89PNG")
-    assert "No find yet on 9 cells" in data["text/plain"]
+    assert "No discovery yet on 9 cells" in data["text/plain"]

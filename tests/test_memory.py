@@ -66,11 +66,11 @@ print(json.dumps([before, max(sizes), own()]))
 LARGEST = """
 import json
 from helpers import Experiment, train, train_seeds
-from helpers.experiments.experiment import SETTINGS
+from helpers.experiments.experiment import FIELDS
 
 train(Experiment(epochs=1))
 sizes = [own()]
-largest = Experiment(depth=max(SETTINGS["depth"].ladder), width=max(SETTINGS["width"].ladder), epochs=1)
+largest = Experiment(depth=max(FIELDS["depth"].slider_values), width=max(FIELDS["width"].slider_values), epochs=1)
 for work in (train, lambda experiment: train_seeds(experiment, 20)):
     work(largest)
     sizes.append(own())

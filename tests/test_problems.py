@@ -23,7 +23,7 @@ SYNTHETIC = [name for name, source in PROBLEMS.items() if not source.table]
 KNOWN = [name for name in SYNTHETIC if not PROBLEMS[name].hidden]  # the network is shown all that decides
 NUMBERS = [name for name, source in PROBLEMS.items() if not source.categories]
 FIXED = ("xor", "three_points", "line", "stock_price", "stock_return", "stock_trend")  # inputs not left to chance
-IN_ORDER = [name for name, source in PROBLEMS.items() if source.split == "in order"]
+IN_ORDER = [name for name, source in PROBLEMS.items() if source.split == "chronological"]
 REAL = [name for name, source in PROBLEMS.items() if source.table]
 NOISY_TARGETS = [name for name in KNOWN if PROBLEMS[name].noise_on == "targets"]
 MANY = 600  # points where something is to be estimated
@@ -192,7 +192,7 @@ def test_the_error_is_counted_from_predictions(name):
 @pytest.mark.parametrize("name", KNOWN)
 def test_without_noise_the_targets_are_the_true_function(name):
     problem = made(name, samples=MANY, noise=0.0)
-    assert problem.floor_name == "true function"
+    assert problem.reference_name == "true function"
     assert problem.noise_floor == 0
     for x, y in ((problem.raw_x, problem.y), (problem.raw_x_val, problem.y_val)):
         assert problem.truth(x).shape == y.shape
@@ -287,8 +287,8 @@ def test_the_floor_of_real_data_is_that_of_a_named_model(name):
     for seed in range(2):
         problem = made(name, seed=seed)
         assert problem.truth is None
-        assert problem.floor_name == PROBLEMS[name].reference
-        answers = REFERENCES[problem.floor_name](problem.raw_x, problem.y.astype(float), problem.raw_x_val)
+        assert problem.reference_name == PROBLEMS[name].reference
+        answers = REFERENCES[problem.reference_name](problem.raw_x, problem.y.astype(float), problem.raw_x_val)
         assert problem.noise_floor == pytest.approx(problem.error(answers), rel=1e-3)
 
 
@@ -360,7 +360,7 @@ def test_validation_points_far_away_do_not_move_the_preparation(scaling, monkeyp
                     moved[distance] = make_problem(experiment)
             problems._problem.cache_clear()
             np.testing.assert_array_equal(moved[1000].x, moved[0].x)
-            assert np.abs(moved[1000].x_val - moved[0].x_val).max() > (1 if imputation == "flag" else 100)
+            assert np.abs(moved[1000].x_val - moved[0].x_val).max() > (1 if imputation == "sentinel" else 100)
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
@@ -380,7 +380,7 @@ def test_scaled_targets_leave_the_share_of_what_can_be_learned():
 
 
 def test_offset_and_stretch_move_the_inputs_and_the_truth_with_them():
-    plain, problem = made("sine"), made("sine", offset=100.0, stretch=3.0)
+    plain, problem = made("sine"), made("sine", input_offset=100.0, input_scale=3.0)
     np.testing.assert_allclose(problem.raw_x, 3 * plain.raw_x + 100)
     np.testing.assert_array_equal(problem.y, plain.y)
     np.testing.assert_allclose(problem.truth(problem.raw_x), plain.truth(plain.raw_x))
@@ -394,25 +394,27 @@ def test_outliers_stand_in_the_training_part_only():
     assert problem.noise_floor < 0.1
 
 
-@pytest.mark.parametrize("kind", ["by chance", "the largest"])
+@pytest.mark.parametrize("kind", ["at random", "largest"])
 def test_as_much_is_missing_as_was_asked_for_and_the_right_values(kind):
     plain = made("two_scales", samples=MANY)
     problem = made("two_scales", samples=MANY, missing=0.2, missing_kind=kind, imputation="none")
     lost = np.isnan(problem.raw_x)
     assert lost.mean() == pytest.approx(0.2, abs=0.03)
     assert np.isnan(problem.raw_x_val).mean() == pytest.approx(0.2, abs=0.06)
-    if kind == "the largest":
+    if kind == "largest":
         assert all(plain.raw_x[lost[:, i], i].min() > plain.raw_x[~lost[:, i], i].max() for i in (0, 1))
     assert np.isnan(problem.x).any()
 
 
 @pytest.mark.parametrize("imputation", IMPUTATIONS)
 def test_what_stands_in_for_a_missing_value(imputation):
-    fields = {"samples": MANY, "missing": 0.2, "missing_kind": "the largest"}
+    fields = {"samples": MANY, "missing": 0.2, "missing_kind": "largest"}
     holes = made("two_scales", imputation="none", **fields).raw_x
     problem = made("two_scales", imputation=imputation, **fields)
     lost = np.isnan(holes)
-    fill = {"zero": 0.0, "flag": -999.0, "median": np.nanmedian(holes[:, 0])}.get(imputation, np.nanmean(holes[:, 0]))
+    fill = {"zero": 0.0, "sentinel": -999.0, "median": np.nanmedian(holes[:, 0])}.get(
+        imputation, np.nanmean(holes[:, 0])
+    )
     if imputation == "drop":
         assert len(problem.x) == len(problem.y) == (~lost.any(axis=1)).sum()
         assert np.isfinite(problem.x_val).all()
@@ -466,10 +468,10 @@ DRAWN = [
     {"noise": 1 / 3, "samples": 51, "seed": 12},
     {"noise": 1e-9},
     {"noise": 100.0, "seed": 7},
-    {"offset": 7.5, "stretch": 0.3},
+    {"input_offset": 7.5, "input_scale": 0.3},
     {"missing": 0.2, "outliers": 3, "imputation": "mean"},
     {"missing": 0.1, "samples": 60},
-    {"missing": 0.3, "missing_kind": "the largest", "imputation": "median"},
+    {"missing": 0.3, "missing_kind": "largest", "imputation": "median"},
     {"split": "shuffled", "imputation": "mean"},
 ]
 
@@ -477,7 +479,7 @@ DRAWN = [
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_printed_lines_draw_the_same_points(name):
     for fields in DRAWN:
-        if name not in NUMBERS and {"offset", "missing"} & set(fields):
+        if name not in NUMBERS and {"input_offset", "missing"} & set(fields):
             continue  # what is text cannot be moved, nor be missing
         with case(**fields):
             experiment = Experiment(problem=name, **fields)

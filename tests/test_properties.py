@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers import Experiment, train, train_seeds
-from helpers.experiments.experiment import SETTINGS
+from helpers.experiments.experiment import FIELDS
 from helpers.experiments.run import PER_EPOCH
 from helpers.experiments.sources import PROBLEMS, most_samples
 from helpers.experiments.symptoms import findings
@@ -24,8 +24,8 @@ BUILT = {
     "dropout": (True, False),
 }  # what needs a graph of its own
 
-NAMES = [name for name, setting in SETTINGS.items() if setting.choices is not None]
-VALUES = [name for name in SETTINGS if name not in (*NAMES, *BUILT)]
+NAMES = [name for name, spec in FIELDS.items() if spec.choices is not None]
+VALUES = [name for name in FIELDS if name not in (*NAMES, *BUILT)]
 
 
 def networks():
@@ -33,31 +33,31 @@ def networks():
 
     Every name of every table stands in one of them.
     """
-    rows = covering({name: SETTINGS[name].choices for name in NAMES} | BUILT, at_least=9)
+    rows = covering({name: FIELDS[name].choices for name in NAMES} | BUILT, at_least=9)
     for row in rows:
         if row["depth"] * row["width"] > 1024:
             row["width"] = 16
     return rows
 
 
-def numbers(setting, highest=math.inf):
-    """Any allowed value of a field that takes a number, both ends and the stops of its slider more often than others."""
-    high = min(setting.high, highest)
-    anything = st.integers(setting.low, int(high)) if setting.whole else st.floats(setting.low, high)
-    stops = [stop for stop in (setting.low, high, *setting.ladder) if stop is not None and stop <= high]
+def numbers(spec, highest=math.inf):
+    """Any allowed value of a field that takes a number, both ends and its slider values more often than others."""
+    high = min(spec.high, highest)
+    anything = st.integers(spec.low, int(high)) if spec.whole else st.floats(spec.low, high)
+    stops = [stop for stop in (spec.low, high, *spec.slider_values) if stop is not None and stop <= high]
     strategy = st.sampled_from(stops) | anything
-    return strategy | st.none() if setting.none_means else strategy
+    return strategy | st.none() if spec.none_means else strategy
 
 
 @st.composite
 def experiments(draw, network):
     """Any valid experiment with this network."""
     fields = {name: value for name, value in network.items() if name != "dropout"}
-    dropout = SETTINGS["dropout"]
+    dropout = FIELDS["dropout"]
     fields["dropout"] = draw(st.floats(1e-6, dropout.high)) if network["dropout"] else 0.0
     for name in VALUES:
         highest = most_samples(network["problem"]) if name == "samples" else math.inf
-        fields[name] = draw(numbers(SETTINGS[name], min(highest, COSTLY.get(name, math.inf))))
+        fields[name] = draw(numbers(FIELDS[name], min(highest, COSTLY.get(name, math.inf))))
     return Experiment(**fitting(fields))
 
 
@@ -122,7 +122,7 @@ def test_any_experiment_trains_and_ends_in_a_verdict(network):
             assert "diverged" in run.verdict
         for finding in findings(run):
             assert is_sentence(finding.evidence)
-            assert is_sentence(finding.remedy)
+            assert is_sentence(finding.fix)
             assert not run.learned
 
         copy = Experiment.from_json(experiment.to_json())
@@ -155,7 +155,7 @@ def test_the_ends_of_every_range_train(problem):
     """Each number at its lowest and at its highest, in one network that costs little."""
     small = Experiment(problem=problem, samples=8, batch_size=3, depth=1, width=2, epochs=1)
     for name in VALUES:
-        for value in (SETTINGS[name].low, SETTINGS[name].high):
+        for value in (FIELDS[name].low, FIELDS[name].high):
             if name in COSTLY:
                 value = min(value, COSTLY[name])
             fields = fitting(dataclasses.asdict(small) | {name: value})

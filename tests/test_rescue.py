@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import Experiment, Lab, SeedStudy
-from helpers.experiments.experiment import SETTINGS
+from helpers.experiments.experiment import FIELDS
 from helpers.lab import plots
 from helpers.rescue import ENOUGH, Rescue, changes, search, smallest_rescue
 
@@ -38,9 +38,9 @@ def test_the_smallest_change_rescues_from_the_same_weights(slow):
 
 def test_every_trial_changes_one_field_and_never_the_data(slow):
     for trial in slow.trials:
-        changed = [name for name in SETTINGS if getattr(trial.experiment, name) != getattr(SLOW, name)]
+        changed = [name for name in FIELDS if getattr(trial.experiment, name) != getattr(SLOW, name)]
         assert changed == [trial.field]
-        assert SETTINGS[trial.field].group != "Data"
+        assert FIELDS[trial.field].group != "Data"
         assert list(trial.study.seeds) == list(slow.study.seeds)
 
 
@@ -100,7 +100,7 @@ def test_targets_out_of_reach_are_rescued_by_scaling_them():
 
 def test_what_learns_and_what_cannot_be_learned_is_said():
     fine = smallest_rescue(SLOW.replace(learning_rate=0.03), 5)
-    assert fine.text.startswith("Nothing to rescue: as it is, 5 of 5 seeds learn.")
+    assert fine.text.startswith("Nothing to rescue: 5 of 5 seeds learn with these settings.")
     assert fine.trials == ()
     nothing = smallest_rescue(Experiment(problem="root"), 5)
     assert nothing.text.startswith("There is nothing to learn")
@@ -120,7 +120,10 @@ def test_where_no_single_change_is_enough_the_best_is_told():
 
     lost = of(Trial(0, 1), Trial(9, 2))
     assert lost.rescued is None
-    assert "No single change rescues this setting (2 changes tried). The best: change 2: 9 of 20" in lost.text
+    assert (
+        "No single change that was tried rescues these settings (2 changes tried). The best: change 2: 9 of 20"
+        in lost.text
+    )
     alike = of(Trial(17, 1), Trial(20, 2))
     assert alike.rescued.words == "change 1", "of changes that the seeds cannot tell apart, the smallest"
     half = of(Trial(2, 1), Trial(11, 2))
@@ -132,7 +135,7 @@ def test_where_no_single_change_is_enough_the_best_is_told():
 def test_the_search_is_delivered_in_pieces_and_can_be_dropped():
     pieces = search(SLOW, 4, seconds=0.01)
     first = next(pieces)
-    assert (first.finished, first.trials, first.text) == (False, (), "Trying the setting as it is.")
+    assert (first.finished, first.trials, first.text) == (False, (), "Trying the settings as they are.")
     pieces.close()
 
 

@@ -1,13 +1,15 @@
 """helpers/lessons/teaching.py: what it shows, what it keeps, and what it refuses."""
 
+import json
 import re
+from datetime import datetime
 from types import SimpleNamespace
 
 import ipywidgets as widgets
 import numpy as np
 import pytest
 
-from helpers.lessons import teaching
+from helpers.lessons import notes, predictions, teaching
 from helpers.lessons.teaching import (
     ClaimFailed,
     ExerciseFailed,
@@ -29,13 +31,26 @@ def fresh():
     teaching.forget()
 
 
-def press(name, option):
+def press(name, option, confidence=70):
     """Choose and commit, as the learner does on the page."""
-    form = teaching._form(teaching._predictions[name])
-    _, choice, row = form.children
-    choice.value = option
-    row.children[0].click()
-    return choice, row.children
+    form = predictions.form(name)
+    form.kept = {"answer": predictions.asked_here[name].options.index(option), "confidence": confidence}
+    return form
+
+
+@pytest.fixture
+def notebook(monkeypatch, tmp_path):
+    """A session in which somebody may commit; what is shown is in the list."""
+    shown = []
+    session = SimpleNamespace(
+        execution_count=1, shown=shown, texts=lambda: [bundle["text/plain"] for bundle, _ in shown]
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LESSON_ANSWERS", raising=False)
+    for module in (notes, predictions):
+        monkeypatch.setattr(module, "get_ipython", lambda: session)
+    monkeypatch.setattr(notes, "display", lambda bundle, raw, metadata: shown.append((bundle, metadata)))
+    return session
 
 
 # --- predictions ---
@@ -43,11 +58,9 @@ def press(name, option):
 
 def test_a_prediction_is_kept_and_scored_by_the_measurement(capsys):
     predict("line", "Does it learn?", ["yes", "no"])
-    choice, (button, note) = press("line", "no")
-    assert choice.disabled
-    assert button.disabled
-    assert "Kept" in note.value
-    assert "right" not in note.value
+    form = press("line", "no")
+    assert form.closed
+    assert form.note == "Kept. The measurement will score it."
     reveal("line", {"yes": False, "no": np.bool_(True)})
     assert "You predicted it" in capsys.readouterr().out
     score()
@@ -66,25 +79,18 @@ def test_the_first_answer_counts():
     press("line", "yes")
     predict("line", "Does it learn?", ["yes", "no"])  # the cell is run again
     press("line", "no")
-    assert teaching._predictions["line"].kept == "yes"
+    assert predictions.asked_here["line"].kept == "yes"
 
 
 def test_an_answer_after_the_evidence_is_not_scored(capsys):
     predict("line", "Does it learn?", ["yes", "no"])
-    form = teaching._form(teaching._predictions["line"])
+    form = predictions.form("line")
     reveal("line", {"yes": False, "no": True})
-    form.children[1].value = "no"
-    form.children[2].children[0].click()
-    assert teaching._predictions["line"].kept is None
+    form.kept = {"answer": 1, "confidence": 70}
+    assert "not scored" in form.note
+    assert predictions.asked_here["line"].kept is None
     score()
     assert "0 of 1 made" in capsys.readouterr().out
-
-
-def test_nothing_can_be_committed_before_a_choice():
-    predict("line", "Does it learn?", ["yes", "no"])
-    button = teaching._form(teaching._predictions["line"]).children[2].children[0]
-    assert isinstance(button, widgets.Button)
-    assert button.disabled
 
 
 def test_without_an_answer_the_lesson_goes_on(capsys):
@@ -106,6 +112,113 @@ def test_the_measurement_must_choose_exactly_one_option():
         reveal("lime", {"yes": True, "no": False})
     with pytest.raises(ValueError, match="at least two"):
         predict("line", "Does it learn?", ["yes"])
+
+
+def test_a_prediction_is_shown_as_widgets_page_and_text_and_kept_as_data(notebook, monkeypatch):
+    monkeypatch.setenv("LESSON_ANSWERS", "shown")
+    monkeypatch.delattr(widgets.Widget, "_repr_mimebundle_")  # ipywidgets 7 has none
+    predict("line", "Does it learn?", ["yes", "no"])
+    reveal("line", {"yes": False, "no": True})
+    (bundle, asked), (_, measured) = notebook.shown
+    assert bundle.keys() == {"text/plain", "text/html", notes.WIDGET}
+    assert bundle[notes.WIDGET]["model_id"]
+    assert asked == {"prediction": {"name": "line", "question": "Does it learn?", "options": ["yes", "no"]}}
+    assert measured == {"prediction": {"name": "line", "measured": "no"}}
+
+
+def test_no_answer_is_shown_before_somebody_commits(notebook):
+    predict("line", "Does it learn?", ["yes", "no"])
+    reveal("line", {"yes": False, "no": True})
+    claim("{rate:.0%} learn it.", True, over=STUDY, rate=0.03)
+    with pytest.raises(ClaimFailed):
+        claim("{rate:.0%} learn it.", False, over=STUDY, rate=0.03)
+    assert notebook.texts()[1:] == ["Commit to an answer first: *Does it learn?* Then run this cell again."]
+    notebook.execution_count = 2
+    claim("{rate:.0%} fail.", True, over=STUDY, rate=0.97)
+    press("line", "no")
+    notebook.execution_count = 3
+    reveal("line", {"yes": False, "no": True})
+    claim("{rate:.0%} learn it.", True, over=STUDY, rate=0.03)
+    assert notebook.texts()[2:] == [
+        "✓ 97% fail. (50 seeds)",
+        "You predicted it. The measurement says: no.",
+        "✓ 3% learn it. (50 seeds)",
+    ]
+
+
+def test_a_commitment_outlives_the_kernel(notebook, tmp_path):
+    predict("line", "Does it learn?", ["yes", "no"])
+    assert not predictions.committed("line")()
+    press("line", "yes", 90)
+    teaching.forget()
+    predict("line", "Does it learn?", ["yes", "no"])
+    form = press("line", "no", 50)
+    assert form.closed
+    reveal("line", {"yes": False, "no": True})
+    kept = json.loads((tmp_path / "predictions.json").read_text())
+    assert datetime.fromisoformat(kept["line"].pop("time")).tzinfo
+    assert kept == {"line": {"answer": "yes", "confidence": 90, "measured": "no"}}
+    assert predictions.committed("line")()
+    assert not predictions.committed("line", "curve")()
+    assert list(tmp_path.iterdir()) == [tmp_path / "predictions.json"]
+
+
+def test_the_solutions_share_the_commitments(notebook, tmp_path, monkeypatch):
+    (tmp_path / "solutions").mkdir()
+    monkeypatch.chdir(tmp_path / "solutions")
+    assert predictions.path() == tmp_path / "predictions.json"
+
+
+def test_an_answer_that_is_no_option_any_more_is_asked_again(notebook):
+    predict("line", "Does it learn?", ["yes", "no"])
+    press("line", "yes")
+    predict("line", "Does it learn?", ["always", "never"])
+    press("line", "never")
+    assert predictions.commitments()["line"]["answer"] == "never"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"line": 3}'])
+def test_a_damaged_file_is_put_aside(notebook, tmp_path, text):
+    (tmp_path / "predictions.json").write_text(text)
+    predict("line", "Does it learn?", ["yes", "no"])
+    assert notebook.texts()[0].startswith("`predictions.json` is damaged and is now `predictions-damaged-")
+    press("line", "yes")
+    (aside,) = tmp_path.glob("predictions-damaged-*.json")
+    assert aside.read_text() == text
+    assert predictions.commitments()["line"]["answer"] == "yes"
+
+
+def test_a_file_that_cannot_be_written_keeps_the_answer_for_the_session(notebook, tmp_path):
+    (tmp_path / "predictions.json.new").mkdir()
+    predict("line", "Does it learn?", ["yes", "no"])
+    assert "Kept until the kernel stops" in press("line", "yes").note
+    assert predictions.asked_here["line"].kept == "yes"
+
+
+def test_where_nobody_can_commit_no_file_is_read_or_written(notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("LESSON_ANSWERS", "shown")
+    (tmp_path / "predictions.json").write_text("{")
+    predict("line", "Does it learn?", ["yes", "no"])
+    press("line", "yes")
+    reveal("line", {"yes": False, "no": True})
+    assert notebook.texts()[-1] == "You predicted: yes. The measurement says: no."
+    assert (tmp_path / "predictions.json").read_text() == "{"
+    assert predictions.committed("curve")()
+
+
+def test_calibration_compares_how_sure_you_were_with_how_often_you_were_right(notebook):
+    assert predictions.calibration() is None
+    assert notebook.texts()[0].startswith("Nothing to score yet")
+    for name, answer, confidence in [("a", "yes", 90), ("b", "no", 90), ("c", "yes", 50), ("d", "yes", 70)]:
+        predict(name, "Does it learn?", ["yes", "no"])
+        press(name, answer, confidence)
+        if name != "d":
+            reveal(name, {"yes": True, "no": False})
+    picture = predictions.calibration()
+    assert notebook.texts()[-1] == (
+        "Predictions: 4 committed to, 3 measured, 2 right (67%). On average you were 77% sure."
+    )
+    assert picture.alt.endswith("50% sure: 100% right of 1; 90% sure: 50% right of 2.")
 
 
 # --- claims ---
@@ -190,12 +303,13 @@ def test_an_unanswered_exercise_does_not_raise(capsys):
 
 
 def test_text_is_never_html():
-    assert teaching._inline("<b> `a*b` & *so*") == "&lt;b&gt; <code>a*b</code> &amp; <em>so</em>"
+    assert teaching.inline("<b> `a*b` & *so*") == "&lt;b&gt; <code>a*b</code> &amp; <em>so</em>"
 
 
 def test_colors_follow_the_theme_of_the_page(monkeypatch):
     pages = []
-    monkeypatch.setattr(teaching, "_show", lambda text, page, widget=None: pages.append(page))
+    for module in (teaching, predictions):
+        monkeypatch.setattr(module, "show", lambda text, page, *_, **__: pages.append(page))
     predict("line", "Does it learn?", ["yes", "no"])
     reveal("line", {"yes": True, "no": False})
     claim("{rate:.0%} learn it.", True, over=STUDY, rate=0.97)

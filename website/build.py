@@ -119,28 +119,29 @@ def write(folder, stills, kept, seeds):
     read = {name: pages.read(name) for name in stills}
     lessons = [lesson for _, lesson in read.values()]
     shared = {"lessons": lessons, "repository": pages.repository(), "seeds": seeds}
-    for number, (name, (book, lesson)) in enumerate(read.items()):
-        still = stills[name]
-        (folder / "data" / f"{name}.js").write_text(pack.script(still, kept[name], seeds), "utf-8")
-        html = pages.template("lesson.html").render(
+    (folder / "pictures").mkdir(exist_ok=True)
+    for (name, (book, lesson)), before, after in zip(
+        read.items(), [None, *lessons], [*lessons[1:], None], strict=False
+    ):
+        (folder / "data" / f"{name}.js").write_text(pack.script(stills[name], kept[name], seeds), "utf-8")
+        html, pictures = pages.page(
+            book,
+            lesson,
             title=f"{lesson.title} – Why won't it learn?",
             description=lesson.summary,
-            page=lesson.page,
-            lesson=lesson,
-            parts=pages.parts(book, still, lesson, set(stills), folder),
-            settings=f"{len(still.settings()):,}",
-            before=lessons[number - 1] if number else None,
-            after=lessons[number + 1] if number + 1 < len(lessons) else None,
+            lab=stills[name],
+            before=before,
+            after=after,
             **shared,
         )
         (folder / lesson.page).write_text(html, "utf-8")
+        for path, data in pictures.items():
+            (folder / path).write_bytes(data)
     picture = Image.open(ROOT / "docs" / "lab.png")
-    (folder / "pictures").mkdir(exist_ok=True)
     shutil.copyfile(ROOT / "docs" / "lab.png", folder / "pictures" / "lab.png")
-    html = pages.template("index.html").render(
+    html = pages.index(
         title="Why won't it learn?",
         description="Why a small neural network does not learn: cause it, see it, measure it and mend it, with sliders.",
-        page="index.html",
         settings=sum(len(still.settings()) for still in stills.values()),
         binder=pages.binder("notebooks/00_start_here.ipynb"),
         picture_size=picture.size,
@@ -189,4 +190,4 @@ if __name__ == "__main__":
     except ValueError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("\nStopped. What is trained is kept: start again to go on.")
+        sys.exit("\nStopped. Finished training is kept: start again to continue.")

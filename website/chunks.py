@@ -22,11 +22,9 @@ from helpers.experiments.sources import DATA
 
 from . import grid
 
-HELPERS = Path(helpers.__file__).parent
-# What the numbers depend on: the code that makes data, trains and judges, the data themselves, and the packages below it.
-ENGINE = (
-    "experiments/*.py", "lab/plots.py",
-)  # fmt: skip
+ROOT = Path(helpers.__file__).parent.parent
+# What numbers and texts depend on: the code that makes data, trains and judges, the data themselves, and the packages below it.
+ENGINE = ("helpers/experiments/*.py", "helpers/lab/plots.py", "why_wont_it_learn/**/*.py")
 GRAPH = 40_000  # so many steps of one network take about as long as making a graph
 PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 
@@ -35,7 +33,7 @@ def engine_digest():
     """The hash of the code, the data and the packages that the numbers depend on."""
     digest = hashlib.sha256()
     for path in (
-        *(path for pattern in ENGINE for path in sorted(HELPERS.glob(pattern))),
+        *(path for pattern in ENGINE for path in sorted(ROOT.glob(pattern))),
         Path(grid.__file__),
         *sorted(DATA.glob("*.csv")),
     ):

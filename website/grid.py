@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.experiments.experiment import Experiment
-from helpers.experiments.models import build_model, steps_per_epoch
+from helpers.experiments.models import build_model, steps_per_epoch, weight_shapes
 from helpers.experiments.problems import make_problem
+from helpers.experiments.program import graph_key
 from helpers.experiments.run import LEARNED, Run, skill
 from helpers.experiments.symptoms import findings
-from helpers.experiments.training import Graph, graph_for, split_weights
 from helpers.experiments.training import chunks as chunks_of_training
+from helpers.experiments.training import split_weights
 from helpers.lab import plots
 
 SEEDS = 10
@@ -77,7 +78,7 @@ def chunks(all_trainings):
     """Trainings of the same graph together, at most `IN_CHUNK` in a chunk."""
     by_graph = {}
     for t in all_trainings:
-        by_graph.setdefault(Graph.key(t.experiment, len(t.members)), []).append(t)
+        by_graph.setdefault(graph_key(t.experiment, len(t.members)), []).append(t)
     return [group[i : i + IN_CHUNK] for group in by_graph.values() for i in range(0, len(group), IN_CHUNK)]
 
 
@@ -102,9 +103,8 @@ def _on_the_way(training, compiled):
     for chunk in chunks_of_training(
         whole,
         training.members,
-        len(training.members),
+        many=True,
         jit_compile=compiled,
-        seconds=None,
         show=lambda problem: np.concatenate([problem.x_val, _inputs_shown(problem)]),
         ends=ends,
     ):
@@ -133,7 +133,6 @@ def _inputs_shown(problem):
 def _results(training, compiled):
     problems = [make_problem(training.experiment.replace(seed=seed)) for seed in training.members]
     found = []
-    shapes = graph_for(training.experiment, len(problems)).shapes
     for end, chunk in _on_the_way(training, compiled):
         count = len(problems[0].x_val)
         skills = np.array([skill(p.error(a[:count]), p) for p, a in zip(problems, chunk.shown, strict=True)])
@@ -142,7 +141,7 @@ def _results(training, compiled):
             run = Run(
                 experiment=training.experiment.replace(epochs=end, seed=seed),
                 problem=problems[i],
-                weights=split_weights(chunk.weights[i], shapes),
+                weights=split_weights(chunk.weights[i], weight_shapes(training.experiment)),
                 predictions=chunk.shown[i, :count],
                 shown=chunk.shown[i, count:],
                 finished=True,

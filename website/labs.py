@@ -10,7 +10,7 @@ from pathlib import Path
 
 import helpers
 from helpers.experiments.catalog import OPTIMIZERS
-from helpers.experiments.experiment import SETTINGS, Experiment
+from helpers.experiments.experiment import FIELDS, Experiment
 from helpers.lab.plots import PICTURES
 
 LESSONS = Path(__file__).resolve().parent.parent / "lessons"
@@ -138,7 +138,7 @@ def main_lab(lesson, few=None):
     experiment, controls, pictures = noted[0]
     if not controls:
         raise ValueError(f"The first Lab of {lesson} names no controls: a page cannot train all of them. Name some.")
-    stops = {name: _stops(lesson, experiment, name, few) for name in SETTINGS if name in controls}
+    stops = {name: _stops(lesson, experiment, name, few) for name in FIELDS if name in controls}
     return StillLab(lesson, number, experiment, pictures, stops)
 
 
@@ -150,7 +150,7 @@ def code_cells(text):
 
 
 def _stops(lesson, experiment, name, few):
-    own = experiment.stops(name)
+    own = experiment.slider_values(name)
     wanted = STOPS.get(lesson[:2], {}).get(name) or STOPS[""].get(name) or own[:: -(-len(own) // FEW)]
     first = getattr(experiment, name)
     wanted = wanted if few is None else [stop for stop in wanted if stop != first][: few - 1]

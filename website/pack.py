@@ -11,9 +11,8 @@ import json
 import numpy as np
 from scipy.stats import binomtest
 
-from helpers.experiments.experiment import SETTINGS, Experiment
+from helpers.experiments.experiment import FIELDS, Experiment
 from helpers.experiments.problems import make_problem
-from helpers.experiments.sources import PROBLEMS
 from helpers.lab import plots
 
 from .grid import CURVE_POINTS, FIT_POINTS, NUMBERS, points_shown
@@ -54,7 +53,7 @@ def script(lab, kept, seeds):
         "first": [stops.index(value) for stops, value in zip(lab.stops.values(), lab.first, strict=True)],
         "experiment": dataclasses.asdict(lab.experiment),
         "defaults": dataclasses.asdict(Experiment(problem=lab.experiment.problem)),
-        "labels": {name: setting.label for name, setting in SETTINGS.items()},
+        "labels": {name: spec.label for name, spec in FIELDS.items()},
         "pictures": lab.pictures,
         "kind": plots.kind_of_fit(problems[0]),
         "side": FIT_POINTS[plots.kind_of_fit(problems[0])],
@@ -112,7 +111,7 @@ def _heights(problem):
 
 def _dataset(problem, span):
     """What the pictures draw of the data, apart from any network."""
-    source, x = PROBLEMS[problem.name], points_shown(problem)
+    source, x = problem.source, points_shown(problem)
     return {
         "x": [_short(column) for column in problem.raw_x.T],
         "y": _short(problem.y[:, 0]),
@@ -126,7 +125,7 @@ def _dataset(problem, span):
         "task": problem.task,
         "constant": float(problem.loss_of_constant),
         "floor": float(problem.loss_of_truth),
-        "floorName": problem.floor_name,
+        "referenceName": problem.reference_name,
         "constantName": "the mean" if problem.task == "regression" else "the most frequent class",
     }
 
@@ -142,14 +141,14 @@ def _interval(learned, seeds):
 
 
 def _control(lab, name):
-    setting, stops = SETTINGS[name], lab.stops[name]
+    spec, stops = FIELDS[name], lab.stops[name]
     return {
         "name": name,
-        "group": setting.group,
-        "label": setting.label,
-        "unit": setting.unit,
-        "choice": setting.choices is not None,
+        "group": spec.group,
+        "label": spec.label,
+        "unit": spec.unit,
+        "choice": spec.choices is not None,
         "stops": stops,
         "shown": ["all" if s is None else s if isinstance(s, str) else f"{s:g}" for s in stops],
-        "helps": [setting.choices[stop] if setting.choices else setting.help for stop in stops],
+        "helps": [spec.choices[stop] if spec.choices else spec.help for stop in stops],
     }

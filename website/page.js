@@ -9,8 +9,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const WIDE = 380;
 const HIGH = 240;
 const STRIP = 112; // the height of one that shows the seeds
-const LEFT = 54;
-const RIGHT = 368;
+const LEFT = 64;
+const RIGHT = 362;
 const TOP = 10;
 
 // --- the grid ----------------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ function skillWritten(skill) {
 }
 
 function percent(share) {
-  return `${Math.round(100 * share)} %`;
+  return `${Math.round(100 * share)}%`;
 }
 
 function quoted(value) {
@@ -121,16 +121,16 @@ function quoted(value) {
 // Throws an Error with a sentence for what is no shared text.
 function understood(grid, text) {
   if (text.length > LONGEST_TEXT) {
-    throw new Error(`A shared setting has at most ${LONGEST_TEXT} characters; this text has ${text.length}.`);
+    throw new Error(`Shared settings have at most ${LONGEST_TEXT} characters; this text has ${text.length}.`);
   }
   let given;
   try {
     given = JSON.parse(text);
   } catch {
-    throw new Error(`This is not a shared setting: ${quoted(text)}. It begins with { and ends with }, such as {"depth":3}.`);
+    throw new Error(`These are not shared settings: ${quoted(text)}. They begin with { and end with }, such as {"depth":3}.`);
   }
   if (given === null || typeof given !== "object" || Array.isArray(given)) {
-    throw new Error(`This is not a shared setting: ${quoted(given)}. It begins with { and ends with }.`);
+    throw new Error(`These are not shared settings: ${quoted(given)}. They begin with { and end with }.`);
   }
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(grid.defaults, name)) throw new Error(`${quoted(name)} is not a field of a setting.`);
@@ -182,7 +182,7 @@ function drawn(tag, attributes = {}, ...children) {
 
 let plots = 0;
 
-// A picture with axes. What moves is a path, which takes one attribute to draw anew.
+// A picture with axes. What moves is a path, which takes one attribute to redraw.
 class Plot {
   constructor(across, up, height = HIGH) {
     this.bottom = height - 40;
@@ -192,9 +192,9 @@ class Plot {
     const inside = drawn("clipPath", { id: clip }, drawn("rect", { x: LEFT, y: TOP, width: RIGHT - LEFT, height: bottom - TOP }));
     this.marks = drawn("g", { "clip-path": `url(#${clip})` });
     this.ticks = drawn("g", { class: "still-ticks" });
-    this.across = drawn("text", { class: "still-axis", x: (LEFT + RIGHT) / 2, y: height - 6, "text-anchor": "middle" }, across);
+    this.across = drawn("text", { class: "still-axis", x: (LEFT + RIGHT) / 2, y: height - 4, "text-anchor": "middle" }, across);
     const middle = (TOP + bottom) / 2;
-    this.up = drawn("text", { class: "still-axis", x: 8, y: middle, "text-anchor": "middle", transform: `rotate(-90 8 ${middle})` }, up);
+    this.up = drawn("text", { class: "still-axis", x: 11, y: middle, "text-anchor": "middle", transform: `rotate(-90 11 ${middle})` }, up);
     const frame = drawn("path", { class: "still-frame", d: `M${LEFT} ${TOP}V${bottom}H${RIGHT}` });
     this.svg = drawn("svg", { viewBox: `0 0 ${WIDE} ${height}`, role: "img" });
     this.svg.append(drawn("defs", {}, inside), this.ticks, this.marks, frame, this.across, this.up);
@@ -224,7 +224,7 @@ class Plot {
         drawn("path", { class: "still-grid", d: `M${LEFT} ${this.y(value)}H${RIGHT}` }),
         drawn("text", { x: LEFT - 5, y: this.y(value) + 3.5, "text-anchor": "end" }, name),
       ]),
-      ...xs.map(([value, name]) => drawn("text", { x: this.x(value), y: this.bottom + 15, "text-anchor": "middle" }, name)),
+      ...xs.map(([value, name]) => drawn("text", { x: this.x(value), y: this.bottom + 14, "text-anchor": "middle" }, name)),
     );
   }
 
@@ -378,7 +378,7 @@ class LossPlot extends Plot {
     this.line("network", one.validation);
     const broken = one.validation.find(([, loss]) => !Number.isFinite(loss));
     const title = broken ? "Loss: it diverged" : `Validation loss ${written(one.val_loss)}`;
-    const words = `Training loss ${written(one.loss)}, after ${one.ran} epochs; a constant has ${written(data.constant)}, the ${data.floorName} ${written(data.floor)}`;
+    const words = `Training loss ${written(one.loss)}, after ${one.ran} epochs; a constant has ${written(data.constant)}, the ${data.referenceName} ${written(data.floor)}`;
     this.say(title, `${title}. ${words}.`);
   }
 }
@@ -408,7 +408,7 @@ class SeedsPlot extends Plot {
 function study(grid, one) {
   const [low, high] = grid.intervals[one.learned];
   return (
-    `Of ${grid.seeds} seeds ${one.learned} learned: ${percent(one.learned / grid.seeds)}, with 95 % confidence ${Math.round(100 * low)} to ` +
+    `Of ${grid.seeds} seeds ${one.learned} learned: ${percent(one.learned / grid.seeds)}, with 95% confidence ${Math.round(100 * low)} to ` +
     `${percent(high)}. Median skill ${skillWritten(one.median)}, the middle half from ${skillWritten(one.quartile1)} to ${skillWritten(one.quartile3)}.`
   );
 }
@@ -446,7 +446,7 @@ class LayersPlot extends Plot {
       return;
     }
     this.axes([0.4, Math.max(1, count - 1) + 0.6], [0, 1]);
-    this.label(names.slice(0, count - 1), [[0, "0 %"], [0.5, "50 %"], [1, "100 %"]]);
+    this.label(names.slice(0, count - 1), [[0, "0%"], [0.5, "50%"], [1, "100%"]]);
     this.bars("dead", one.dead.slice(0, count - 1), { at: -0.12, half: 6 }, 0);
     this.bars("saturated", one.saturated.slice(0, count - 1), { at: 0.12, half: 6 }, 0);
     const most = (values) => percent(Math.max(0, ...values.filter(Number.isFinite)));
@@ -628,25 +628,66 @@ function lab(grid, place) {
 
 // --- predictions -------------------------------------------------------------------------------------------------------
 
-// The first answer that is committed to counts; where the lesson tells what was measured, it is then scored.
+// The first answer that is committed to counts, and this browser keeps it; what was measured is shown only after that.
+const KEPT = "predictions";
+
+function commitments() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT)) ?? {};
+  } catch {
+    return {}; // a browser may refuse to keep anything, or hold what is no list of ours
+  }
+}
+
+function keep(name, answer) {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify({ ...commitments(), [name]: { answer, time: new Date().toISOString() } }));
+  } catch {
+    return "Kept until this page is closed, as the browser stores nothing. The measurement will score it.";
+  }
+  return "Kept. The measurement will score it.";
+}
+
 function prediction(form) {
   const [commit, note] = form.querySelectorAll("button, [role=status]");
   const options = [...form.querySelectorAll("label")];
+  const { name } = form.dataset;
+  const places = [...document.querySelectorAll(".reveal")].filter((told) => told.dataset.name === name);
   const chosen = () => options.findIndex((label) => label.control.checked);
-  form.addEventListener("change", () => (commit.disabled = chosen() < 0));
-  commit.addEventListener("click", () => {
-    const kept = chosen();
+
+  function close(words) {
     for (const input of form.querySelectorAll("input, button")) input.disabled = true;
-    note.textContent = "Kept. The measurement will score it.";
-    for (const told of document.querySelectorAll(".reveal")) {
-      if (told.dataset.name === form.dataset.name) score(told, options, kept);
+    options[chosen()].classList.add("kept");
+    note.textContent = words;
+    for (const told of places) {
+      for (const output of besides(told)) output.hidden = false;
+      score(told, options, chosen());
     }
-  });
+  }
+
+  for (const told of places) {
+    told.replaceChildren(element("div", { class: "note" }, "Commit to your prediction above, and the answer is shown here."));
+    for (const output of besides(told)) output.hidden = true;
+  }
+  form.addEventListener("change", () => (commit.disabled = chosen() < 0));
+  commit.addEventListener("click", () => close(keep(name, options[chosen()].control.value)));
+  const before = options.find((label) => label.control.value === commitments()[name]?.answer);
+  if (before) {
+    before.control.checked = true;
+    close("Kept. The measurement will score it.");
+  }
+}
+
+// The outputs of the same cell that follow the answer.
+function besides(told) {
+  const found = [];
+  for (let next = told.nextElementSibling; next?.matches(".output:not(.reveal)"); next = next.nextElementSibling) found.push(next);
+  return found;
 }
 
 function score(told, options, kept) {
   const words = (option) => option.querySelector("span").cloneNode(true).childNodes;
-  const measured = Number(told.dataset.answer);
+  const measured = options.findIndex((option) => option.control.value === told.dataset.answer);
   const before = kept === measured ? ["You predicted it."] : ["You predicted: ", ...words(options[kept]), "."];
   const box = element("div", { class: "note" });
   box.append(...before, " The measurement says: ", ...words(options[measured]), ".");

@@ -4,6 +4,8 @@ Keras 3 has no public way to train a model as a pure function on TensorFlow. Wha
 nowhere else, each with the reason, with what breaks without it, and with the test that fails when a new version changes it.
 """
 
+from contextlib import contextmanager
+
 import keras
 
 
@@ -87,6 +89,25 @@ def is_stateful(op):
     return definition is not None and definition.is_stateful
 
 
+@contextmanager
+def gradients_forgotten():
+    """Meanwhile, functions register their own gradients with TensorFlow as usual; afterwards it forgets these.
+
+    Why: the register keeps each function alive, and with it the graph that it stands in. All gradients of a loop are written
+    out in its graph, so nobody asks for them again.
+    Without it: each dropped graph of a network with swish leaves 45 MB behind. Guarded by: tests/test_engine_cache.py.
+    """
+    from tensorflow.python.framework import ops
+
+    registered = ops.gradient_registry._registry
+    before = set(registered)
+    try:
+        yield
+    finally:
+        for name in set(registered) - before:
+            registered.pop(name, None)
+
+
 def forget_kernels():
     """Make TensorFlow drop the kernels of functions that no longer exist.
 
@@ -95,6 +116,18 @@ def forget_kernels():
     from tensorflow.python.eager import context
 
     context.context().clear_kernel_cache()
+
+
+def forget_functions(names):
+    """Make TensorFlow drop the functions that a loaded graph has brought along; it counts the graphs that need them.
+
+    Without it: every dropped graph leaves its loops and branches behind, 1 MB. Guarded by: tests/test_engine_cache.py.
+    """
+    from tensorflow.python.eager import context
+
+    for name in names:
+        if context.context().has_function(name):
+            context.context().remove_function(name)
 
 
 # --- what `diagnose` reads of a compiled model -------------------------------------------------------------------------
@@ -165,27 +198,6 @@ def binary_or_sparse(y, predictions):
     from keras.src.trainers.compile_utils import is_binary_or_sparse_categorical
 
     return is_binary_or_sparse_categorical(y, predictions)
-
-
-# --- what a loop on variables needs --------------------------------------------------------------------------------------
-
-
-def without_replicas(optimizer):
-    """The optimizer, told that there are no replicas whose gradients it would have to add up.
-
-    Why: where Keras asks TensorFlow to add them up anyway, a gradient function is registered that keeps the graph alive.
-    Without it: each dropped graph leaves 11 MB behind. Guarded by: tests/test_training.py.
-    """
-    optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
-    return optimizer
-
-
-def clipped(optimizer, gradients):
-    """Gradients, cut as the optimizer's clipnorm, global_clipnorm or clipvalue says.
-
-    Without it: clipping would see one vector instead of kernels. Guarded by: tests/test_doctor.py.
-    """
-    return optimizer._clip_gradients(gradients)
 
 
 def global_seed_generator():

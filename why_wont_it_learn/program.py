@@ -1,9 +1,7 @@
-"""Training that changes nothing: any Keras model, in several variants and from several seeds, all at once.
+"""A compiled Keras model taken apart: its layers, loss, optimizer, epochs and batch size.
 
-A `Program` is a compiled Keras model taken apart: its layers, loss, optimizer, epochs and batch size. Whatever `diagnose`
-tries is a program with something changed. A `Loop` trains copies of one program as rows of a matrix, as the engine of the
-lessons does, each row with its own first weights and batches. The model that a program was made from is never
-trained, and its weights are never written.
+Whatever `diagnose` tries is a program with something changed. The model that a program was made from is never trained, and its
+weights are never written.
 """
 
 import copy
@@ -16,9 +14,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .diagnosis.evidence import first_line, only, resolved_loss
+from .diagnosis.network import first_line, only
+from .diagnosis.output_and_loss import resolved_loss
+from .engine.loop import takes_training
 from .keras_private import (
-    clipped,
     global_seed_generator,
     is_functional,
     layers_of,
@@ -27,11 +26,11 @@ from .keras_private import (
     loss_weights_of,
     set_global_seed_generator,
     with_constant_rate,
-    without_replicas,
 )
 
 # These look at a whole kernel at once, so that copies of a network cannot share a matrix with one row for each.
 WHOLE_KERNELS = ("adafactor", "lamb", "muon")
+PLAIN = {"use_ema": False, "gradient_accumulation_steps": None}  # what an optimizer of a trial does not do
 
 
 @contextmanager
@@ -114,7 +113,29 @@ class Program:
 
     def make_optimizer(self):
         """A new optimizer."""
-        return self.optimizer["class"].from_config(copy.deepcopy(self.optimizer["config"]))
+        optimizer = self.optimizer["class"].from_config(copy.deepcopy(self.optimizer["config"]))
+        if self.loss_scale is None:
+            return optimizer
+        scale, steps = self.loss_scale
+        return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=scale, dynamic_growth_steps=steps)
+
+    def compiled(self):
+        """A new compiled model. The model that cannot be taken apart stands in another one, and is not compiled itself."""
+        model = self.build()
+        if self.model is not None or not (
+            isinstance(model, keras.Sequential) or isinstance(model.output, keras.KerasTensor)
+        ):
+            model = OneOutput(model)
+        model.compile(self.make_optimizer(), as_loss(self.loss), loss_weights=[self.loss_weight])
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    def first_values(self, seed):
+        """(weights, state of the layers) that a copy with its own seed starts from: lists of arrays."""
+        model = self.build(seed)
+        own = self.own is not None and (seed == 0 or self.model is not None)
+        weights = self.own if own else [v.numpy() for v in model.trainable_variables]
+        return weights, [v.numpy() for v in model.non_trainable_variables]
 
     def optimizer_can_be_copied(self):
         """Whether a new optimizer can be made from the config of the model's."""
@@ -127,6 +148,17 @@ class Program:
     def steps(self, points):
         """Steps in an epoch over some points."""
         return -(-points // self.batch_size)
+
+
+class OneOutput(keras.Model):
+    """A model with its one output out of the list or dict that it may return it in."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.inner, self.built = model, True
+
+    def call(self, x, training=False):
+        return only(self.inner(x, training=training) if takes_training(self.inner.call) else self.inner(x))
 
 
 def _seed(config, seed):
@@ -145,10 +177,12 @@ def program_of(model, epochs, batch_size, loss=None):
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         loss_scale = float(optimizer.initial_scale), int(optimizer.dynamic_growth_steps)
         optimizer = optimizer.inner_optimizer
-    rates = _rates(optimizer)
+    # Gradients that are added up over several batches are those of one larger batch.
+    together = optimizer.gradient_accumulation_steps or 1
+    rates = _rates(optimizer, together)
     whole = Program(
         type(model), {"layers": []}, loss or resolved_loss(model), _taken_apart(optimizer, float(rates(np.zeros(1, int))[0])), rates,
-        epochs, batch_size, own=[w.numpy() for w in model.trainable_variables], model=model, loss_scale=loss_scale,
+        epochs, batch_size * together, own=[w.numpy() for w in model.trainable_variables], model=model, loss_scale=loss_scale,
         loss_weight=_loss_weight(model),
     )  # fmt: skip
     if not (isinstance(model, keras.Sequential) or is_functional(model)):
@@ -188,8 +222,8 @@ def _known(layers):
     return {part.__name__: part for part in parts if not part.__module__.startswith("keras.")}
 
 
-def _rates(optimizer):
-    """Step numbers (n,) -> the learning rates (n,) that an optimizer has at them."""
+def _rates(optimizer, together=1):
+    """Step numbers (n,) -> the learning rates (n,) that an optimizer has at them; together: batches of `fit` in a step."""
     rate = learning_rate_of(optimizer)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
 
@@ -197,7 +231,7 @@ def _rates(optimizer):
             step = keras.Variable(0, dtype="int64", trainable=False)  # what `fit` gives a schedule
             values = []
             for number in steps:
-                step.assign(int(number))
+                step.assign(int(number) * together)
                 values.append(float(rate(step)))
             return np.array(values, "float32")
 
@@ -216,171 +250,14 @@ def _taken_apart(optimizer, rate):
     ]
     name = next((kind for kind in kinds if kind != "Optimizer"), type(optimizer).__name__)
     config = {**with_constant_rate(optimizer, rate).get_config(), "learning_rate": rate}
+    # Averages of the weights change nothing while it trains.
+    config |= {name: value for name, value in PLAIN.items() if name in config}
     return {"class": type(optimizer), "class_name": name, "config": config}
 
 
 def _loss_weight(model):
     weights = loss_weights_of(model)
     return float(weights[0]) if len(weights) == 1 and weights[0] is not None else 1.0
-
-
-class Loop:
-    """The training loop of a program, for some copies of it at a time, compiled once and good for many runs.
-
-    A pure function: weights and the state of optimizer and layers come in as values and go out as values.
-    """
-
-    def __init__(self, program, members):
-        self.program, self.members = program, members
-        self.model = program.build()
-        self.shapes = [tuple(v.shape) for v in self.model.trainable_variables]
-        self.types = [v.dtype for v in self.model.trainable_variables]
-        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
-        self.vector = keras.Variable(np.zeros((members, sum(self.sizes)), "float32"), name="weights")
-        self.optimizer = without_replicas(program.make_optimizer())
-        # It is to cut the gradient of each kernel, not of the whole vector.
-        self.clip = {name: getattr(self.optimizer, name) for name in ("clipnorm", "global_clipnorm", "clipvalue")}
-        self._set_clipping(dict.fromkeys(self.clip))
-        self.optimizer.build([self.vector])
-        self.slots = [tf.constant(v.numpy()) for v in self.optimizer.variables]
-        self.loss = as_loss(program.loss)
-        self._train = self._predict = None
-
-    def first_state(self, program, seeds):
-        """What copies of a program start from: the loop's own, or one that differs from it in its initializers."""
-        states = [_first_state(program, seed) for seed in seeds]
-        layer_state = [tf.constant(np.stack(parts)) for parts in zip(*[layers for _, layers in states], strict=True)]
-        initial_scale = self.program.loss_scale[0] if self.program.loss_scale else 1.0
-        scale = [tf.fill([self.members], initial_scale), tf.zeros([self.members], tf.int32)]
-        return [tf.constant(np.stack([vector for vector, _ in states])), self.slots, layer_state, scale]
-
-    def train(self, state, x, y, order, rates):
-        """As many steps as there are rates. Returns the new state and the losses (steps, members), penalties included.
-
-        x, y: (points, …) tensors. order: (steps, members, batch) rows of them. rates: (steps,).
-        """
-        arguments = [*state, x, y, tf.constant(order), tf.constant(rates)]
-        if self._train is None:
-            self._train = _traced(self._steps, state, arguments[len(state) :])
-        *state, losses = self._train(*arguments)
-        return state, losses.numpy()
-
-    def answers(self, state, x):
-        """Predictions of every copy: (members, points, …)."""
-        if self._predict is None:
-            self._predict = _traced(self._answers, (state[0], state[2]), (x,))
-        return self._predict(state[0], state[2], x).numpy().astype("float32")
-
-    def _parts(self, vector):
-        parts = zip(tf.split(vector, self.sizes), self.shapes, self.types, strict=True)
-        return [tf.cast(tf.reshape(part, shape), kind) for part, shape, kind in parts]
-
-    def _training(self, training):
-        """The argument that tells a model whether it is being trained, if it takes one."""
-        return {"training": training} if "training" in inspect.signature(self.model.call).parameters else {}
-
-    def _member_loss(self, vector, layer_state, x, y):
-        answers, layer_state, penalties = self.model.stateless_call(
-            self._parts(vector), layer_state, x, return_losses=True, **self._training(True)
-        )
-        loss = self.program.loss_weight * tf.cast(tf.reduce_mean(self.loss(y, only(answers))), tf.float32)
-        return tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in penalties)]), layer_state
-
-    def _steps(self, weights, slots, layer_state, scale, x, y, order, rates):
-        for variable, value in zip([self.vector, *self.optimizer.variables], [weights, *slots], strict=True):
-            variable.assign(value)
-
-        def step(number, layer_state, scale, losses):
-            batch = tf.gather(x, order[number]), tf.gather(y, order[number])
-            with tf.GradientTape() as tape:
-                vector = tf.identity(self.vector.value)
-                tape.watch(vector)
-                loss, layer_state = tf.vectorized_map(
-                    lambda row: self._member_loss(*row), (vector, layer_state, *batch), warn=False
-                )
-                scaled = loss * scale[0]
-            gradient = tape.gradient(scaled, vector)
-            self.optimizer.learning_rate.assign(rates[number])
-            if self.program.loss_scale:
-                scale = self._apply_scaled(gradient, scale)
-            else:
-                self.optimizer.apply([self._clipped(gradient)], [self.vector])
-            return number + 1, layer_state, scale, losses.write(number, loss)
-
-        count = tf.shape(order)[0]
-        losses = tf.TensorArray(tf.float32, count, element_shape=[self.members])
-        _, layer_state, scale, losses = tf.while_loop(
-            lambda number, *_: number < count, step, (0, layer_state, scale, losses)
-        )
-        slots = [tf.identity(v.value) for v in self.optimizer.variables]
-        return tf.identity(self.vector.value), slots, layer_state, scale, losses.stack()
-
-    def _apply_scaled(self, gradient, scale):
-        """What a `LossScaleOptimizer` does, for each copy by itself: a step that overflows is left out, and the scale halved."""
-        factor, steps = scale
-        gradient /= factor[:, None]
-        finite = tf.reduce_all(tf.math.is_finite(gradient), axis=1)
-        before = [tf.identity(v.value) for v in (self.vector, *self.optimizer.variables)]
-        self.optimizer.apply([self._clipped(tf.where(finite[:, None], gradient, 0.0))], [self.vector])
-        for variable, old in zip((self.vector, *self.optimizer.variables), before, strict=True):
-            if variable.shape == self.vector.shape:
-                variable.assign(tf.where(finite[:, None], variable.value, old))
-        steps = tf.where(finite, steps + 1, 0)
-        grown = steps >= self.program.loss_scale[1]
-        factor = tf.where(finite, tf.where(grown, 2 * factor, factor), factor / 2)
-        return [factor, tf.where(grown, 0, steps)]
-
-    def _set_clipping(self, values):
-        for name, value in values.items():
-            setattr(self.optimizer, name, value)
-
-    def _clipped(self, gradient):
-        if not any(self.clip.values()):
-            return gradient
-        self._set_clipping(self.clip)
-        parts = tf.vectorized_map(lambda row: clipped(self.optimizer, self._parts(row)), gradient, warn=False)
-        self._set_clipping(dict.fromkeys(self.clip))
-        return tf.concat([tf.reshape(part, [self.members, -1]) for part in parts], 1)
-
-    def _answers(self, weights, layer_state, x):
-        return tf.vectorized_map(
-            lambda row: only(self.model.stateless_call(self._parts(row[0]), row[1], x, **self._training(False))[0]),
-            (weights, layer_state), warn=False,
-        )  # fmt: skip
-
-
-def _traced(function, fixed, free):
-    """A function as one graph: for the shapes of its first arguments, and for any length of the others."""
-    fixed = tf.nest.map_structure(tf.TensorSpec.from_tensor, list(fixed))
-    free = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in free]
-    return tf.function(function, autograph=False, input_signature=[*fixed, *free])
-
-
-class BatchOrder:
-    """Rows of the training points in batches of equal size, in a new order each time that all have had their turn."""
-
-    def __init__(self, points, batch, seed):
-        self.points, self.batch = points, batch
-        self.rng = np.random.default_rng([seed, 1])
-        self.left = np.zeros(0, "int32")
-
-    def deal(self, steps):
-        """(steps, batch) int32."""
-        while len(self.left) < steps * self.batch:
-            need = -(-(steps * self.batch - len(self.left)) // self.points)
-            rounds = [self.rng.permutation(self.points).astype("int32") for _ in range(need)]
-            self.left = np.concatenate([self.left, *rounds])
-        rows, self.left = np.split(self.left, [steps * self.batch])
-        return rows.reshape(steps, self.batch)
-
-
-def _first_state(program, seed):
-    """First weights as one vector, and the state of the layers, of a copy with its own seed."""
-    model = program.build(seed)
-    own = program.own is not None and (seed == 0 or program.model is not None)
-    trained = program.own if own else [v.numpy() for v in model.trainable_variables]
-    vector = np.concatenate([np.ravel(w) for w in trained]).astype("float32")
-    return vector, [v.numpy() for v in model.non_trainable_variables]
 
 
 def as_loss(loss):
@@ -394,7 +271,7 @@ def refusal(program, data):
     model = program.build()
     rows = slice(0, min(program.batch_size, data.points))
     x, y = tf.constant(data.inputs[rows]), tf.constant(data.y[rows])
-    training = {"training": True} if "training" in inspect.signature(model.call).parameters else {}
+    training = {"training": True} if takes_training(model.call) else {}
     weights = [tf.identity(v.value) for v in model.trainable_variables]
     state = [tf.identity(v.value) for v in model.non_trainable_variables]
     try:

@@ -1,99 +1,72 @@
 """Patients from real questions: each rewritten as an `Experiment`, in our words and on our data, with the number of its question.
 
-The published collections of faulty Keras programs (deepmufl, TheDeepChecker) tell of each question the network, the training
-and the repair. That much is kept here: the kind of task, what was wrong, and what mended it. `Clinic(cases=patients())` plays them.
+The published collections of faulty Keras programs (deepmufl, TheDeepChecker) describe for each question the network, the training
+and the fix. Three things are kept here: the kind of task, what was wrong, and what fixed it. `Clinic(cases=CASES)` plays them.
 """
 
-from dataclasses import dataclass
-
 from ..experiments.experiment import Experiment
-from .patients import File, Patient
+from .patients import Patient
 
-BUDGET = 6
-
-
-@dataclass(frozen=True)
-class Case:
-    """One question.
-
-    number: of the question on Stack Overflow; None for the title question of the article that this project looks into.
-    complaint: how it presents itself. experiment: the ill network. causes: for each cause, the names that are right.
-    cure: remedies that heal it. ending: what it turned out to be.
-    """
-
-    number: int | None
-    complaint: str
-    experiment: Experiment
-    causes: tuple
-    cure: tuple
-    ending: str
-
-    @property
-    def source(self):
-        """Where the question stands."""
-        if self.number is None:
-            return "the title question of the article"
-        return f"Stack Overflow question {self.number}, https://stackoverflow.com/questions/{self.number}"
-
-
-CASES = (
-    Case(
+# (number of the question on Stack Overflow, complaint, failing settings, names that are right for each cause, fixes, ending);
+# the first row is the title question of the article that this project looks into.
+_ROWS = (
+    (
         None,
         "Why does my network fail to learn a simple relationship? The data lie on a straight line, with some noise. One linear "
-        "unit finds it. I was told that more layers and units make it better. I gave it two layers, and it answers the same "
-        "number to everything.",
+        "unit finds it. I was told that more layers and units make it better. I gave it two layers, and it predicts the same "
+        "number for every input.",
         Experiment(problem="line", depth=2, width=16, activation="relu", optimizer="sgd", learning_rate=0.01),
         (("dead_relu", "unscaled_inputs", "learning_rate_too_high"),),
         ("scale_inputs",),
-        "Inputs from 0 to 10 made the first steps of sgd so large that they pushed the relu units to where no point moves them. "
-        "With scaled inputs, or a smaller rate, the same network learns the line. Capacity was never the matter.",
+        "Inputs from 0 to 10 made the first steps of sgd so large that they drove the relu units to where they are inactive for every sample. "
+        "With scaled inputs, or a lower learning rate, the same network learns the line. Capacity was never the problem.",
     ),
-    Case(
+    (
         48486598,
         "I fit a smooth curve with a network of several layers. However long I train, it draws a straight line through the middle.",
         Experiment(problem="sine", depth=2, width=8, activation="linear", learning_rate=0.03, epochs=300, batch_size=None),
         (("capacity_too_low",),),
         ("tanh",),
-        "No layer had an activation. Layers without a bend make one straight line, however many they are.",
+        "No layer had an activation. Any number of linear layers together is still one linear model.",
     ),
-    Case(
+    (
         46359741,
-        "A handful of points, two classes, a little network with a sigmoid. It trains in a moment and answers one half to everything.",
+        "A handful of samples, two classes, a little network with a sigmoid. It trains in a moment and predicts 0.5 for everything.",
         Experiment(problem="xor", depth=1, width=8, optimizer="nesterov", learning_rate=0.009, epochs=20, batch_size=None),
         (("too_few_epochs", "learning_rate_too_low"),),
-        ("longer", "rate_times_10"),
-        "With so few points an epoch is one step. Twenty small steps lead nowhere: it needed more of them, and larger ones.",
+        ("longer", "lr_times_10"),
+        "With so few samples an epoch is one step. Twenty small steps lead nowhere: it needed more of them, and larger ones.",
     ),
-    Case(
+    (
         43636736,
-        "Linear regression with one unit, as in every first tutorial. My points lie on a line. The loss is nan after a few epochs.",
-        Experiment(problem="line", stretch=10.0, depth=0, optimizer="sgd", learning_rate=0.25, epochs=50, batch_size=None),
+        "Linear regression with one unit, as in every first tutorial. My samples lie on a line. The loss is nan after a few epochs.",
+        Experiment(problem="line", input_scale=10.0, depth=0, optimizer="sgd", learning_rate=0.25, epochs=50, batch_size=None),
         (("learning_rate_too_high", "unscaled_inputs"),),
         ("scale_inputs",),
-        "Inputs up to 100 make the loss so steep that this rate overshoots more in each step. The rate suits scaled inputs.",
+        "Inputs up to 100 make the loss so steep that each step overshoots more than the last. This learning rate suits scaled inputs.",
     ),
-    Case(
+    (
         39939881,
-        "I copied a regression with gradient descent. With my own eight or so points the weights grow until they are infinite.",
+        "I copied a regression with gradient descent. With my own eight or so samples the weights grow until they are infinite.",
         Experiment(problem="line", depth=0, optimizer="sgd", learning_rate=0.1, epochs=200, batch_size=None),
         (("learning_rate_too_high", "unscaled_inputs"),),
-        ("rate_by_10",),
-        "The rate lay above the edge of 2 / curvature, beyond which each step overshoots by more than the last. A tenth is below it.",
+        ("lr_div_10",),
+        "The learning rate was above 2 / curvature, beyond which each step overshoots by more than the last. A tenth of it is below.",
     ),
-    Case(
+    (
         41550966,
-        "Two hidden relu layers shall learn a function of one input. I drew the first weights myself. The loss starts "
-        "enormous, falls at once, and stays; every answer is the same.",
+        "Two hidden relu layers are to learn a function of one input. I drew the initial weights myself. The loss starts "
+        "enormous, falls at once, and stays; every prediction is the same.",
         Experiment(
             problem="abs", depth=2, width=32, activation="relu", initializer="random_normal", optimizer="sgd",
             epochs=100, batch_size=None,
         ),
         (("bad_initialization", "dead_relu", "exploding_gradient", "learning_rate_too_high"),),
-        ("usual_start",),
-        "The first weights were far too large, so the first answers were far off and the first steps huge: they killed "
-        "the relu units. Usual first weights mend it.",
+        ("usual_initialization",),
+        "The initial weights were far too large, so the first predictions were far off and the first steps huge: they killed "
+        "the relu units. Usual initial weights fix it.",
     ),
-    Case(
+    (
         54738769,
         "Regression with a deep network. The loss does not move in the fifth digit, and all predictions are exactly equal.",
         Experiment(
@@ -101,10 +74,10 @@ CASES = (
             epochs=100, batch_size=32,
         ),
         (("output_activation_mismatch",),),
-        ("own_output",),
+        ("matching_output",),
         "Softmax over a single unit is always 1, whatever the network does. A number needs a linear output.",
     ),
-    Case(
+    (
         48976413,
         "I predict amounts of money. The inputs are scaled as in the book. The loss is a number with many digits and does not move.",
         Experiment(
@@ -112,43 +85,44 @@ CASES = (
             batch_size=None, learning_rate=0.03,
         ),
         (("output_activation_mismatch",), ("unscaled_targets",)),
-        ("own_output", "scale_targets"),
+        ("matching_output", "scale_targets"),
         "Targets of many thousands under a sigmoid, which ends at 1. A linear output alone is not enough, because the weights "
-        "would have to travel that far: scale the targets, too.",
+        "would have to grow that far: scale the targets, too.",
     ),
-    Case(
+    (
         61234347,
         "Three species, four measurements, a network of many tanh layers: as good as guessing. The same data are easy for every other method.",
         Experiment(problem="penguins", scaling="standard", depth=6, width=32, learning_rate=0.0003, epochs=1, batch_size=32),
         (("too_few_epochs", "learning_rate_too_low"),),
-        ("longer", "rate_times_10"),
+        ("longer", "lr_times_10"),
         "`fit` was called without `epochs`, and that is one epoch.",
     ),
-    Case(
+    (
         56317174,
-        "A table of measurements, two classes. The network always answers the same class. I had replaced what was missing, I think.",
+        "A table of measurements, two classes. The network always predicts the same class. I had replaced the missing values, I think.",
         Experiment(problem="moons", missing=0.01, imputation="none", depth=2, width=16, batch_size=None, learning_rate=0.03, epochs=200),
         (("missing_values",),),
         ("fill_missing",),
-        "The replacement had matched nothing: the holes were still NaN, and one NaN makes every weight NaN in the first step.",
+        "The replacement had matched nothing: the gaps were still NaN, and one NaN makes every weight NaN in the first step.",
     ),
-    Case(
+    (
         49583466,
-        "A network of three sigmoid layers shall learn a sine wave from many points. It draws a horizontal line.",
+        "A network of three sigmoid layers is to learn a sine wave from many samples. It draws a horizontal line.",
         Experiment(problem="sine", depth=3, width=20, activation="sigmoid", optimizer="sgd", epochs=20),
         (("vanishing_gradient", "optimizer_choice", "learning_rate_too_low"), ("too_few_epochs",)),
         ("adam", "longer"),
-        "Little gradient comes through three sigmoid layers, plain sgd takes it as it is, and there were few epochs. Either "
-        "remedy alone is too little.",
+        "Little gradient comes through three sigmoid layers, plain sgd takes it as it is, and there were few epochs. Neither "
+        "fix is enough alone.",
     ),
 )  # fmt: skip
 
 
-def patients():
-    """The cases as `Patient`s for the clinic, in their order; each sealed like any other."""
-    made = []
-    for index, case in enumerate(CASES):
-        title = f"Case {index + 1} of {len(CASES)}"
-        told = f"{case.ending} Source: {case.source}."
-        made.append(Patient(title, case.complaint, None, BUDGET, File(case.experiment, case.causes, case.cure, told)))
-    return made
+def _patient(place, number, complaint, experiment, causes, fixes, ending):
+    question = f"Stack Overflow question {number}, https://stackoverflow.com/questions/{number}"
+    source = question if number else "the title question of the article"
+    return Patient(
+        f"Case {place} of {len(_ROWS)}", experiment, causes, fixes, f"{ending} Source: {source}.", complaint=complaint
+    )
+
+
+CASES = tuple(_patient(place, *row) for place, row in enumerate(_ROWS, 1))

@@ -1,4 +1,4 @@
-// The page of a Clinic: it shows what the kernel says and sends what the person did. It knows nothing of the patient.
+// The front end of a Clinic: it shows the state that the kernel sends, and sends what the person did.
 
 let clinics = 0;
 
@@ -39,12 +39,12 @@ function render({ model, el }) {
     return node;
   }
 
-  // --- what stands there from the start -----------------------------------------------------------------------------
+  // --- what is there from the start -----------------------------------------------------------------------------
 
   const state = () => model.get("state");
   const title = element("h2", { class: "wwil-patient" });
   const story = element("p", { class: "wwil-story" });
-  const units = element("p", { class: "wwil-units" });
+  const credits = element("p", { class: "wwil-credits" });
   const tests = new Map();
   const testList = element("div", { class: "wwil-tests" });
   for (const test of state().tests) {
@@ -53,11 +53,11 @@ function render({ model, el }) {
     testList.append(node);
   }
   const causes = [0, 1].map((i) => select(`cause ${i + 1}`, state().causes, "choose a cause …"));
-  const remedies = [0, 1].map((i) =>
-    select(`remedy ${i + 1}`, state().remedies, i ? "and nothing else" : "choose a remedy …"),
+  const fixes = [0, 1].map((i) =>
+    select(`fix ${i + 1}`, state().fixes, i ? "and nothing else" : "choose a fix …"),
   );
-  const treat = button("Treat", "name the cause, and retrain the patient over held-out seeds", () =>
-    work({ action: "treat", causes: causes.map(valueOf), remedies: remedies.map(valueOf) }),
+  const treat = button("Treat", "name the cause, and retrain the patient with held-out seeds", () =>
+    work({ action: "treat", causes: causes.map(valueOf), fixes: fixes.map(valueOf) }),
   );
   function valueOf(node) {
     return node.hidden ? "" : node.value;
@@ -70,7 +70,7 @@ function render({ model, el }) {
   level.value = String(state().level ?? 1);
   level.hidden = state().level === null;
   const next = button("Next patient", "admit another one", () => work({ action: "admit", level: Number(level.value) }));
-  const score = element("p", { class: "wwil-score" });
+  const summary = element("p", { class: "wwil-summary" });
   const note = element("p", { class: "wwil-note" });
   const spoken = element("div", { class: "wwil-hidden", role: "status", "aria-live": "polite" });
   const outcome = element("div", { class: "wwil-outcome", hidden: true });
@@ -79,13 +79,13 @@ function render({ model, el }) {
   const desk = element(
     "div",
     { class: "wwil-desk" },
-    part("Tests", units, testList),
-    part("Diagnosis and treatment", ...causes, ...remedies, treat, note, kernel.silence),
-    part("Session", score, level, next),
+    part("Tests", credits, testList),
+    part("Diagnosis and treatment", ...causes, ...fixes, treat, note, kernel.silence),
   );
-  const head = element("div", { class: "wwil-file" }, title, story, outcome, spoken);
+  const session = element("div", { class: "wwil-session", role: "group", "aria-label": "session" }, summary, level, next);
+  const head = element("div", { class: "wwil-case" }, element("div", { class: "wwil-head" }, title, session), story, spoken);
   const root = element("section", { class: "wwil wwil-clinic", "aria-label": "clinic" });
-  root.append(head, element("div", { class: "wwil-body" }, desk, results));
+  root.append(head, element("div", { class: "wwil-body" }, desk, element("div", {}, outcome, results)));
   el.append(root);
 
   // --- what changes -------------------------------------------------------------------------------------------------
@@ -94,18 +94,18 @@ function render({ model, el }) {
   let shown = "";
   let said = "";
 
-  function card({ title, text, picture }) {
+  function card({ title, text, plot }) {
     const node = element("figure", { class: "wwil-result" }, element("figcaption", {}, element("b", {}, title), " ", text));
-    if (picture.byteLength) {
-      const address = URL.createObjectURL(new Blob([picture], { type: "image/png" }));
+    if (plot.byteLength) {
+      const address = URL.createObjectURL(new Blob([plot], { type: "image/png" }));
       addresses.push(address);
-      node.prepend(element("img", { class: "wwil-picture", src: address, alt: `${title}: picture of what is said below` }));
+      node.prepend(element("img", { class: "wwil-picture", src: address, alt: `${title}: plot of the result described below` }));
     }
     return node;
   }
 
   function showResults(now) {
-    const key = JSON.stringify([now.title, ...now.results.map((r) => [r.title, r.picture.byteLength])]);
+    const key = JSON.stringify([now.title, ...now.results.map((r) => [r.title, r.plot.byteLength])]);
     if (key === shown) return;
     shown = key;
     const old = addresses;
@@ -114,13 +114,13 @@ function render({ model, el }) {
     setTimeout(() => old.forEach((address) => URL.revokeObjectURL(address)), 1000);
   }
 
-  function showOutcome({ good, words, points, lessons, program }) {
+  function showOutcome({ good, sentences, score, lessons, program }) {
     outcome.classList.toggle("learned", good);
     const links = lessons.flatMap((name) => [" ", element("a", { href: `${name}.ipynb` }, name.replaceAll("_", " "))]);
     const code = element("pre", { tabindex: "0", role: "region", "aria-label": "Keras program of the patient" }, program);
     outcome.replaceChildren(
-      ...words.map((sentence) => element("p", {}, sentence)),
-      element("p", {}, `${points} points.`, ...(links.length ? [" Lesson:", ...links] : [])),
+      ...sentences.map((sentence) => element("p", {}, sentence)),
+      element("p", {}, `Score: ${score}.`, ...(links.length ? [" Lesson:", ...links] : [])),
       element("details", {}, element("summary", {}, "The patient's program"), code),
     );
   }
@@ -133,7 +133,7 @@ function render({ model, el }) {
     if (!now.tests) return;
     title.textContent = now.title;
     story.textContent = now.story;
-    units.textContent = `${now.left} of ${now.budget} units left`;
+    credits.textContent = `${now.credits} of ${now.budget} credits left`;
     for (const test of now.tests) {
       const node = tests.get(test.name);
       node.textContent = `${test.label} · ${test.done ? "done" : test.cost}`;
@@ -141,22 +141,25 @@ function render({ model, el }) {
     }
     if (patient !== now.title) {
       patient = now.title;
-      for (const node of [...causes, ...remedies]) node.value = "";
+      for (const node of [...causes, ...fixes]) node.value = "";
     }
-    causes[1].hidden = now.slots < 2;
+    causes[1].hidden = now.n_causes < 2;
     const over = Boolean(now.outcome);
     enable(treat, !now.busy && !over);
     enable(next, !now.busy);
     note.textContent = now.note;
     note.classList.toggle("refused", Boolean(now.note) && !now.busy);
-    score.textContent = `${now.score}.`;
+    summary.textContent = `${now.summary}.`;
     outcome.hidden = !over;
-    if (over && !treated) showOutcome(now.outcome);
+    if (over && !treated) {
+      showOutcome(now.outcome);
+      head.scrollIntoView({ block: "nearest" }); // with what became of the patient, and the way to the next
+    }
     treated = over;
     showResults(now);
     root.setAttribute("aria-busy", String(now.busy));
     const last = now.results.at(-1);
-    const words = now.note || (over ? now.outcome.words.join(" ") : `${now.title}. ${last.title}: ${last.text}`);
+    const words = now.note || (over ? now.outcome.sentences.join(" ") : `${now.title}. ${last.title}: ${last.text}`);
     if (words !== said) spoken.textContent = said = words;
   }
 

@@ -1,7 +1,7 @@
-"""`Clinic`: blind patients. Order tests from a budget, name the cause, prescribe, and see whether the patient recovers.
+"""`Clinic`: blind patients. Order tests from a budget, name the cause, prescribe fixes, and see whether the patient recovers.
 
-The page (clinic.js) shows what the kernel says and sends what the person did. What a patient suffers from never leaves the
-kernel before the treatment.
+The front end (clinic.js) shows the state that the kernel sends, and sends what the person did. The state contains the cause of
+a patient only after its treatment.
 """
 
 import asyncio
@@ -11,16 +11,17 @@ import anywidget
 import traitlets
 
 from ..lab import plots
-from ..lab.widget import Page
-from .patients import LEVELS, REMEDIES, SIGNS, TESTS, admitted, patient
+from ..lab.widget import KernelWidget
+from .clinic_tests import TESTS, learning_curve
+from .patients import FIXES, LEVELS, SYMPTOMS, patient, treat
 
 HERE = Path(__file__).parent
 LAB = HERE.parent / "lab"
-POINTS = 3  # for all the causes of a patient, and again for the cure; then units that are left count one each
+SCORE = 3  # for all the causes of a patient, and again for the fix
 
 
 class ClinicView(anywidget.AnyWidget):
-    """What the page knows."""
+    """What the front end knows."""
 
     _esm = (LAB / "widget.js").read_text("utf-8") + (HERE / "clinic.js").read_text("utf-8")
     _css = (LAB / "lab.css").read_text("utf-8") + (HERE / "clinic.css").read_text("utf-8")
@@ -28,20 +29,21 @@ class ClinicView(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
 
 
-class Clinic(Page):
+class Clinic(KernelWidget):
     """Patients, one after the other, as many as you like.
 
     It displays itself as the last expression of a cell. You see how a patient presents itself, and its learning curve. Tests
-    cost units of its budget. Then name the cause and prescribe: the clinic retrains the patient over twenty held-out
-    seeds and tells the cause. Points: 3 for the causes, 3 for the cure, and if both are right 1 for each unit left, up to half of
-    the budget: whoever guesses without a test gains nothing by it.
+    cost credits of its budget. Then name the cause and prescribe fixes: the clinic retrains the patient with twenty held-out
+    seeds and tells you the cause. Score: 3 for the causes, 3 for the fix, and if both are right 1 for each credit left, up to
+    half of the budget, so that guessing without a test gains nothing.
 
-    The answers are in no widget, output or repr. They are in the memory of the kernel, and who knows Python can dig there.
+    No widget and no output shows the cause before the treatment. The patient itself is plain data: anyone who knows Python can
+    look.
 
     Args:
         level: 1 for one plain cause, 2 for a less plain one, 3 for two at once.
         seed: of the first patient; the same seeds are the same patients for everyone.
-        cases: a list of `Patient`s to go through instead, such as `helpers.clinic.casebook.patients()`.
+        cases: a list of `Patient`s to go through instead, such as `helpers.clinic.casebook.CASES`.
 
     >>> clinic = Clinic(level=1)
     >>> clinic.order("gradients")
@@ -57,81 +59,80 @@ class Clinic(Page):
         self.cases = None if cases is None else list(cases)
         self.patient = None
         self.results = []  # (title, Result), the newest last
-        self.outcome = None
-        self.treated = self.named = self.causes = self.cured = self.points = 0
+        self.outcome = None  # its `Treatment`
+        self.treated = self.n_named = self.n_causes = self.n_fixed = self.score = 0
         self.look = 620, 1.0, False
         self._ordered = set()
         self._busy, self._note = False, ""
         self._task = None
 
     def __repr__(self):
-        return f"<Clinic: {self.score}>"
+        return f"<Clinic: {self.summary}>"
 
     # --- what can be done --------------------------------------------------------------------------------------------
 
     def admit(self, level=None):
         """The next patient. Takes a second or two; returns how it presents itself.
 
-        level: 1, 2 or 3; that of the patient before if None. Of no effect where there are `cases`.
+        level: 1, 2 or 3; that of the previous patient if None. Ignored where there are `cases`.
         """
         self.level = self.level if level is None else level
         cases = self.cases
         one = patient(self.seed, self.level) if cases is None else cases[self.seed % len(cases)]
-        self.results = [("Learning curve", admitted(one))]
+        self.results = [("Learning curve", learning_curve(one))]
         self.patient, self.outcome = one, None
         self.seed += 1
         self._ordered.clear()
-        self._tell()
+        self._update_view()
         return self.story
 
     def order(self, name):
-        """Order one of `patients.TESTS`; returns what it shows, in words. ValueError if it cannot be ordered."""
+        """Order one of `clinic_tests.TESTS`; returns what it shows, in words. ValueError if it cannot be ordered."""
         if name not in TESTS:
             raise ValueError(f"{name!r} is not one of {', '.join(TESTS)}.")
-        self._present()
+        self._ensure_patient()
         if name in self._ordered:
             raise ValueError(f"This test has been done: {TESTS[name].label}.")
         if self.outcome:
             raise ValueError("This patient has been treated. Admit the next one.")
-        if TESTS[name].cost > self.left:
-            raise ValueError(f"This test costs {TESTS[name].cost}, and {self.left} are left.")
-        result = self.patient.order(name)
+        if TESTS[name].cost > self.credits:
+            raise ValueError(f"This test costs {TESTS[name].cost} credits, and {self.credits} are left.")
+        result = TESTS[name].look(self.patient)
         self._ordered.add(name)
         self.results.append((TESTS[name].label, result))
-        self._tell()
+        self._update_view()
         return result.text
 
-    def treat(self, causes, remedies):
+    def treat(self, causes, fixes):
         """Name the causes and prescribe; returns what became of the patient, in words.
 
-        causes: names in `patients.SIGNS`, as many as the patient has. remedies: one or two names in `patients.REMEDIES`.
+        causes: names in `patients.SYMPTOMS`, as many as the patient has. fixes: one or two names in `patients.FIXES`.
         """
-        self._present()
+        self._ensure_patient()
         if self.outcome:
             raise ValueError("This patient has been treated. Admit the next one.")
-        _names("causes", causes, SIGNS, self.patient.slots)
-        _names("remedies", remedies, REMEDIES, 2)
-        outcome = self.patient.treat(causes, remedies)
-        self.outcome = outcome
+        _check_names("causes", causes, SYMPTOMS, self.patient.n_causes)
+        _check_names("fixes", fixes, FIXES, 2)
+        self.outcome = treat(self.patient, causes, fixes)
         self.treated += 1
-        self.named += outcome.named
-        self.causes += self.patient.slots
-        self.cured += outcome.cured
-        self.points += self._earned()
-        self._tell()
-        return " ".join(outcome.words)
+        self.n_named += self.outcome.n_named
+        self.n_causes += self.patient.n_causes
+        self.n_fixed += self.outcome.fixed
+        self.score += self._earned()
+        self._update_view()
+        return " ".join(self.outcome.sentences)
 
     def _earned(self):
-        named, cured = self.outcome.named == self.patient.slots, self.outcome.cured
-        return POINTS * (named + cured) + min(self.left, self.patient.budget // 2) * (named and cured)
+        named, fixed = self.outcome.n_named == self.patient.n_causes, self.outcome.fixed
+        return SCORE * (named + fixed) + min(self.credits, self.patient.budget // 2) * (named and fixed)
 
-    def _present(self):
+    def _ensure_patient(self):
         if self.patient is None:
             self.admit()
 
     @property
-    def left(self):
-        """Units of the budget that are left."""
+    def credits(self):
+        """Credits of the budget that are left."""
         return self.patient.budget - sum(TESTS[name].cost for name in self._ordered)
 
     @property
@@ -140,93 +141,93 @@ class Clinic(Page):
         return f"{self.patient.title}. {self.patient.story}"
 
     @property
-    def score(self):
+    def summary(self):
         """The session so far, in words."""
         if not self.treated:
             return "no patient treated yet"
         patients = f"{self.treated} patient{'s' * (self.treated > 1)} treated"
-        return f"{patients}: {self.named} of {self.causes} causes named, {self.cured} cured, {self.points} points"
+        return f"{patients}: {self.n_named} of {self.n_causes} causes named, {self.n_fixed} fixed, score {self.score}"
 
     @property
     def text(self):
         """The patient in words: how it presents itself, the tests that have been done, and what became of it."""
         lines = [self.story, *(f"{title}: {result.text}" for title, result in self.results)]
         if self.outcome:
-            lines.append(" ".join(self.outcome.words))
+            lines.append(" ".join(self.outcome.sentences))
         else:
             offered = ", ".join(
                 f"{test.label} ({test.cost})" for name, test in TESTS.items() if name not in self._ordered
             )
-            lines.append(f"Tests to order, {self.left} units left: {offered}.")
+            lines.append(f"Tests to order, {self.credits} credits left: {offered}.")
         return "\n".join(lines)
 
-    # --- on the page -------------------------------------------------------------------------------------------------
+    # --- the front end ------------------------------------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **kwargs):
-        self._present()
+        self._ensure_patient()
         if self.view is None:
             self._find_loop()
             self.view = ClinicView()
             self.view.on_msg(self._receive)
-            self._tell()
+            self._update_view()
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {
             **data,
-            "image/png": self._picture(self.results[-1][1], (620, 1.0, False)),
+            "image/png": self._plot(self.results[-1][1], (620, 1.0, False)),
             "text/plain": self.text,
         }, metadata
 
     def _request(self, message):
-        """Do what the page asks for; while something is under way, nothing else."""
+        """Do what the front end asks for; nothing else while something is under way."""
         action = message.get("action")
         if action == "size":
-            look = _look(message)
+            look = _plot_look(message)
             if look != self.look:
                 self.look = look
-                self._tell()
+                self._update_view()
         elif self._busy:
             return
         elif action == "order":
-            self._begin("The test is under way …", lambda: self.order(message["test"]))
+            self._start("The test is running …", lambda: self.order(message["test"]))
         elif action == "treat":
-            chosen = [[name for name in message[which] if name] for which in ("causes", "remedies")]
-            self._begin("Retraining over twenty held-out seeds …", lambda: self.treat(*chosen))
+            chosen = [[name for name in message[which] if name] for which in ("causes", "fixes")]
+            self._start("Retraining with twenty held-out seeds …", lambda: self.treat(*chosen))
         elif action == "admit":
-            self._begin("The next patient is being admitted …", lambda: self.admit(message.get("level")))
+            self._start("The next patient is being admitted …", lambda: self.admit(message.get("level")))
 
-    def _begin(self, words, work):
+    def _start(self, note, work):
         """Do some work, on a thread of its own where there is an event loop, so that the kernel answers meanwhile."""
-        self._busy, self._note = True, words
-        self._tell()
+        self._busy, self._note = True, note
+        self._update_view()
         if self._loop is None:
-            self._end(*_done(work))
+            self._finish(*_result_of(work))
         else:
             self._task = self._loop.create_task(self._work(work))
 
     async def _work(self, work):
-        self._end(*await asyncio.to_thread(_done, work))
+        self._finish(*await asyncio.to_thread(_result_of, work))
 
-    def _end(self, note, error):
+    def _finish(self, note, error):
         self._busy, self._note = False, note
-        self._tell()
+        self._update_view()
         if error is not None:
             raise error
 
-    def _tell(self):
-        """The page should show what is there now; on the thread of the kernel only."""
+    def _update_view(self):
+        """Send the state to the front end; on the thread of the kernel only."""
         if self.view is not None and self.patient is not None and self._at_home():
             self.view.state = self._state()
 
     def _state(self):
-        left, over = self.left, self.outcome is not None
+        left, over = self.credits, self.outcome is not None
         tests = [
             {"name": name, "label": test.label, "cost": test.cost, "help": test.help,
              "done": name in self._ordered, "open": name not in self._ordered and test.cost <= left and not over}
             for name, test in TESTS.items()
         ]  # fmt: skip
         results = [
-            {"title": title, "text": result.text, "picture": self._picture(result, self.look)}
+            {"title": title, "text": result.text, "plot": self._plot(result, self.look)}
             for title, result in self.results
         ]
         return {
@@ -236,47 +237,46 @@ class Clinic(Page):
             "story": self.patient.story,
             "level": None if self.cases is not None else self.level,
             "levels": [[level, words] for level, words in LEVELS.items()],
-            "left": left,
+            "credits": left,
             "budget": self.patient.budget,
-            "slots": self.patient.slots,
+            "n_causes": self.patient.n_causes,
             "tests": tests,
             "results": results,
-            "causes": [[name, cause.label] for name, cause in SIGNS.items()],
-            "remedies": [[name, remedy.group, remedy.label] for name, remedy in REMEDIES.items()],
-            "outcome": self._told() if over else None,
-            "score": self.score,
+            "causes": [[name, cause.label] for name, cause in SYMPTOMS.items()],
+            "fixes": [[name, fix.group, fix.label] for name, fix in FIXES.items()],
+            "outcome": self._outcome_state() if over else None,
+            "summary": self.summary,
         }
 
-    def _told(self):
-        """What became of the patient, for the page."""
-        outcome = self.outcome
+    def _outcome_state(self):
+        """What became of the patient, for the front end."""
         return {
-            "good": bool(outcome.cured and outcome.named == self.patient.slots),
-            "words": outcome.words,
-            "points": self._earned(),
-            "lessons": outcome.lessons,
-            "program": outcome.program,
+            "good": bool(self.outcome.fixed and self.outcome.n_named == self.patient.n_causes),
+            "sentences": self.outcome.sentences,
+            "score": self._earned(),
+            "lessons": self.outcome.lessons,
+            "program": self.patient.experiment.to_keras(),
         }
 
-    def _picture(self, result, look):
-        """The picture of a result as PNG; no bytes where it has none."""
+    def _plot(self, result, look):
+        """The plot of a result as PNG; no bytes where it has none."""
         if not result.pictures:
             return b""
-        return plots.Painter(result.pictures, *look).frame(plots.Scene(run=result.run))[1]
+        return plots.Renderer(result.pictures, *look).frame(plots.Scene(run=result.run))[1]
 
 
-def _done(work):
-    """Do some work: (what is to be said, the error if it is one that nobody foresaw)."""
+def _result_of(work):
+    """Do some work: (what to tell the person, the error if it was not foreseen)."""
     try:
         work()
     except ValueError as reason:
         return str(reason), None
     except Exception as error:
-        return f"That broke off: {type(error).__name__}: {error}", error
+        return f"That failed: {type(error).__name__}: {error}", error
     return "", None
 
 
-def _names(what, given, known, most):
+def _check_names(what, given, known, most):
     """ValueError unless there are 1 to `most` different known names."""
     for name in given:
         if name not in known:
@@ -286,7 +286,7 @@ def _names(what, given, known, most):
         raise ValueError(f"{len(given)} {what} are chosen; choose {wanted}.")
 
 
-def _look(message):
-    """Width, scale and darkness of the pictures that a page asked for, within reason."""
+def _plot_look(message):
+    """Width, scale and darkness of the plots that a front end asked for, within bounds."""
     width = min(760, max(280, int(message.get("width", 620))))
     return width, min(2.0, max(1.0, float(message.get("scale", 1.0)))), bool(message.get("dark", False))

@@ -1,16 +1,15 @@
 """The patients of the clinic: networks that were broken in one or two ways, from a seed.
 
-    patient(seed, level)     a `Patient`, checked: as it is it fails, and there is a prescription that cures it
-    TESTS                    what can be ordered, and what it costs
-    SIGNS                    what can be named
-    REMEDIES                 what can be prescribed
+    patient(seed, level)            a `Patient`, checked: as it is it fails, and its fixes make it learn
+    treat(patient, causes, fixes)   what became of it: a `Treatment`
+    SYMPTOMS, FIXES                 the causes that can be named, and the fixes that can be prescribed
 
-A new illness is a row of `ILLNESSES`. What a patient suffers from stands in the kernel only. Nothing that is shown tells it:
-no widget, no output, no repr. Whoever reads the attributes with an underscore can find it, as in every program.
+A new way to break a network is a row of `FAULTS`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
@@ -18,181 +17,169 @@ import numpy as np
 
 from why_wont_it_learn.diagnosis.causes import CAUSES
 
-from ..experiments.experiment import SETTINGS, Experiment
+from ..experiments.experiment import FIELDS, Experiment, value_text
 from ..experiments.problems import make_problem
 from ..experiments.run import nothing_to_learn
-from ..experiments.symptoms import line_skill
 from ..experiments.training import stream, stream_seeds
-from ..lab.plots import number, show_points
-from ..rescue import shown
+from ..lab.plots import show_points
 
-LEVELS = {1: "one plain cause", 2: "one cause, less plain", 3: "two causes at once"}
-BUDGETS = {1: 6, 2: 6, 3: 8}
-TRIED = range(1000, 1008)  # the seeds of the tests that train anew
-HELD_OUT = range(2000, 2020)  # the seeds over which a treatment is judged
-CURED = 0.8  # success rate from which on a patient counts as cured
-FAILING = 0.25  # a patient learns in at most this share of the seeds
+LEVELS = {1: "one obvious cause", 2: "one cause, less obvious", 3: "two causes at once"}
+BUDGETS = {1: 6, 2: 6, 3: 8}  # credits for tests
+HELD_OUT_SEEDS = range(2000, 2020)  # over which a treatment is judged
+FIXED = 0.8  # success rate from which a patient counts as fixed
+FAILING = 0.25  # highest success rate of a patient before treatment
 
 
-class Sign(NamedTuple):
-    """How a cause is told. label: its name in words. shown: what one sees of it."""
+class Symptom(NamedTuple):
+    """How a cause shows. label: its name in words. shown: what to look for."""
 
     label: str
     shown: str
 
 
-# Of the causes in causes.py those that a lab can show.
-SIGNS = {
-    "capacity_too_low": Sign(
-        "too small: no bend, or too few units",
-        "A straight line does as well, or the training loss stops high above the noise floor, and longer training changes nothing.",
+# The causes of causes.py that a lab can show.
+SYMPTOMS = {
+    "capacity_too_low": Symptom(
+        "too small: no nonlinearity, or too few units",
+        "A linear model does as well, or the training loss stops high above the noise floor and longer training changes nothing.",
     ),
-    "overfitting": Sign(
+    "overfitting": Symptom(
         "overfitting: it has learned the noise",
         "The training loss is far below the validation loss, and below the noise floor.",
     ),
-    "vanishing_gradient": Sign(
+    "vanishing_gradient": Symptom(
         "vanishing gradient",
-        "The gradient of the first layer is a small share of the last hidden layer's.",
+        "The gradient of the first layer is a small fraction of the last hidden layer's.",
     ),
-    "exploding_gradient": Sign(
-        "exploding gradient",
-        "Gradients are huge in the first epoch already.",
+    "exploding_gradient": Symptom("exploding gradient", "Gradients are huge in the first epoch already."),
+    "dead_relu": Symptom("dead relu units", "Nearly all units of a layer output 0 for every sample."),
+    "saturated_activation": Symptom("saturated units", "The units are at the flat ends of their activation."),
+    "output_activation_mismatch": Symptom(
+        "the output activation cannot reach the targets",
+        "The predictions stay within bounds that the targets exceed.",
     ),
-    "dead_relu": Sign(
-        "dead relu units",
-        "The units that no point moves: nearly all of a layer.",
-    ),
-    "saturated_activation": Sign(
-        "saturated units",
-        "The units stand at the flat ends of their activation.",
-    ),
-    "output_activation_mismatch": Sign(
-        "the output cannot give these answers",
-        "The answers stay between bounds that the targets do not keep.",
-    ),
-    "learning_rate_too_high": Sign(
+    "learning_rate_too_high": Symptom(
         "learning rate too high",
-        "The loss jumps or blows up, each step moves the weights far, and a tenth of the rate helps.",
+        "The loss jumps or blows up, each step changes the weights a lot, and a tenth of the learning rate helps.",
     ),
-    "learning_rate_too_low": Sign(
+    "learning_rate_too_low": Symptom(
         "learning rate too low",
-        "The loss falls smoothly and far too slowly, the weights have hardly moved, and ten times the rate helps.",
+        "The loss falls smoothly and far too slowly, the weights have hardly changed, and ten times the learning rate helps.",
     ),
-    "too_few_epochs": Sign(
+    "too_few_epochs": Symptom(
         "too few epochs",
         "There are few epochs, the loss is still falling at the last one, and longer training helps.",
     ),
-    "optimizer_choice": Sign(
-        "an optimizer that does not suit",
+    "optimizer_choice": Symptom(
+        "unsuitable optimizer",
         "The steps get smaller and smaller while the loss is still high.",
     ),
-    "unscaled_inputs": Sign(
-        "inputs far from 0 and 1",
-        "The mean or the standard deviation of an input is far from what weights are made for.",
+    "unscaled_inputs": Symptom(
+        "unscaled inputs",
+        "The mean or the standard deviation of an input is far from 0 or 1.",
     ),
-    "unscaled_targets": Sign(
-        "targets out of reach",
-        "The targets are far larger than anything that the network answers.",
+    "unscaled_targets": Symptom(
+        "unscaled targets",
+        "The targets are far larger than anything that the network predicts.",
     ),
-    "missing_values": Sign(
-        "missing values go into the network",
+    "missing_values": Symptom(
+        "missing values reach the network",
         "Some inputs are NaN, or one and the same strange number.",
     ),
-    "over_regularized": Sign(
-        "held back too hard: L1, L2 or dropout",
-        "The answers hardly differ, and even ten points are not learned, though nothing else is wrong.",
+    "over_regularized": Symptom(
+        "regularized too strongly: L1, L2 or dropout",
+        "The predictions hardly differ, and it cannot even overfit ten samples, though nothing else is wrong.",
     ),
-    "bad_initialization": Sign(
-        "unsuitable first weights",
-        "Something is wrong in the first epoch already: no gradient, or a huge one, or flat units.",
+    "bad_initialization": Symptom(
+        "unsuitable initial weights",
+        "Something is wrong in the first epoch already: no gradient, a huge one, or saturated units.",
     ),
-    "nothing_to_learn": Sign(
+    "nothing_to_learn": Symptom(
         "nothing to learn from these inputs",
-        "The best possible answer is no better than a constant: nothing that is tried helps on new points.",
+        "The best possible prediction is no better than the baseline: no fix helps on the validation set.",
     ),
 }
 
 
-class Remedy(NamedTuple):
-    """What can be prescribed. treat: experiment -> experiment."""
+class FixOption(NamedTuple):
+    """What can be prescribed. apply: Experiment -> Experiment."""
 
     group: str
     label: str
-    treat: Callable
+    apply: Callable
 
 
 def _set(**changes):
     return lambda e: e.replace(**changes)
 
 
-def _times(field, factor, low, high):
+def _times(name, factor, low, high):
     whole = isinstance(low, int)
 
-    def treat(e):
-        value = min(high, max(low, getattr(e, field) * factor))
-        return e.replace(**{field: max(1, round(value)) if whole else value})
+    def apply(e):
+        value = min(high, max(low, getattr(e, name) * factor))
+        return e.replace(**{name: max(1, round(value)) if whole else value})
 
-    return treat
+    return apply
 
 
-REMEDIES = {
-    "scale_inputs": Remedy("Data", "scale the inputs (standard)", _set(scaling="standard")),
-    "scale_targets": Remedy("Data", "scale the targets (standard)", _set(target_scaling="standard")),
-    "drop_missing": Remedy("Data", "leave out points with missing values", _set(imputation="drop")),
-    "fill_missing": Remedy("Data", "put the mean in place of missing values", _set(imputation="mean")),
-    "more_points": Remedy("Data", "collect ten times the points", _times("samples", 10, 2, 2000)),
-    "other_inputs": Remedy("Data", "no treatment: other inputs are needed", lambda e: e),
-    "deeper": Remedy("Network", "one hidden layer more", lambda e: e.replace(depth=e.depth + 1)),
-    "shallower": Remedy("Network", "half the hidden layers", lambda e: e.replace(depth=max(1, e.depth // 2))),
-    "wider": Remedy("Network", "eight times the units", _times("width", 8, 1, 128)),
-    "narrower": Remedy("Network", "a quarter of the units", _times("width", 0.25, 1, 128)),
-    "tanh": Remedy("Network", "tanh in the hidden layers", _set(activation="tanh")),
-    "relu": Remedy("Network", "relu with he_normal", _set(activation="relu", initializer="he_normal")),
-    "leaky_relu": Remedy(
-        "Network", "leaky_relu with he_normal", _set(activation="leaky_relu", initializer="he_normal")
+def _lr_times(factor):
+    return _times("learning_rate", factor, 1e-8, 1000.0)
+
+
+FIXES = {
+    "scale_inputs": FixOption("Data", "scale the inputs (standard)", _set(scaling="standard")),
+    "scale_targets": FixOption("Data", "scale the targets (standard)", _set(target_scaling="standard")),
+    "drop_missing": FixOption("Data", "drop samples with missing values", _set(imputation="drop")),
+    "fill_missing": FixOption("Data", "replace missing values by the mean", _set(imputation="mean")),
+    "more_samples": FixOption("Data", "collect ten times the samples", _times("samples", 10, 2, 2000)),
+    "other_inputs": FixOption("Data", "no treatment: other inputs are needed", lambda e: e),
+    "deeper": FixOption("Network", "one more hidden layer", lambda e: e.replace(depth=e.depth + 1)),
+    "shallower": FixOption("Network", "half the hidden layers", lambda e: e.replace(depth=max(1, e.depth // 2))),
+    "wider": FixOption("Network", "eight times the units", _times("width", 8, 1, 128)),
+    "narrower": FixOption("Network", "a quarter of the units", _times("width", 0.25, 1, 128)),
+    "tanh": FixOption("Network", "tanh in the hidden layers", _set(activation="tanh")),
+    "relu": FixOption("Network", "relu with he_normal", _set(activation="relu", initializer="he_normal")),
+    "leaky_relu": FixOption("Network", "leaky_relu with he_normal", _set(activation="leaky_relu", initializer="he_normal")),
+    "usual_initialization": FixOption(
+        "Network", "usual initial weights (glorot_uniform, biases 0)", _set(initializer="glorot_uniform", bias_initializer=0)
     ),
-    "usual_start": Remedy(
-        "Network",
-        "usual first weights (glorot_uniform, biases 0)",
-        _set(initializer="glorot_uniform", bias_initializer=0),
-    ),
-    "own_output": Remedy("Network", "the output activation that fits the targets", _set(output_activation="own")),
-    "rate_times_100": Remedy("Training", "learning rate × 100", _times("learning_rate", 100, 1e-8, 1000.0)),
-    "rate_times_10": Remedy("Training", "learning rate × 10", _times("learning_rate", 10, 1e-8, 1000.0)),
-    "rate_by_10": Remedy("Training", "learning rate ÷ 10", _times("learning_rate", 0.1, 1e-8, 1000.0)),
-    "rate_by_100": Remedy("Training", "learning rate ÷ 100", _times("learning_rate", 0.01, 1e-8, 1000.0)),
-    "adam": Remedy("Training", "adam, learning rate 0.01", _set(optimizer="adam", learning_rate=0.01)),
-    "longer": Remedy("Training", "ten times the epochs", _times("epochs", 10, 1, 5000)),
-    "no_penalty": Remedy("Regularization", "no L1, L2 or dropout", _set(l1=0.0, l2=0.0, dropout=0.0)),
-    "some_l2": Remedy("Regularization", "L2 of 0.003", _set(l2=0.003)),
-    "stop_early": Remedy("Regularization", "early stopping, patience 30", _set(early_stopping=30)),
-}
+    "matching_output": FixOption("Network", "the output activation that fits the targets", _set(output_activation="auto")),
+    "lr_times_100": FixOption("Training", "learning rate × 100", _lr_times(100)),
+    "lr_times_10": FixOption("Training", "learning rate × 10", _lr_times(10)),
+    "lr_div_10": FixOption("Training", "learning rate ÷ 10", _lr_times(0.1)),
+    "lr_div_100": FixOption("Training", "learning rate ÷ 100", _lr_times(0.01)),
+    "adam": FixOption("Training", "adam, learning rate 0.01", _set(optimizer="adam", learning_rate=0.01)),
+    "longer": FixOption("Training", "ten times the epochs", _times("epochs", 10, 1, 5000)),
+    "no_penalty": FixOption("Regularization", "no L1, L2 or dropout", _set(l1=0.0, l2=0.0, dropout=0.0)),
+    "some_l2": FixOption("Regularization", "L2 of 0.003", _set(l2=0.003)),
+    "stop_early": FixOption("Regularization", "early stopping, patience 30", _set(early_stopping=30)),
+}  # fmt: skip
 
 
-def treated(experiment, remedies):
-    """The experiment after some remedies, one after the other. ValueError if they cannot be combined with it."""
-    for name in remedies:
-        experiment = REMEDIES[name].treat(experiment)
+def with_fixes(experiment, fixes):
+    """The experiment after some FIXES, one after the other. ValueError if they cannot be combined with it."""
+    for name in fixes:
+        experiment = FIXES[name].apply(experiment)
     return experiment
 
 
-# --- illnesses ---------------------------------------------------------------------------------------------------------
+# --- faults ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Illness:
+class Fault:
     """One way to break a network.
 
-    cause: its name in SIGNS; also: other names that are right, too.
-    base: the healthy setting. breaks: level -> the changes that make it ill, of which one is drawn.
-    cure: the remedies that heal it. mixes: whether it can be one of two, on `SINE`.
+    cause: its name in SYMPTOMS; also: other names that are right, too.
+    base: settings that learn. breaks: level -> the changes that make them fail, of which one is drawn.
+    fixes: the FIXES that make it learn again. mixes: whether it can be one of two, on `SINE`.
     """
 
     cause: str
     base: Experiment
     breaks: dict
-    cure: tuple
+    fixes: tuple
     also: tuple = ()
     mixes: bool = False
 
@@ -204,147 +191,132 @@ PRODUCT = SINE.replace(problem="product")
 NOISY = SINE.replace(problem="half_wave", samples=15, noise=0.3, width=32, epochs=500)
 DEEP = MOONS.replace(depth=8, width=10, optimizer="sgd", learning_rate=0.1, epochs=600)
 
-ILLNESSES = (
-    Illness("capacity_too_low", SINE, {1: [{"depth": 0}]}, ("deeper",)),
-    Illness("capacity_too_low", ABS, {2: [{"activation": "linear"}]}, ("tanh",)),
-    Illness("capacity_too_low", MOONS, {2: [{"depth": 1, "width": 1}]}, ("wider",)),
-    Illness("overfitting", NOISY, {1: [{}], 2: [{"width": 16}]}, ("more_points",)),
-    Illness("vanishing_gradient", DEEP, {1: [{"activation": "sigmoid"}]}, ("tanh",)),
-    Illness("vanishing_gradient", DEEP.replace(depth=5), {2: [{"activation": "sigmoid"}]}, ("tanh",)),
-    Illness(
-        "exploding_gradient", ABS.replace(depth=4), {1: [{"initializer": "random_normal"}]}, ("usual_start",),
+FAULTS = (
+    Fault("capacity_too_low", SINE, {1: [{"depth": 0}]}, ("deeper",)),
+    Fault("capacity_too_low", ABS, {2: [{"activation": "linear"}]}, ("tanh",)),
+    Fault("capacity_too_low", MOONS, {2: [{"depth": 1, "width": 1}]}, ("wider",)),
+    Fault("overfitting", NOISY, {1: [{}], 2: [{"width": 16}]}, ("more_samples",)),
+    Fault("vanishing_gradient", DEEP, {1: [{"activation": "sigmoid"}]}, ("tanh",)),
+    Fault("vanishing_gradient", DEEP.replace(depth=5), {2: [{"activation": "sigmoid"}]}, ("tanh",)),
+    Fault(
+        "exploding_gradient", ABS.replace(depth=4), {1: [{"initializer": "random_normal"}]}, ("usual_initialization",),
         also=("bad_initialization",),
     ),
-    Illness(
-        "dead_relu", ABS, {1: [{"bias_initializer": -10.0}], 2: [{"bias_initializer": -5.0}]}, ("usual_start",),
+    Fault(
+        "dead_relu", ABS, {1: [{"bias_initializer": -10.0}], 2: [{"bias_initializer": -5.0}]}, ("usual_initialization",),
         also=("bad_initialization",), mixes=True,
     ),
-    Illness(
-        "saturated_activation", SINE, {1: [{"initializer": "random_normal"}]}, ("usual_start",),
+    Fault(
+        "saturated_activation", SINE, {1: [{"initializer": "random_normal"}]}, ("usual_initialization",),
         also=("bad_initialization",), mixes=True,
     ),
-    Illness("bad_initialization", SINE, {1: [{"initializer": "zeros"}], 2: [{"initializer": "zeros"}]}, ("usual_start",), mixes=True),
-    Illness(
+    Fault("bad_initialization", SINE, {1: [{"initializer": "zeros"}], 2: [{"initializer": "zeros"}]}, ("usual_initialization",), mixes=True),
+    Fault(
         "output_activation_mismatch", SINE, {1: [{"output_activation": "relu"}], 2: [{"output_activation": "sigmoid"}]},
-        ("own_output",), mixes=True,
+        ("matching_output",), mixes=True,
     ),
-    Illness("output_activation_mismatch", ABS, {2: [{"output_activation": "tanh"}]}, ("own_output",)),
-    Illness(
-        "learning_rate_too_high", SINE.replace(optimizer="momentum"), {1: [{"learning_rate": 3.0}]}, ("rate_by_100",),
+    Fault("output_activation_mismatch", ABS, {2: [{"output_activation": "tanh"}]}, ("matching_output",)),
+    Fault(
+        "learning_rate_too_high", SINE.replace(optimizer="momentum"), {1: [{"learning_rate": 3.0}]}, ("lr_div_100",),
         also=("exploding_gradient",),
     ),
-    Illness("learning_rate_too_high", SINE, {2: [{"learning_rate": 1.0}]}, ("rate_by_100",), mixes=True),
-    Illness("learning_rate_too_low", SINE, {1: [{"learning_rate": 0.0003}]}, ("rate_times_100",), mixes=True),
-    Illness("learning_rate_too_low", SINE, {2: [{"learning_rate": 0.001}]}, ("rate_times_10",)),
-    Illness("too_few_epochs", SINE, {1: [{"epochs": 10}], 2: [{"epochs": 20}]}, ("longer",), also=("learning_rate_too_low",)),
-    Illness("optimizer_choice", MOONS, {2: [{"optimizer": "adagrad", "learning_rate": 0.01}]}, ("adam",), also=("learning_rate_too_low",)),
-    Illness(
-        "unscaled_inputs", SINE, {1: [{"stretch": 1000.0, "offset": 2000.0}], 2: [{"stretch": 10.0, "offset": 100.0}]},
+    Fault("learning_rate_too_high", SINE, {2: [{"learning_rate": 1.0}]}, ("lr_div_100",), mixes=True),
+    Fault("learning_rate_too_low", SINE, {1: [{"learning_rate": 0.0003}]}, ("lr_times_100",), mixes=True),
+    Fault("learning_rate_too_low", SINE, {2: [{"learning_rate": 0.001}]}, ("lr_times_10",)),
+    Fault("too_few_epochs", SINE, {1: [{"epochs": 10}], 2: [{"epochs": 20}]}, ("longer",), also=("learning_rate_too_low",)),
+    Fault("optimizer_choice", MOONS, {2: [{"optimizer": "adagrad", "learning_rate": 0.01}]}, ("adam",), also=("learning_rate_too_low",)),
+    Fault(
+        "unscaled_inputs", SINE, {1: [{"input_scale": 1000.0, "input_offset": 2000.0}], 2: [{"input_scale": 10.0, "input_offset": 100.0}]},
         ("scale_inputs",), mixes=True,
     ),
-    Illness("unscaled_targets", SINE.replace(problem="price"), {1: [{}], 2: [{"activation": "relu"}]}, ("scale_targets",)),
-    Illness("missing_values", SINE, {1: [{"missing": 0.01, "imputation": "none"}]}, ("fill_missing",), mixes=True),
-    Illness("missing_values", ABS, {2: [{"missing": 0.01, "imputation": "none"}]}, ("fill_missing",)),
-    Illness("over_regularized", SINE, {1: [{"l2": 0.3}], 2: [{"l2": 0.1}, {"dropout": 0.5}]}, ("no_penalty",), mixes=True),
-    Illness(
+    Fault("unscaled_targets", SINE.replace(problem="price"), {1: [{}], 2: [{"activation": "relu"}]}, ("scale_targets",)),
+    Fault("missing_values", SINE, {1: [{"missing": 0.01, "imputation": "none"}]}, ("fill_missing",), mixes=True),
+    Fault("missing_values", ABS, {2: [{"missing": 0.01, "imputation": "none"}]}, ("fill_missing",)),
+    Fault("over_regularized", SINE, {1: [{"l2": 0.3}], 2: [{"l2": 0.1}, {"dropout": 0.5}]}, ("no_penalty",), mixes=True),
+    Fault(
         "nothing_to_learn", SINE.replace(problem="root"), {1: [{}]}, ("other_inputs",)
     ),
-    Illness(
+    Fault(
         "nothing_to_learn", SINE.replace(problem="stock_return", scaling="standard"), {2: [{}]}, ("other_inputs",)
     ),
 )  # fmt: skip
 
 
+PREDICTS = {"regression": "a number", "binary": "one of two classes", "multiclass": "one of several classes"}
+
+
+@dataclass(frozen=True)
 class Patient:
-    """A network that does not learn, and what one may know of it. Why it does not stands in `_file`, which tells nobody.
+    """A network that does not learn, and why; the clinic shows title and story before the treatment, the rest after it.
 
-    title, story: how it presents itself. level: of LEVELS, or None for a case of the casebook.
-    budget: what its tests may cost. slots: how many causes are to be named.
+    experiment: the failing settings. causes: for each cause, the names in SYMPTOMS that are right.
+    fixes: the FIXES that together make it learn. ending: what it turned out to be, as a sentence.
+    complaint: its story, if it is not to be told from its run. level: of LEVELS; None for a case of the casebook.
+    budget: credits for its tests.
     """
 
-    __slots__ = ("_file", "budget", "level", "slots", "story", "title")
-
-    def __init__(self, title, story, level, budget, file):
-        self.title, self.story, self.level, self.budget = title, story, level, budget
-        self.slots = len(file.causes)
-        self._file = file
-
-    def __repr__(self):
-        return f"<{self.title}: sealed>"
-
-    def order(self, name):
-        """The result of one of TESTS: a `Result`."""
-        return TESTS[name].look(self._file)
-
-    def treat(self, causes, remedies):
-        """Compare the named causes with the true ones, and retrain with the remedies over held-out seeds: an `Outcome`."""
-        return self._file.judge(causes, remedies)
-
-
-class File:
-    """What is sealed. experiment: the ill network. causes: for each, the names that are right. cure: remedies that heal it.
-
-    note: what is told about it at the end.
-    """
-
-    def __init__(self, experiment, causes, cure, note):
-        self.experiment, self.causes, self.cure, self.note = experiment, causes, cure, note
-        self._run = None
-
-    def __repr__(self):
-        return "<sealed>"
+    title: str
+    experiment: Experiment = field(repr=False)
+    causes: tuple = field(repr=False)
+    fixes: tuple = field(repr=False)
+    ending: str = field(default="", repr=False)
+    complaint: str = ""
+    level: int | None = None
+    budget: int = 6
 
     @property
+    def story(self):
+        """How it presents itself; where there is nothing to learn it does not say so."""
+        if self.complaint:
+            return self.complaint
+        problem = self.run.problem
+        inputs = problem.raw_x.shape[1]
+        words = f"A network that predicts {PREDICTS[problem.task]}: {inputs} input{'s' * (inputs > 1)}, {len(problem.x)} training samples."
+        hopeless = "It learned nothing: always predicting the mean is as good."
+        return f"{words} {hopeless if nothing_to_learn(problem) else self.run.verdict}"
+
+    @property
+    def n_causes(self):
+        """How many causes are to be named."""
+        return len(self.causes)
+
+    @cached_property
     def run(self):
-        """The `Run` of the ill network that the tests look at; its `shown` are the answers for the picture of the fit."""
-        if self._run is None:
-            self._run = trained(self.experiment)
-        return self._run
-
-    def judge(self, causes, remedies):
-        """See `Patient.treat`."""
-        left = list(self.causes)
-        for cause in dict.fromkeys(causes):
-            left = _without(left, cause)
-        named = len(self.causes) - len(left)
-        words = [f"You named {named} of {len(self.causes)} causes." if len(self.causes) > 1 else _named(named)]
-        words += [f"{SIGNS[c[0]].label.capitalize()}. {CAUSES[c[0]][0]} {SIGNS[c[0]].shown}" for c in self.causes]
-        cured, told = self._treated(remedies)
-        words += [told, self.note] if self.note else [told]
-        if not cured:
-            words.append(f"What cures it: {' and '.join(REMEDIES[name].label for name in self.cure)}.")
-        lessons = list(dict.fromkeys(CAUSES[c[0]][1] for c in self.causes))
-        return Outcome(named, cured, words, lessons, self.experiment.to_keras())
-
-    def _treated(self, remedies):
-        """Whether the remedies heal it, and what happened, in words."""
-        hopeless = nothing_to_learn(make_problem(self.experiment))
-        if "other_inputs" in remedies or hopeless:
-            right = hopeless and list(remedies) == ["other_inputs"]
-            if right:
-                return True, "Right to leave it alone: no network can find in these inputs what is not there."
-            return False, "No treatment can help here." if hopeless else "This patient could have been cured."
-        try:
-            study = studied(treated(self.experiment, remedies), HELD_OUT)
-        except ValueError as error:
-            return False, f"This prescription cannot be filled: {error}"
-        count = f"{study.learned.sum()} of {len(study.seeds)} held-out seeds learn"
-        cured = study.success_rate >= CURED
-        return cured, f"Your prescription: {count}. {'Cured.' if cured else f'{CURED:.0%} are needed.'}"
+        """The failing `Run` that the tests look at, with its predictions for the plot of the fit."""
+        problem = make_problem(self.experiment)
+        points = show_points(problem)
+        *_, run = stream(self.experiment, seconds=None, x_show=None if points is None else problem.scaled(points))
+        return run
 
 
-class Outcome(NamedTuple):
-    """What became of a patient. named: causes named rightly. words: sentences. lessons: files. program: its Keras program."""
+class Treatment(NamedTuple):
+    """What became of a patient. n_named: how many causes were named. sentences: for the learner. lessons: file names."""
 
-    named: int
-    cured: bool
-    words: list
+    n_named: int
+    fixed: bool
+    sentences: list
     lessons: list
-    program: str
 
 
-def _named(right):
-    return "You named the cause." if right else "That was not the cause."
+def treat(patient, causes, fixes):
+    """Compare the named causes with the true ones, and retrain with the fixes over held-out seeds: a `Treatment`."""
+    unnamed = list(patient.causes)
+    for cause in dict.fromkeys(causes):
+        unnamed = _without(unnamed, cause)
+    n_named = patient.n_causes - len(unnamed)
+    if patient.n_causes > 1:
+        sentences = [f"You named {n_named} of {patient.n_causes} causes."]
+    else:
+        sentences = ["You named the cause." if n_named else "That was not the cause."]
+    true = [names[0] for names in patient.causes]
+    sentences += [
+        f"{SYMPTOMS[name].label.capitalize()}. {CAUSES[name].explanation} {SYMPTOMS[name].shown}" for name in true
+    ]
+    fixed, sentence = _try_fixes(patient.experiment, fixes)
+    sentences += [sentence, patient.ending] if patient.ending else [sentence]
+    if not fixed:
+        sentences.append(f"What fixes it: {' and '.join(FIXES[name].label for name in patient.fixes)}.")
+    return Treatment(n_named, fixed, sentences, list(dict.fromkeys(CAUSES[name].lesson for name in true)))
 
 
 def _without(causes, name):
@@ -353,262 +325,96 @@ def _without(causes, name):
     return [cause for cause in causes if cause is not hit]
 
 
-def studied(experiment, seeds):
-    """The `SeedStudy` of an experiment, in haste."""
+def _try_fixes(experiment, fixes):
+    """Whether the fixes make the experiment learn, and a sentence about it."""
+    hopeless = nothing_to_learn(make_problem(experiment))
+    if hopeless and list(fixes) == ["other_inputs"]:
+        return True, "Right to leave it alone: no network can find in these inputs what is not there."
+    if hopeless:
+        return False, "No treatment can help here."
+    if "other_inputs" in fixes:
+        return False, "This patient could have been fixed."
+    try:
+        study = study_of(with_fixes(experiment, fixes), HELD_OUT_SEEDS)
+    except ValueError as error:
+        return False, f"This prescription cannot be filled: {error}"
+    fixed = study.success_rate >= FIXED
+    verdict = "Fixed." if fixed else f"{FIXED:.0%} are needed."
+    return fixed, f"Your prescription: {study.learned.sum()} of {len(study.seeds)} held-out seeds learn. {verdict}"
+
+
+def study_of(experiment, seeds):
+    """The `SeedStudy` of an experiment, without layer metrics."""
     *_, study = stream_seeds(experiment, seeds, seconds=None, probes=False)
     return study
-
-
-def trained(experiment):
-    """The finished `Run` of an experiment, with its answers for the picture of the fit."""
-    problem = make_problem(experiment)
-    points = show_points(problem)
-    *_, run = stream(experiment, seconds=None, x_show=None if points is None else problem.scaled(points))
-    return run
 
 
 def patient(seed, level=1):
     """The patient of a seed: always the same one.
 
-    It is checked before it is admitted: as it is, at most a quarter of eight seeds learn; with its cure, at least 80 %. Of two
-    causes, mending one is not enough. What does not pass gives way to the next draw.
+    It is checked before it is admitted: as it is, at most a quarter of eight seeds learn; with its fixes, at least 80%. Of two
+    causes, fixing one is not enough. A draw that does not pass gives way to the next.
 
     Args:
-        seed: a whole number from 0 on.
+        seed: a whole number of 0 or more.
         level: 1, 2 or 3, see LEVELS.
     """
     if level not in LEVELS:
         raise ValueError(f"level={level!r} is not one of {', '.join(map(str, LEVELS))}.")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed={seed!r} is not a whole number from 0 on.")
+        raise ValueError(f"seed={seed!r} is not a whole number of 0 or more.")
     draws = _draws(level)
     turn, place = divmod(seed, len(draws))
     order = np.random.default_rng([level, turn]).permutation(len(draws))
     rng = np.random.default_rng([level, seed, 1])
     for attempt in range(len(draws)):
-        file = _file(draws[order[(place + attempt) % len(draws)]], level, rng)
-        if file is not None:
-            problem = make_problem(file.experiment)
-            story = f"A network that answers with {ANSWERS[problem.task]}: {_inputs(problem)}. {_presented(file.run)}"
-            return Patient(f"Patient {seed}, level {level}", story, level, BUDGETS[level], file)
-    raise RuntimeError(f"No patient of level {level} passes the checks any more: look at ILLNESSES.")
-
-
-ANSWERS = {"regression": "a number", "binary": "one of two classes", "multiclass": "one of several classes"}
-
-
-def _presented(run):
-    """The verdict on a run; where there is nothing to learn it does not say so."""
-    hopeless = nothing_to_learn(run.problem)
-    return "It learned nothing: always answering the mean is as good." if hopeless else run.verdict
-
-
-def _inputs(problem):
-    count = problem.raw_x.shape[1]
-    return f"{count} input{'s' * (count > 1)}, {len(problem.x)} training points"
+        drawn = _checked(draws[order[(place + attempt) % len(draws)]], level, rng)
+        if drawn is not None:
+            return Patient(f"Patient {seed}, level {level}", **drawn, level=level, budget=BUDGETS[level])
+    raise RuntimeError(f"No patient of level {level} passes the checks any more: look at FAULTS.")
 
 
 def _draws(level):
-    """What can be drawn at a level: tuples of illnesses."""
+    """What can be drawn at a level: tuples of faults."""
     if level < 3:
-        return [(illness,) for illness in ILLNESSES if level in illness.breaks]
-    mixing = [illness for illness in ILLNESSES if illness.mixes]
+        return [(fault,) for fault in FAULTS if level in fault.breaks]
+    mixing = [fault for fault in FAULTS if fault.mixes]
     return [(one, other) for one, other in combinations(mixing, 2) if _mix(one, other)]
 
 
 def _mix(one, other):
-    """Whether two illnesses can come together: they are of different kinds, and touch different fields."""
-    fields = [{name for changes in illness.breaks.values() for c in changes for name in c} for illness in (one, other)]
-    return one.cause != other.cause and not fields[0] & fields[1] and one.cure != other.cure
+    """Whether two faults can come together: they have different causes and fixes, and change different fields."""
+    fields = [{name for changes in fault.breaks.values() for c in changes for name in c} for fault in (one, other)]
+    return one.cause != other.cause and not fields[0] & fields[1] and one.fixes != other.fixes
 
 
-def _file(illnesses, level, rng):
-    """A checked `File`, or None if this draw does not pass."""
-    healthy = (illnesses[0] if len(illnesses) == 1 else max(illnesses, key=lambda illness: illness.base != SINE)).base
+def _checked(faults, level, rng):
+    """{experiment, causes, fixes, ending} of a patient, or None if this draw does not pass the checks."""
+    base = (faults[0] if len(faults) == 1 else max(faults, key=lambda fault: fault.base != SINE)).base
     changes = {}
-    for illness in illnesses:
-        options = illness.breaks[max(level_ for level_ in illness.breaks if level_ <= level)]
+    for fault in faults:
+        options = fault.breaks[max(level_ for level_ in fault.breaks if level_ <= level)]
         changes |= options[rng.integers(len(options))]
-    ill = healthy.replace(samples=healthy.samples if healthy.samples < 100 else int(rng.choice([150, 200, 250])))
-    ill = ill.replace(**changes)
-    cure = tuple(name for illness in illnesses for name in illness.cure)
+    failing = base.replace(samples=base.samples if base.samples < 100 else int(rng.choice([150, 200, 250])))
+    failing = failing.replace(**changes)
+    fixes = tuple(name for fault in faults for name in fault.fixes)
     seeds = range(int(rng.integers(10_000, 900_000)))[-8:]
-    study = studied(ill, seeds)
-    if study.success_rate > FAILING or not _cures(ill, cure, seeds):
+    study = study_of(failing, seeds)
+    if study.success_rate > FAILING or not _fix(failing, fixes, seeds):
         return None
-    if len(illnesses) == 2 and any(_cures(ill, illness.cure, seeds) for illness in illnesses):
+    if len(faults) == 2 and any(_fix(failing, fault.fixes, seeds) for fault in faults):
         return None
-    causes = tuple((illness.cause, *illness.also) for illness in illnesses)
-    seed = int(study.seeds[~study.learned][0])
-    told = ", ".join(f"{SETTINGS[name].label} {shown(value)}" for name, value in changes.items())
-    return File(ill.replace(seed=seed), causes, cure, f"In its file: {told}." if told else "")
+    settings = ", ".join(f"{FIELDS[name].label} {value_text(value)}" for name, value in changes.items())
+    return {
+        "experiment": failing.replace(seed=int(study.seeds[~study.learned][0])),
+        "causes": tuple((fault.cause, *fault.also) for fault in faults),
+        "fixes": fixes,
+        "ending": f"What had been changed: {settings}." if settings else "",
+    }
 
 
-def _cures(ill, remedies, seeds):
-    if "other_inputs" in remedies:
-        return nothing_to_learn(make_problem(ill))
-    return studied(treated(ill, remedies), seeds).success_rate >= CURED
-
-
-# --- tests -------------------------------------------------------------------------------------------------------------
-
-
-class Result(NamedTuple):
-    """What a test shows: a sentence or more, and names of pictures of a run, in `plots.PICTURES`, or none."""
-
-    text: str
-    pictures: tuple = ()
-    run: object = None
-
-
-class Test(NamedTuple):
-    """What can be ordered. cost: out of the budget. look: `File` -> `Result`."""
-
-    label: str
-    cost: int
-    help: str
-    look: Callable
-
-
-def _spread(values):
-    values = np.asarray(values, float)
-    kept = values[np.isfinite(values)]
-    lost = 1 - len(kept) / values.size
-    if not len(kept):
-        return "not a single number among them"
-    words = f"mean {number(kept.mean())}, standard deviation {number(kept.std())}, from {number(kept.min())} to {number(kept.max())}"
-    return words + (f"; {lost:.1%} are not numbers" if lost else "")
-
-
-def _curve(file):
-    run = file.run
-    problem = run.problem
-    return Result(
-        f"Epoch 1 to {len(run.loss)}: training loss {number(run.loss[0])} → {number(run.loss[-1])}, validation loss "
-        f"{number(run.val_loss[0])} → {number(run.val_loss[-1])}. A constant has {number(problem.loss_of_constant)}, the "
-        f"{problem.floor_name} {number(problem.loss_of_truth)}.",
-        ("loss",), run,
-    )  # fmt: skip
-
-
-def _answers(file):
-    run = file.run
-    return Result(
-        f"Answers for new points: {_spread(run.predictions)}. Their targets: {_spread(run.problem.y_val)}. Skill {_skill(run.skill)}.",
-        ("fit",), run,
-    )  # fmt: skip
-
-
-def _data(file):
-    problem = file.run.problem
-    columns = list(problem.x.T)
-    words = [f"Input {i + 1}: {_spread(column)}." for i, column in enumerate(columns[:4])]
-    more = [f"And {len(columns) - 4} more inputs."] if len(columns) > 4 else []
-    return Result(
-        f"As the network gets them. {' '.join([*words, *more])} Targets: {_spread(problem.y)}. {len(problem.x)} points."
-    )
-
-
-def _gradients(file):
-    run = file.run
-    norms = [", ".join(number(norm) for norm in run.gradient_norm[epoch]) for epoch in (0, -1)]
-    return Result(
-        f"Length of the gradient by layer, input side first. After epoch 1: {norms[0]}. At the end: {norms[1]}.",
-        ("gradients",), run,
-    )  # fmt: skip
-
-
-def _units(file):
-    run = file.run
-    if not run.dead.shape[1]:
-        return Result("There is no hidden layer.")
-    words = []
-    for name in ("dead", "saturated"):
-        shares = [", ".join(f"{share:.0%}" for share in getattr(run, name)[epoch]) for epoch in (0, -1)]
-        words.append(f"{name.capitalize()} units by hidden layer after epoch 1: {shares[0]}; at the end: {shares[1]}.")
-    return Result(" ".join(words), ("units",), run)
-
-
-def _steps(file):
-    ratio = file.run.update_ratio.max(axis=1)
-    if not np.isfinite(ratio[0]):
-        return Result("In the first epoch already the weights are no longer numbers.")
-    return Result(
-        f"In the first epoch a step moved a layer's weights by {_percent(ratio[0])} of their length, in the last one by "
-        f"{_percent(ratio[-1])}. All {len(ratio)} epochs are in the learning curve."
-    )
-
-
-def _line(file):
-    problem = file.run.problem
-    if not np.isfinite(problem.x).all():
-        return Result("No straight line can be fitted: some inputs are not numbers.")
-    return Result(
-        f"The best straight line has a skill of {_skill(line_skill(problem))}; the network has {_skill(file.run.skill)}."
-    )
-
-
-def _ten(file):
-    e = file.experiment
-    try:
-        few = e.replace(samples=min(10, e.samples), epochs=min(5000, 5 * e.epochs), early_stopping=0)
-        problem = make_problem(few)
-    except ValueError:
-        return Result("With ten points there is not one left that misses no value.")
-    *_, run = stream(few, seconds=None, x_show=problem.x)
-    return Result(f"Ten points only, five times as long: {_by_heart(problem, run.shown)}")
-
-
-def _by_heart(problem, answers):
-    """How well ten points are learned by heart, in words."""
-    if not np.isfinite(answers).all():
-        return "the answers are no longer numbers."
-    if problem.task == "regression":
-        share = np.mean((answers - problem.y) ** 2) / problem.y.var()
-        return f"what is left of their variance is {share:.1%}. A healthy network learns ten points by heart."
-    right = answers > 0.5 if problem.task == "binary" else answers.argmax(axis=1)[:, None]
-    return (
-        f"{np.mean(right == problem.y):.0%} of them are answered rightly. A healthy network learns ten points by heart."
-    )
-
-
-def _again(changes):
-    def look(file):
-        e = file.experiment
-        changed = e.replace(**changes(e))
-        study = studied(changed, TRIED)
-        lost = int((~np.isfinite(study.skill)).sum())
-        words = f"Learned in {study.learned.sum()} of {len(study.seeds)} seeds, median skill {_skill(np.median(study.skill))}"
-        return Result(words + (f"; {lost} diverged." if lost else "."))
-
-    return look
-
-
-def _skill(skill):
-    return f"{skill:.2f}" if skill > -10 else "far below 0"
-
-
-def _percent(share):
-    if not np.isfinite(share):
-        return number(share)
-    return f"{share:.1%}" if share > 1e-3 else "less than 0.1%"
-
-
-TESTS = {
-    "answers": Test("Answers and truth", 1, "what the network says to new points, beside the truth", _answers),
-    "data": Test("Look at the data", 1, "mean, spread and range of inputs and targets", _data),
-    "gradients": Test("Gradient by layer", 1, "at the start and at the end", _gradients),
-    "units": Test("Dead and saturated units", 1, "the share in each hidden layer", _units),
-    "steps": Test("Size of the steps", 1, "how far a step moves the weights", _steps),
-    "line": Test("A straight line", 1, "what the simplest model reaches", _line),
-    "ten": Test("Overfit ten points", 2, "can it learn a few points by heart?", _ten),
-    "seeds": Test("Eight other seeds", 2, "bad luck, or always so?", _again(lambda e: {})),
-    "longer": Test("Five times as long", 2, "more epochs, eight seeds", _again(lambda e: {"epochs": min(10_000, 5 * e.epochs)})),
-    "faster": Test("Learning rate × 10", 2, "eight seeds", _again(lambda e: {"learning_rate": min(1000.0, 10 * e.learning_rate)})),
-    "slower": Test("Learning rate ÷ 10", 2, "eight seeds", _again(lambda e: {"learning_rate": e.learning_rate / 10})),
-}  # fmt: skip
-
-
-def admitted(patient):
-    """What everybody sees of a patient at once: its learning curve, a `Result`."""
-    return _curve(patient._file)
+def _fix(failing, fixes, seeds):
+    """Whether the fixes make the failing experiment learn."""
+    if "other_inputs" in fixes:
+        return nothing_to_learn(make_problem(failing))
+    return study_of(with_fixes(failing, fixes), seeds).success_rate >= FIXED

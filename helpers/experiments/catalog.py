@@ -1,4 +1,4 @@
-"""The words an experiment may use: one row for each activation, initializer, optimizer, scaling, way with missing values …
+"""The names that an experiment may use: one row for each activation, initializer, optimizer, scaling, imputation …
 
 A new one is a new row here. The checks, the sliders, the Keras program and the tests read these tables.
 """
@@ -79,13 +79,13 @@ class Activation:
 
 # The keys are the names of Keras, see https://keras.io/api/layers/activations/
 ACTIVATIONS = {
-    "linear": Activation("no bend at all: any number of layers is still one line"),
-    "sigmoid": Activation("squashes to 0..1; its slope is never above 1/4", steepest=0.25, saturates=True),
-    "tanh": Activation("squashes to -1..1; slope 1 in the middle", saturates=True),
-    "relu": Activation("max(0, z): cheap, and flat for every negative z"),
+    "linear": Activation("nonlinear nowhere: any number of layers is still one linear layer"),
+    "sigmoid": Activation("squashes z to 0..1", steepest=0.25, saturates=True),
+    "tanh": Activation("squashes z to -1..1; slope 1 in the middle", saturates=True),
+    "relu": Activation("max(0, z): cheap, but flat for every negative z"),
     "leaky_relu": Activation("like relu, but with a slope of 0.2 for negative z"),
-    "elu": Activation("like relu, but bends smoothly to -1"),
-    "selu": Activation("elu, scaled so that deep layers keep their spread", steepest=1.758),
+    "elu": Activation("like relu, but levels off smoothly at -1"),
+    "selu": Activation("elu, scaled so that the outputs of deep layers keep their spread", steepest=1.758),
     "gelu": Activation("a smooth relu; common in transformers", steepest=1.129),
     "swish": Activation("z times sigmoid(z), a smooth relu", steepest=1.1),
 }
@@ -93,7 +93,7 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Initializer:
-    """How the kernels start. `call` lacks only its seed; `random` tells whether it takes one."""
+    """The initial weights. `call` lacks only its seed; `random`: whether it takes one."""
 
     call: Call
     help: str
@@ -102,9 +102,11 @@ class Initializer:
 
 INITIALIZERS = {
     "glorot_uniform": Initializer(Call("keras.initializers.GlorotUniform"), "Keras's default; fits tanh and sigmoid"),
-    "glorot_normal": Initializer(Call("keras.initializers.GlorotNormal"), "the same spread, from a bell curve"),
+    "glorot_normal": Initializer(
+        Call("keras.initializers.GlorotNormal"), "the same variance, from a normal distribution"
+    ),
     "he_normal": Initializer(Call("keras.initializers.HeNormal"), "twice the variance; fits relu"),
-    "he_uniform": Initializer(Call("keras.initializers.HeUniform"), "the same spread, evenly drawn"),
+    "he_uniform": Initializer(Call("keras.initializers.HeUniform"), "the same variance, from a uniform distribution"),
     "lecun_normal": Initializer(Call("keras.initializers.LecunNormal"), "variance 1/inputs; fits selu"),
     "zeros": Initializer(Call("keras.initializers.Zeros"), "all units start equal, and stay equal", random=False),
     "random_normal": Initializer(
@@ -123,21 +125,25 @@ class Optimizer:
 
 
 OPTIMIZERS = {
-    "sgd": Optimizer(Call("keras.optimizers.SGD"), "straight down the gradient"),
+    "sgd": Optimizer(Call("keras.optimizers.SGD"), "steps along the negative gradient"),
     "momentum": Optimizer(Call("keras.optimizers.SGD"), "sgd that keeps its speed", uses=("momentum",)),
     "nesterov": Optimizer(
         Call("keras.optimizers.SGD", kwargs={"nesterov": True}), "momentum that looks ahead", uses=("momentum",)
     ),
-    "rmsprop": Optimizer(Call("keras.optimizers.RMSprop"), "each weight by its own recent gradients"),
-    "adagrad": Optimizer(Call("keras.optimizers.Adagrad"), "each weight by all its gradients so far; slows down"),
-    "adam": Optimizer(Call("keras.optimizers.Adam"), "rmsprop with momentum; moves about one rate a step"),
+    "rmsprop": Optimizer(Call("keras.optimizers.RMSprop"), "divides each weight's step by its recent gradients"),
+    "adagrad": Optimizer(
+        Call("keras.optimizers.Adagrad"), "divides each weight's step by all its gradients so far; slows down"
+    ),
+    "adam": Optimizer(
+        Call("keras.optimizers.Adam"), "rmsprop with momentum; each step is about one learning rate long"
+    ),
     "adamw": Optimizer(Call("keras.optimizers.AdamW"), "adam that also shrinks the weights", uses=("weight_decay",)),
 }
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """A scikit-learn transformer for the inputs, fitted on the training part; `call` is None for none."""
+    """A scikit-learn transformer for the inputs, fitted to the training set; `call` is None for none."""
 
     call: Call | None
     help: str
@@ -147,13 +153,15 @@ SCALINGS = {
     "none": Scaling(None, "the inputs as they are"),
     "standard": Scaling(Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1"),
     "minmax": Scaling(Call("sklearn.preprocessing.MinMaxScaler"), "smallest 0, largest 1"),
-    "robust": Scaling(Call("sklearn.preprocessing.RobustScaler"), "median 0, middle half 1 wide; ignores outliers"),
+    "robust": Scaling(
+        Call("sklearn.preprocessing.RobustScaler"), "median 0, interquartile range 1; hardly affected by outliers"
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Imputation:
-    """What is done about missing inputs; `call` is a scikit-learn transformer, fitted on the training part."""
+    """How missing inputs are handled; `call` is a scikit-learn transformer, fitted to the training set."""
 
     call: Call | None
     help: str
@@ -163,15 +171,17 @@ _FILL = Call("sklearn.impute.SimpleImputer", kwargs={"keep_empty_features": True
 _MISSING = Call("sklearn.impute.MissingIndicator", kwargs={"features": "all"})
 
 IMPUTATIONS = {
-    "drop": Imputation(_FILL, "points that miss a value are left out; asked for one, the mean stands in"),
-    "none": Imputation(None, "nothing: NaN goes into the network"),
-    "mean": Imputation(_FILL, "the mean of the training points stands in"),
-    "median": Imputation(_FILL.with_(strategy="median"), "the median of the training points stands in"),
-    "zero": Imputation(_FILL.with_(strategy="constant", fill_value=0.0), "zero stands in"),
-    "flag": Imputation(_FILL.with_(strategy="constant", fill_value=-999.0), "-999 stands in, as in many old files"),
+    "drop": Imputation(_FILL, "training samples with gaps are dropped; in validation the mean is used"),
+    "none": Imputation(None, "not replaced: NaN goes into the network"),
+    "mean": Imputation(_FILL, "replaced by the mean of the training samples"),
+    "median": Imputation(_FILL.with_(strategy="median"), "replaced by the median of the training samples"),
+    "zero": Imputation(_FILL.with_(strategy="constant", fill_value=0.0), "replaced by zero"),
+    "sentinel": Imputation(
+        _FILL.with_(strategy="constant", fill_value=-999.0), "replaced by -999, as in many old files"
+    ),
     "indicator": Imputation(
         Call("sklearn.pipeline.make_union", (_FILL, _MISSING)),
-        "the mean, and an input more that tells what was missing",
+        "replaced by the mean; an extra input per feature marks missing values",
     ),
 }
 
@@ -187,21 +197,23 @@ def polar(x):
 
 
 def clock(x):
-    """Where the hand of a clock of 24 hours stands."""
+    """The position of the hand on a 24-hour clock."""
     return np.column_stack([np.sin(2 * np.pi * x / 24), np.cos(2 * np.pi * x / 24)])
 
 
 @dataclass(frozen=True)
 class Features:
-    """What is made of the inputs before they are scaled; `call` is a scikit-learn transformer.
+    """The features computed from the inputs before scaling; `call` is a scikit-learn transformer.
 
-    needs: what the inputs of a problem must be, one of `Source.kinds`; columns: how many they must be, 0 for any number.
+    needs: the kind of input that is needed, one of `Source.kinds`; columns: the number of inputs needed, 0 for any number up to
+    most_columns.
     """
 
     call: Call | None
     help: str
     needs: str = "numbers"
     columns: int = 0
+    most_columns: int = 1000
 
 
 def _function(function):
@@ -212,27 +224,28 @@ FEATURES = {
     "raw": Features(None, "the inputs as they are"),
     "squares": Features(
         Call("sklearn.preprocessing.PolynomialFeatures", (2,), {"include_bias": False}),
-        "squares and products of the inputs, too",
+        "the inputs, their squares and their products",
+        most_columns=20,
     ),
     "log": Features(_function(np.log10), "the decimal logarithm", needs="positive"),
-    "ratio": Features(_function(with_ratio), "the ratio of the two inputs, too", needs="positive", columns=2),
+    "ratio": Features(_function(with_ratio), "the two inputs and their ratio", needs="positive", columns=2),
     "polar": Features(_function(polar), "distance and direction instead of two coordinates", columns=2),
     "clock": Features(_function(clock), "sine and cosine of the hour, so that 24 is near 0", needs="hours"),
     "codes": Features(Call("sklearn.preprocessing.OrdinalEncoder"), "A is 0, B is 1, …", needs="text"),
     "one_hot": Features(
         Call("sklearn.preprocessing.OneHotEncoder", kwargs={"sparse_output": False}),
-        "an input for each category, 1 where it is meant",
+        "one input per category: 1 for the sample's category, 0 for the others",
         needs="text",
     ),
 }
 
 MISSING_KINDS = {
-    "by chance": "every cell is lost with the same chance",
-    "the largest": "the largest values of each input are lost: that it is missing tells something",
+    "at random": "every value has the same probability of being missing",
+    "largest": "the largest values of each input are missing, so a gap carries information",
 }
 SPLITS = {
-    "shuffled": "validation points are drawn from all rows by chance",
-    "in order": "validation points are the last rows: the future",
+    "shuffled": "validation samples are drawn at random from all rows",
+    "chronological": "validation samples are the last rows: the future",
 }
 TARGET_SCALINGS = {
     "none": Scaling(None, "the targets as they are"),
@@ -242,7 +255,7 @@ TARGET_SCALINGS = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate changes while it trains: `(rate, steps) -> Call` of a Keras schedule, or None."""
+    """How the learning rate changes during training: `(rate, steps) -> Call` of a Keras schedule, or None."""
 
     call: Callable | None
     help: str
@@ -268,25 +281,25 @@ def _warmup(rate, steps):
 
 
 SCHEDULES = {
-    "constant": Schedule(None, "the same rate in every step"),
+    "constant": Schedule(None, "the same learning rate in every step"),
     "cosine": Schedule(_cosine, "falls along a cosine to 0 at the last step"),
     "exponential": Schedule(_schedule("ExponentialDecay", decay_rate=0.01), "falls to a hundredth at the last step"),
     "warmup": Schedule(_warmup, "rises for a tenth of the steps, then falls along a cosine"),
 }
 
 OUTPUT_ACTIVATIONS = {
-    "own": "what fits the task: linear for numbers, sigmoid for two classes, softmax for more",
+    "auto": "chosen for the task: linear for numbers, sigmoid for two classes, softmax for more",
     "linear": "any number",
     "relu": "never below 0",
     "sigmoid": "between 0 and 1",
     "tanh": "between -1 and 1",
-    "softmax": "shares that add up to 1; with a single unit that is always 1",
+    "softmax": "probabilities that sum to 1; with a single unit always 1",
 }
 
 
 @dataclass(frozen=True)
 class Task:
-    """What the output layer and the loss are for a kind of target; `error` names what skill is made of."""
+    """The output activation and the loss for a kind of target; `error` names the measure from which skill is computed."""
 
     output_activation: str
     loss: Call
@@ -295,6 +308,6 @@ class Task:
 
 TASKS = {
     "regression": Task("linear", Call("keras.losses.MeanSquaredError"), "mean squared error"),
-    "binary": Task("sigmoid", Call("keras.losses.BinaryCrossentropy"), "share of wrong answers"),
-    "multiclass": Task("softmax", Call("keras.losses.SparseCategoricalCrossentropy"), "share of wrong answers"),
+    "binary": Task("sigmoid", Call("keras.losses.BinaryCrossentropy"), "fraction of wrong predictions"),
+    "multiclass": Task("softmax", Call("keras.losses.SparseCategoricalCrossentropy"), "fraction of wrong predictions"),
 }

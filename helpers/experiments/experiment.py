@@ -24,22 +24,24 @@ from .catalog import (
     SPLITS,
     TARGET_SCALINGS,
 )
-from .sources import PROBLEMS, most_samples
+from .sources import PROBLEMS, Table, most_samples, source_of
 
-MOST_WEIGHTS = (
-    2**20
-)  # between hidden layers; more do not fit into the memory of a small server, nor a stop into the wait
+# Weights between hidden layers: more would exceed a small server's memory and make a slider step too slow.
+MOST_WEIGHTS = 2**20
 LONGEST_TEXT = 10_000  # characters that from_json reads
+OWN_TABLE = "table:"  # how the text for a table of the reader's own begins
+# Fields that change the data, with the values that leave the data unchanged.
+MADE_UP = {"noise": 0.0, "input_scale": 1.0, "input_offset": 0.0, "outliers": 0, "missing": 0.0}
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What may stand in a field of an Experiment, and how a person sees it.
+class FieldSpec:
+    """The allowed values of a field of an Experiment, and how it is shown.
 
-    group: the heading it stands under in the lab.
+    group: its heading in the lab.
     choices: name -> help, for a field that takes a name.
-    low, high: the allowed range, both included, for a number; whole: only integers.
-    ladder: the stops of its slider, all within the range. None among them stands for `none_means`.
+    low, high: the allowed range of a number, both included; whole: integers only.
+    slider_values: the positions of its slider, all within the range. None means `none_means`.
     """
 
     group: str
@@ -50,11 +52,11 @@ class Setting:
     low: float = -math.inf
     high: float = math.inf
     whole: bool = False
-    ladder: tuple = ()
+    slider_values: tuple = ()
     none_means: str = ""
 
     def check(self, name, value):
-        """`value` in the field's own type; ValueError that tells what was given and what is allowed."""
+        """`value` in the field's own type. Raises a ValueError that states the given value and the allowed ones."""
         if value is None and self.none_means:
             return None
         if self.choices is not None:
@@ -74,6 +76,12 @@ class Setting:
     def _check_name(self, name, value):
         if isinstance(value, str) and value in self.choices:
             return value
+        if name == "problem" and isinstance(value, Table):
+            return value
+        if name == "problem" and hasattr(value, "shape"):
+            raise ValueError(
+                f"problem={type(value).__name__} is data. Make a problem of it: table(df, target=…) or table(x, y)."
+            )
         match = difflib.get_close_matches(str(value).strip().lower(), self.choices, n=1, cutoff=0.0)
         raise ValueError(f"{name}={_quoted(value)} is not one of {', '.join(self.choices)}. Did you mean {match[0]!r}?")
 
@@ -85,18 +93,18 @@ def _quoted(value):
 
 def _name(default, table, group, label, help):
     choices = {name: row if isinstance(row, str) else row.help for name, row in table.items()}
-    return field(default=default, metadata={"setting": Setting(group, label, help, choices=choices)})
+    return field(default=default, metadata={"spec": FieldSpec(group, label, help, choices=choices)})
 
 
 def _number(default, group, label, help, **declaration):
-    return field(default=default, metadata={"setting": Setting(group, label, help, **declaration)})
+    return field(default=default, metadata={"spec": FieldSpec(group, label, help, **declaration)})
 
 
 def _decades(lowest, highest, steps=(1, 3)):
-    """A logarithmic ladder: 1, 3, 10, 30, … from lowest to highest."""
+    """Logarithmic slider values: 1, 3, 10, 30, … from lowest to highest."""
     exponents = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 1)
-    stops = [float(f"{step}e{exponent}") for exponent in exponents for step in steps]
-    return tuple(stop for stop in stops if lowest <= stop <= highest)
+    values = [float(f"{step}e{exponent}") for exponent in exponents for step in steps]
+    return tuple(value for value in values if lowest <= value <= highest)
 
 
 _WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -107,111 +115,118 @@ _STRENGTHS = (0.0, *_decades(1e-5, 1))
 class Experiment:
     """Everything that defines a run.
 
-    `samples`, `noise`, `features` and `split` left out are the problem's own. `batch_size=None` takes all training points at once.
+    `problem` is a name, or a `table` of your own data. If `samples`, `noise`, `features`, `split` or `imputation` are left
+    out, the problem's own values are used. `batch_size=None` uses the full batch.
     An unknown name, a value out of range, a NaN or a wrong type raises a ValueError that says what is allowed.
 
     >>> Experiment(problem="sine", depth=3, width=16, activation="tanh", learning_rate=0.01).samples
     200
     """
 
-    problem: str = _name("sine", PROBLEMS, "Data", "problem", "what is to be learned")
+    problem: str = _name("sine", PROBLEMS, "Data", "problem", "the relationship to learn")
     samples: int = _number(
-        None, "Data", "samples", "training points; validation points are drawn apart", unit="points",
-        low=2, high=10_000, whole=True, ladder=(4, 8, 10, 15, 20, 30, 50, 100, 200, 256, 400, 600, 1000, 2000),
+        None, "Data", "samples", "training samples; validation samples are drawn separately", unit="samples",
+        low=2, high=10_000, whole=True, slider_values=(4, 8, 10, 15, 20, 30, 50, 100, 200, 256, 400, 600, 1000, 2000),
     )  # fmt: skip
     noise: float = _number(
-        None, "Data", "noise", "standard deviation of what nobody can predict",
-        low=0.0, high=1e6, ladder=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0),
+        None, "Data", "noise", "standard deviation of the random noise",
+        low=0.0, high=1e6, slider_values=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0),
     )  # fmt: skip
-    stretch: float = _number(
-        1.0, "Data", "stretch", "every input is multiplied by this",
-        low=1e-6, high=1e6, ladder=(0.001, 0.01, 0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0),
+    input_scale: float = _number(
+        1.0, "Data", "input scale", "every input is multiplied by this number",
+        low=1e-6, high=1e6, slider_values=(0.001, 0.01, 0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0),
     )  # fmt: skip
-    offset: float = _number(
-        0.0, "Data", "offset", "this is added to every input",
-        low=-1e6, high=1e6, ladder=(0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 2000.0),
+    input_offset: float = _number(
+        0.0, "Data", "input offset", "this number is added to every input",
+        low=-1e6, high=1e6, slider_values=(0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 2000.0),
     )  # fmt: skip
     outliers: int = _number(
         0, "Data", "outliers", "training values that are a thousand times too large", unit="values",
-        low=0, high=1000, whole=True, ladder=(0, 1, 2, 5, 10, 20),
+        low=0, high=1000, whole=True, slider_values=(0, 1, 2, 5, 10, 20),
     )  # fmt: skip
     missing: float = _number(
-        0.0, "Data", "missing", "share of the input values that is lost",
-        low=0.0, high=0.9, ladder=(0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5),
+        0.0, "Data", "missing", "fraction of the input values that is missing",
+        low=0.0, high=0.9, slider_values=(0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5),
     )  # fmt: skip
-    missing_kind: str = _name("by chance", MISSING_KINDS, "Data", "which are lost", "which input values are lost")
-    split: str = _name(None, SPLITS, "Data", "split", "which rows of real data are for validation")
+    missing_kind: str = _name("at random", MISSING_KINDS, "Data", "which are missing", "which input values are missing")
+    split: str = _name(None, SPLITS, "Data", "split", "which rows of real data are used for validation")
     seed: int = _number(
-        0, "Data", "seed", "draws data, first weights, batches and dropout",
-        low=0, high=999_999, whole=True, ladder=tuple(range(10)),
+        0, "Data", "seed", "decides data, initial weights, batches and dropout",
+        low=0, high=999_999, whole=True, slider_values=tuple(range(10)),
     )  # fmt: skip
 
-    imputation: str = _name("drop", IMPUTATIONS, "Preparation", "missing values", "what is done about missing inputs")
-    features: str = _name(None, FEATURES, "Preparation", "features", "what is made of the inputs")
-    scaling: str = _name("none", SCALINGS, "Preparation", "scaling", "what is done to the inputs before the network")
-    target_scaling: str = _name("none", TARGET_SCALINGS, "Preparation", "target scaling", "what is done to the targets")
+    imputation: str = _name(None, IMPUTATIONS, "Preparation", "missing values", "how missing inputs are handled")
+    features: str = _name(None, FEATURES, "Preparation", "features", "the features computed from the inputs")
+    scaling: str = _name("none", SCALINGS, "Preparation", "scaling", "how the inputs are scaled before the network")
+    target_scaling: str = _name("none", TARGET_SCALINGS, "Preparation", "target scaling", "how the targets are scaled")
 
     depth: int = _number(
-        2, "Network", "depth", "hidden layers; 0 is a plain linear unit", unit="layers",
-        low=0, high=20, whole=True, ladder=(0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20),
+        2, "Network", "depth", "hidden layers; 0 is a single linear layer", unit="layers",
+        low=0, high=20, whole=True, slider_values=(0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20),
     )  # fmt: skip
     width: int = _number(
         16, "Network", "width", "units in each hidden layer", unit="units",
-        low=1, high=1024, whole=True, ladder=_WIDTHS,
+        low=1, high=1024, whole=True, slider_values=_WIDTHS,
     )  # fmt: skip
-    activation: str = _name("tanh", ACTIVATIONS, "Network", "activation", "the bend in every hidden unit")
-    initializer: str = _name("glorot_uniform", INITIALIZERS, "Network", "initializer", "where the weights start")
+    activation: str = _name(
+        "tanh", ACTIVATIONS, "Network", "activation", "the activation function of every hidden unit"
+    )
+    initializer: str = _name(
+        "glorot_uniform", INITIALIZERS, "Network", "initializer", "how the initial weights are drawn"
+    )
     bias_initializer: float = _number(
-        0.0, "Network", "first bias", "where the biases of the hidden units start",
-        low=-100.0, high=100.0, ladder=(-10.0, -5.0, -2.0, -1.0, 0.0, 0.1, 1.0, 5.0),
+        0.0, "Network", "initial bias", "the initial bias of the hidden units",
+        low=-100.0, high=100.0, slider_values=(-10.0, -5.0, -2.0, -1.0, 0.0, 0.1, 1.0, 5.0),
     )  # fmt: skip
-    output_activation: str = _name("own", OUTPUT_ACTIVATIONS, "Network", "output", "the activation of the output layer")
+    output_activation: str = _name(
+        "auto", OUTPUT_ACTIVATIONS, "Network", "output", "the activation of the output layer"
+    )
 
-    optimizer: str = _name("adam", OPTIMIZERS, "Training", "optimizer", "how a gradient becomes a step")
+    optimizer: str = _name("adam", OPTIMIZERS, "Training", "optimizer", "how a step is computed from the gradient")
     learning_rate: float = _number(
-        0.01, "Training", "learning rate", "size of a step", low=1e-8, high=1000.0, ladder=_decades(1e-5, 10),
+        0.01, "Training", "learning rate", "the length of the steps", low=1e-8, high=1000.0, slider_values=_decades(1e-5, 10),
     )  # fmt: skip
     schedule: str = _name("constant", SCHEDULES, "Training", "schedule", "how the learning rate changes")
     momentum: float = _number(
-        0.9, "Training", "momentum", "share of the speed that is kept; used by momentum and nesterov",
-        low=0.0, high=0.999, ladder=(0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99),
+        0.9, "Training", "momentum", "fraction of the last step that is added to the next; used by momentum and nesterov",
+        low=0.0, high=0.999, slider_values=(0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99),
     )  # fmt: skip
     epochs: int = _number(
-        100, "Training", "epochs", "passes over the training points", unit="passes",
-        low=1, high=10_000, whole=True, ladder=(1, 10, 20, 50, 100, 200, 300, 500, 1000, 2000, 5000),
+        100, "Training", "epochs", "passes over the training set", unit="epochs",
+        low=1, high=10_000, whole=True, slider_values=(1, 10, 20, 50, 100, 200, 300, 500, 1000, 2000, 5000),
     )  # fmt: skip
     batch_size: int | None = _number(
-        32, "Training", "batch size", "points in each step", unit="points", none_means="all of them",
-        low=1, high=10_000, whole=True, ladder=(1, 4, 8, 16, 32, 64, 128, 256, None),
+        32, "Training", "batch size", "samples in each step", unit="samples", none_means="a full batch",
+        low=1, high=10_000, whole=True, slider_values=(1, 4, 8, 16, 32, 64, 128, 256, None),
     )  # fmt: skip
 
     l1: float = _number(
         0.0, "Regularization", "L1", "pulls every weight towards 0 by the same amount",
-        low=0.0, high=100.0, ladder=_STRENGTHS,
+        low=0.0, high=100.0, slider_values=_STRENGTHS,
     )  # fmt: skip
     l2: float = _number(
-        0.0, "Regularization", "L2", "pulls every weight towards 0 by a share of itself",
-        low=0.0, high=100.0, ladder=_STRENGTHS,
+        0.0, "Regularization", "L2", "pulls every weight towards 0 in proportion to its size",
+        low=0.0, high=100.0, slider_values=_STRENGTHS,
     )  # fmt: skip
     dropout: float = _number(
-        0.0, "Regularization", "dropout", "share of hidden units switched off in each step",
-        low=0.0, high=0.95, ladder=(0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8),
+        0.0, "Regularization", "dropout", "fraction of hidden units switched off in each step",
+        low=0.0, high=0.95, slider_values=(0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8),
     )  # fmt: skip
     early_stopping: int = _number(
-        0, "Regularization", "patience", "stops when so many epochs brought no better validation loss; 0 never stops",
-        unit="epochs", low=0, high=10_000, whole=True, ladder=(0, 1, 3, 10, 30, 100),
+        0, "Regularization", "patience", "stops after this many epochs without a better validation loss; 0 never stops",
+        unit="epochs", low=0, high=10_000, whole=True, slider_values=(0, 1, 3, 10, 30, 100),
     )  # fmt: skip
     weight_decay: float = _number(
-        0.004, "Regularization", "weight decay", "adamw's own shrinking of the weights; used by adamw only",
-        low=0.0, high=10.0, ladder=_STRENGTHS,
+        0.004, "Regularization", "weight decay", "how fast adamw shrinks the weights; used by adamw only",
+        low=0.0, high=10.0, slider_values=_STRENGTHS,
     )  # fmt: skip
 
     def __post_init__(self):
-        for name, setting in SETTINGS.items():
+        for name, spec in FIELDS.items():
             value = getattr(self, name)
             if value is None and name in _OWN:
-                value = getattr(PROBLEMS[self.problem], _OWN[name])
-            object.__setattr__(self, name, setting.check(name, value))
+                value = getattr(self.source, _OWN[name])
+            object.__setattr__(self, name, spec.check(name, value))
         self._check_size()
         self._check_data()
 
@@ -224,7 +239,9 @@ class Experiment:
             )
 
     def _check_data(self):
-        source = PROBLEMS[self.problem]
+        source = self.source
+        if source.own:
+            self._check_own_table()
         most = most_samples(self.problem, self.imputation == "drop")
         if self.samples > most:
             raise ValueError(
@@ -232,10 +249,10 @@ class Experiment:
             )
         if self.features not in self.choices("features"):
             raise ValueError(
-                f"features={self.features!r} cannot be made of the inputs of {self.problem!r} ({', '.join(source.kinds)}); "
+                f"features={self.features!r} cannot be computed from the inputs of {self.problem!r} ({', '.join(source.kinds)}); "
                 f"allowed: {', '.join(self.choices('features'))}."
             )
-        for name in ("missing", "outliers", "offset", "stretch") if source.categories else ():
+        for name in ("missing", "outliers", "input_offset", "input_scale") if source.categories else ():
             default = _DEFAULTS[name]
             if getattr(self, name) != default:
                 raise ValueError(
@@ -245,14 +262,33 @@ class Experiment:
         left = self.samples * (1 - self.missing) ** len(source.features)
         if self.imputation == "drop" and left < 5 and self.missing:
             raise ValueError(
-                f"imputation='drop' with missing={self.missing:g} leaves about {left:.1g} of {self.samples} points, and 5 "
+                f"imputation='drop' with missing={self.missing:g} leaves about {left:.1g} of {self.samples} samples, and 5 "
                 "are needed: take more samples, fewer missing values or another imputation."
             )
-        if FEATURES[self.features].needs == "positive" and self.offset < 0:
+        if FEATURES[self.features].needs == "positive" and self.input_offset < 0:
             raise ValueError(
-                f"features={self.features!r} needs positive inputs; offset={self.offset:g} can make them negative. "
-                "Take an offset of 0 or more."
+                f"features={self.features!r} needs positive inputs; input_offset={self.input_offset:g} can make them negative. "
+                "Take an input_offset of 0 or more."
             )
+
+    def _check_own_table(self):
+        own = self.source.own
+        for name, plain in MADE_UP.items():
+            if getattr(self, name) != plain:
+                raise ValueError(
+                    f"{name}={getattr(self, name):g} makes no sense for a table of your own, whose values are as they are. "
+                    f"Take {name}={plain:g}, or another problem."
+                )
+        if self.imputation not in self.choices("imputation"):
+            raise ValueError(
+                f"imputation='drop' would leave {own.complete_rows:,} of the {len(own.x):,} rows of {own.name}, too few to learn "
+                f"from; allowed: {', '.join(self.choices('imputation'))}."
+            )
+
+    @property
+    def source(self):
+        """Where the data come from."""
+        return source_of(self.problem)
 
     @property
     def hidden_weights(self):
@@ -261,67 +297,94 @@ class Experiment:
 
     def choices(self, name):
         """The names that may stand in a field of this experiment, for a field that takes a name."""
-        names = SETTINGS[name].choices
+        names = FIELDS[name].choices
         if name == "features":
-            return [row for row in names if PROBLEMS[self.problem].suits(FEATURES[row])]
+            return [row for row in names if self.source.suits(FEATURES[row])]
+        own = self.source.own
+        if name == "problem" and own:
+            return [own]
+        if name == "imputation" and own and not own.can_drop:
+            return [row for row in names if row != "drop"]
         return list(names)
 
-    def stops(self, name):
-        """The values that a control of this field offers: its ladder within what is allowed, and the present value."""
-        setting, value = SETTINGS[name], getattr(self, name)
-        if setting.choices:
+    def offers(self, name):
+        """Whether a field can make sense for this problem, so that a lab shows a control of it."""
+        own = self.source.own
+        if own is None:
+            return True
+        if name in ("problem", "missing_kind", *MADE_UP):
+            return False
+        if name == "imputation":
+            return own.gaps
+        if name == "features":
+            return len(self.choices(name)) > 1
+        return name != "target_scaling" or own.task == "regression"
+
+    def slider_values(self, name):
+        """The values that a control of this field offers: its slider values within what is allowed, and the present value."""
+        spec, value = FIELDS[name], getattr(self, name)
+        if spec.choices:
             return self.choices(name)
-        stops = setting.ladder
+        values = spec.slider_values
         if name == "samples":
             most = most_samples(self.problem, self.imputation == "drop")
-            stops = [stop for stop in stops if stop <= most]
-        return sorted({*stops, value}, key=lambda stop: math.inf if stop is None else stop)
+            values = [one for one in values if one <= most]
+        return sorted({*values, value}, key=lambda one: math.inf if one is None else one)
 
     def replace(self, **changes):
         """The same experiment with some fields changed.
 
-        With a new problem, `samples`, `noise`, `features` and `split` that were the old problem's own become the new
-        one's own, and so do features that cannot be made of its inputs.
+        With a new problem, `samples`, `noise`, `features`, `split` and `imputation` that were the old problem's own become
+        the new one's own, and so do features that cannot be made of its inputs.
         """
         unknown(changes)
-        values = {name: getattr(self, name) for name in SETTINGS}
+        values = {name: getattr(self, name) for name in FIELDS}
         new = changes.get("problem", self.problem)
-        if new != self.problem and new in PROBLEMS:
-            old = PROBLEMS[self.problem]
-            values |= {name: None for name, own in _OWN.items() if values[name] == getattr(old, own)}
-            if values["features"] and not PROBLEMS[new].suits(FEATURES[values["features"]]):
+        if new != self.problem and (isinstance(new, Table) or new in PROBLEMS):
+            values |= {name: None for name, own in _OWN.items() if values[name] == getattr(self.source, own)}
+            if values["features"] and not source_of(new).suits(FEATURES[values["features"]]):
                 values["features"] = None
         return Experiment(**values | changes)
 
     def data_only(self):
         """The experiment with all fields at their defaults that do not change the data or their preparation."""
-        kept = {name: getattr(self, name) for name, setting in SETTINGS.items() if setting.group in _DATA_GROUPS}
+        kept = {name: getattr(self, name) for name, spec in FIELDS.items() if spec.group in _DATA_GROUPS}
+        if self.source.own:
+            kept["seed"] = 0  # it draws nothing: the rows are there
         return Experiment(**kept)
 
+    def settings(self):
+        """All fields in a dict that JSON can hold. For an own table stands its number, nothing of its data."""
+        own = self.source.own
+        return dataclasses.asdict(self) | ({"problem": OWN_TABLE + own.number} if own else {})
+
     def to_json(self):
-        """A short text that `from_json` turns into an equal experiment."""
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+        """A short text that `from_json` turns into an equal experiment. It holds settings only, nothing of an own table."""
+        return json.dumps(self.settings(), separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text, problem=None):
         """The experiment that `to_json` wrote; fields left out take their defaults.
 
-        The text is data, never code. ValueError with a sentence for anything that is not such a text.
+        The text is data, never code. ValueError with a sentence for anything that is not such a text, and for one that is for an
+        own table other than `problem`.
         """
         if not isinstance(text, str):
-            raise ValueError(f"A shared setting is a text, not {type(text).__name__}.")
+            raise ValueError(f"Shared settings are a text, not {type(text).__name__}.")
         if len(text) > LONGEST_TEXT:
-            raise ValueError(f"A shared setting has at most {LONGEST_TEXT} characters; this text has {len(text)}.")
+            raise ValueError(f"Shared settings have at most {LONGEST_TEXT} characters; this text has {len(text)}.")
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ValueError(
-                f"This is not a shared setting: {_quoted(text)}. It begins with {{ and ends with }}, "
+                f"These are not shared settings: {_quoted(text)}. They begin with {{ and end with }}, "
                 'such as {"problem":"sine","depth":3}.'
             ) from error
         if not isinstance(values, dict):
-            raise ValueError(f"This is not a shared setting but a {type(values).__name__}: {_quoted(text)}.")
+            raise ValueError(f"These are not shared settings but a {type(values).__name__}: {_quoted(text)}.")
         unknown(values)
+        if str(values.get("problem", "")).startswith(OWN_TABLE):
+            values["problem"] = _own_table(values["problem"], problem)
         return cls(**values)
 
     def to_keras(self):
@@ -331,16 +394,41 @@ class Experiment:
         return program(self)
 
 
-SETTINGS = {f.name: f.metadata["setting"] for f in dataclasses.fields(Experiment)}
+FIELDS = {f.name: f.metadata["spec"] for f in dataclasses.fields(Experiment)}
 _DEFAULTS = {f.name: f.default for f in dataclasses.fields(Experiment)}
 _DATA_GROUPS = ("Data", "Preparation")
 # Fields that take the problem's own value if they are left out, and what a Source calls it.
-_OWN = {"samples": "samples", "noise": "noise", "features": "features_as", "split": "split"}
+_OWN = {
+    "samples": "samples", "noise": "noise", "features": "features_as", "split": "split", "imputation": "imputation",
+}  # fmt: skip
+
+
+def _own_table(asked, problem):
+    """The own table that a shared text asks for by its number, if it is the one at hand."""
+    if isinstance(problem, Table) and asked == OWN_TABLE + problem.number:
+        return problem
+    what = "This setting is for a table of somebody's own data, which a text does not hold"
+    if isinstance(problem, Table):
+        raise ValueError(
+            f"{what}, and {problem.name} is another one: other rows, inputs, target or task. "
+            "Make the same table from the same data, and load the setting there."
+        )
+    raise ValueError(
+        f"{what}. Make the table from the same data, and load the setting in its lab, or with "
+        "Experiment.from_json(text, problem=your_table)."
+    )
+
+
+def value_text(value):
+    """A value of a field as a person would write it; None is a full batch."""
+    if value is None:
+        return "all"
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
 def unknown(names):
     """ValueError for the first of `names` that is no field of an Experiment."""
     for name in names:
-        if name not in SETTINGS:
-            match = difflib.get_close_matches(str(name), SETTINGS, n=1, cutoff=0.0)[0]
+        if name not in FIELDS:
+            match = difflib.get_close_matches(str(name), FIELDS, n=1, cutoff=0.0)[0]
             raise ValueError(f"{_quoted(name)} is not a field of an Experiment. Did you mean {match!r}?")

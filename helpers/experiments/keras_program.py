@@ -6,7 +6,7 @@ import re
 from .catalog import TASKS, Call, printed
 from .models import layer_calls, optimizer_call, order_seed, steps_per_epoch
 from .problems import preparation, target_scaler_call
-from .sources import PROBLEMS, draw_code
+from .sources import draw_code
 
 BATCHES = """\
 def batches():
@@ -22,10 +22,14 @@ def batches():
 def program(experiment):
     """A Python program that needs only keras, numpy and scikit-learn, and ends with `history = model.fit(...)`."""
     e = experiment
-    task = TASKS[PROBLEMS[e.problem].task]
+    task = TASKS[e.source.task]
     steps, target_scaler = preparation(e), target_scaler_call(e)
     pipeline = [Call("sklearn.pipeline.make_pipeline", tuple(steps))] if steps else []
-    parts = [_imports([*pipeline, *filter(None, [target_scaler])]), "# The data", draw_code(e), *_prepared(e, steps)]
+    split = [Call("sklearn.model_selection.train_test_split")] if e.source.own and e.split == "shuffled" else []
+    imports = _imports(
+        [*pipeline, *split, *filter(None, [target_scaler])], pandas=e.source.own and e.source.own.uses_pandas
+    )
+    parts = [imports, "# The data", draw_code(e), *_prepared(e, steps)]
     if target_scaler:
         parts.append(
             f"target_scaler = {target_scaler}.fit(y)\ny, y_val = target_scaler.transform(y), target_scaler.transform(y_val)"
@@ -52,13 +56,18 @@ def _wrapped(call, indent):
     return f"{call.path}(\n{lines}{' ' * indent})"
 
 
-def _imports(calls):
-    """keras and numpy, and what the calls need of scikit-learn."""
+def _imports(calls, pandas=False):
+    """keras and numpy, pandas where the data need it, and what the calls need of scikit-learn."""
     paths = {inner.path.rpartition(".")[::2] for call in calls for inner in call.inside()}
     modules = sorted({module for module, _ in paths})
     names = {module: sorted(name for m, name in paths if m == module) for module in modules}
     return "\n".join(
-        ["import keras", "import numpy as np", *(f"from {m} import {', '.join(names[m])}" for m in modules)]
+        [
+            "import keras",
+            "import numpy as np",
+            *["import pandas as pd"] * bool(pandas),
+            *(f"from {m} import {', '.join(names[m])}" for m in modules),
+        ]
     )
 
 

@@ -1,5 +1,6 @@
 """`Experiment` → a compiled `keras.Sequential`, in the words of the Keras documentation."""
 
+import itertools
 from functools import lru_cache
 
 import keras
@@ -8,7 +9,6 @@ import tensorflow as tf
 
 from .catalog import INITIALIZERS, OPTIMIZERS, SCHEDULES, TASKS, Call
 from .problems import make_problem
-from .sources import PROBLEMS
 
 RATES_AT_ONCE = 1024
 
@@ -21,14 +21,14 @@ def layer_calls(experiment):
         calls.append(_dense(e, index, e.width, e.activation))
         if e.dropout:
             calls.append(Call("keras.layers.Dropout", (e.dropout,), {"seed": layer_seed(e.seed, index)}))
-    calls.append(_dense(e, e.depth, PROBLEMS[e.problem].outputs, output_activation(e)))
+    calls.append(_dense(e, e.depth, e.source.outputs, output_activation(e)))
     return calls
 
 
 def output_activation(experiment):
     """The activation of the output layer: the task's own unless the experiment names another."""
-    own = TASKS[PROBLEMS[experiment.problem].task].output_activation
-    return own if experiment.output_activation == "own" else experiment.output_activation
+    own = TASKS[experiment.source.task].output_activation
+    return own if experiment.output_activation == "auto" else experiment.output_activation
 
 
 def _dense(experiment, index, units, activation):
@@ -106,10 +106,20 @@ def _schedule(name, steps):
     ).get_concrete_function()
 
 
+def weight_shapes(experiment):
+    """The shapes of the weights: a kernel and a bias for each Dense layer, the input side first."""
+    units = [
+        make_problem(experiment).x.shape[1],
+        *[experiment.width] * experiment.depth,
+        experiment.source.outputs,
+    ]
+    return [shape for ins, outs in itertools.pairwise(units) for shape in ((ins, outs), (outs,))]
+
+
 def build_model(experiment):
     """The compiled `keras.Sequential` of an experiment, with its first weights."""
     model = keras.Sequential([call.make() for call in layer_calls(experiment)])
-    loss = TASKS[PROBLEMS[experiment.problem].task].loss
+    loss = TASKS[experiment.source.task].loss
     model.compile(optimizer=optimizer_call(experiment).make(), loss=loss.make())
     return model
 
@@ -148,7 +158,7 @@ def _drawer(name, shape):
     return kernels.get_concrete_function()
 
 
-def first_weights(experiment, seeds, shapes):
+def initial_weights(experiment, seeds, shapes):
     """The first weights of each seed as one flat vector each: (seeds, parameters) float32.
 
     shapes: those of `keras.Sequential.trainable_variables`: a kernel and a bias for each Dense layer. Equal to what

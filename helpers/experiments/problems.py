@@ -3,22 +3,28 @@
 Preparation is a scikit-learn pipeline (missing values, features, scaling), fitted on the training part only.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from .catalog import FEATURES, IMPUTATIONS, SCALINGS, TARGET_SCALINGS
-from .sources import PROBLEMS, draw, read_only
+from .sources import Source, draw, read_only
 
 
 def _kernel_ridge(x, y, x_val):
@@ -43,21 +49,81 @@ REFERENCES = {
 }
 
 
+def _references_of(table, rows):
+    """Quick models for an own table of any kind, of which the best one is its reference: {name: scikit-learn model}."""
+    kernel = Nystroem(n_components=min(200 if rows <= 2000 else 100, rows), random_state=0)
+    trees = {"learning_rate": 0.2, "early_stopping": False, "random_state": 0}
+    if table.task == "regression":
+        boosting = HistGradientBoostingRegressor(max_iter=50, **trees)
+        named = {
+            "linear regression": (RidgeCV(np.logspace(-4, 2, 7)),),
+            "kernel ridge regression": (kernel, RidgeCV(np.logspace(-4, 2, 7))),
+        }
+    else:
+        rounds = max(15, 100 // len(table.classes))  # each is a tree for every class
+        boosting = HistGradientBoostingClassifier(max_iter=rounds, **trees)
+        named = {
+            "logistic regression": (LogisticRegression(),),
+            "kernel logistic regression": (kernel, LogisticRegression()),
+        }
+    models = {name: make_pipeline(SimpleImputer(), StandardScaler(), *steps) for name, steps in named.items()}
+    return {**models, "gradient boosting model": boosting}
+
+
+@lru_cache(maxsize=16)
+def best_reference(table, split, complete):
+    """The best of some quick models of an own table, trained on all of its training rows: (name, answers for validation).
+
+    Answers are (n_val, 1) numbers, or (n_val, classes) probabilities.
+    """
+    (x, y), (x_val, y_val) = table.parts(split, complete)
+    filled = ~np.isnan(x).all(axis=0)
+    x, x_val = x[:, filled], x_val[:, filled]
+    if len(np.unique(y)) == 1 or not filled.any():
+        return "constant", _constant_answers(table, y, len(x_val))
+    found = {}
+    # The threads of a small model wait for each other, on a busy machine ten times as long as one of them works.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for name, model in _references_of(table, len(x)).items():
+            model.fit(x, y[:, 0])
+            if table.task == "regression":
+                found[name] = model.predict(x_val)[:, None]
+            else:
+                found[name] = np.zeros((len(x_val), len(table.classes)))
+                found[name][:, model.classes_.astype(int)] = model.predict_proba(x_val)
+    best = min(found, key=lambda name: _error(table.task, _as_answers(table, found[name]), y_val))
+    return best, found[best]
+
+
+def _constant_answers(table, y, count):
+    constant = [y.mean()] if table.task == "regression" else (y == np.arange(len(table.classes))).mean(axis=0)
+    return np.tile(constant, (count, 1))
+
+
+def _as_answers(table, answers):
+    """Answers of a reference model in the shape of those of a network: for two classes only the second probability."""
+    return answers[:, 1:] if table.task == "binary" else answers
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """The data of one experiment, ready for the network. Its arrays are read-only: experiments on the same data share them.
 
+    source: where the points come from.
     x, x_val: (points, inputs) float32, as the network sees them; raw_x, raw_x_val: the same points before preparation,
     (points, features) numbers or text.
     y, y_val: (points, 1) float32; numbers, scaled as the experiment says, or the number of the class.
     baseline: validation error of always predicting the training mean, or the most frequent class.
-    noise_floor: validation error of the best answer that can be given; for real data that of `floor_name`.
+    noise_floor: validation error of the best answer that can be given; for real data that of `reference_name`.
     loss_of_constant, loss_of_truth: what the loss is where the error is the baseline and the noise floor. The same numbers
-    in regression; in classification the cross-entropy of always answering the shares of the classes, and 0.
+    in regression; in classification the cross-entropy of always predicting the classes' frequencies, and 0, or for an own
+    table that of the reference model.
     truth: raw inputs -> y as the network is to answer it, or None.
     """
 
     name: str
+    source: Source
     task: str
     x: np.ndarray
     y: np.ndarray
@@ -67,7 +133,7 @@ class Problem:
     raw_x_val: np.ndarray
     pipeline: object
     noise_floor: float
-    floor_name: str
+    reference_name: str
     baseline: float
     loss_of_constant: float
     loss_of_truth: float
@@ -78,7 +144,7 @@ class Problem:
         return np.asarray(raw if self.pipeline is None else self.pipeline.transform(raw), "float32")
 
     def error(self, predictions):
-        """Mean squared error, or share of wrong answers, of (n_val, outputs) predictions for the validation points."""
+        """Mean squared error, or fraction of wrong predictions, of (n_val, outputs) predictions for the validation set."""
         return _error(self.task, predictions, self.y_val)
 
 
@@ -95,18 +161,18 @@ def _error(task, predictions, y):
 
 def preparation(e):
     """The steps of the preparation of an experiment, as calls that can be made or printed; often none."""
-    source = PROBLEMS[e.problem]
+    source = e.source
     features = FEATURES[e.features].call
     if features and source.categories:
         features = features.with_(categories=[list(source.categories)])
     # Dropping needs an answer for validation points that miss a value, but real tables are read without these.
-    fill = IMPUTATIONS[e.imputation].call if e.missing or (source.table and e.imputation != "drop") else None
+    fill = IMPUTATIONS[e.imputation].call if e.missing or (source.real and e.imputation != "drop") else None
     return [step for step in (fill, features, SCALINGS[e.scaling].call) if step]
 
 
 def target_scaler_call(e):
     """The scikit-learn transformer of the targets as a call, or None."""
-    return TARGET_SCALINGS[e.target_scaling].call if PROBLEMS[e.problem].task == "regression" else None
+    return TARGET_SCALINGS[e.target_scaling].call if e.source.task == "regression" else None
 
 
 def kept_points(e, x):
@@ -119,31 +185,34 @@ def make_problem(e):
 
     ValueError if no training point is left.
     """
-    return _problem(e.data_only())
+    return (_own_problem if e.source.own else _problem)(e.data_only())
 
 
-@lru_cache(maxsize=512)
-def _problem(e):
-    source = PROBLEMS[e.problem]
+def _made(e):
+    source = e.source
     points = draw(e)
     kept = kept_points(e, points.x)
     if not kept.any():
         raise ValueError(
-            f"missing={e.missing:g} with imputation='drop' leaves none of {e.samples} points: "
+            f"missing={e.missing:g} with imputation='drop' leaves none of {e.samples} samples: "
             "take more samples, fewer missing values or another imputation."
         )
     raw_x, y, y_val = points.x[kept], points.y[kept], points.y_val
     steps = preparation(e)
     pipeline = make_pipeline(*[step.make() for step in steps]).fit(raw_x) if steps else None
-    best = _best(source, points)
+    reference_name, best = _best(e, points)
     scaler = target_scaler_call(e)
     to_target = scaler.make().fit(y).transform if scaler else np.asarray
     y, y_val, best = to_target(y), to_target(y_val), to_target(best)
-    floor = _error(source.task, best, y_val)
+    floor = _error(source.task, _as_answers(source, best) if source.own else best, y_val)
+    loss_of_truth = floor if source.task == "regression" else 0.0
+    if source.own and source.task != "regression":
+        loss_of_truth = log_loss(y_val[:, 0], best, labels=np.arange(best.shape[1]))
     baseline, loss_of_constant = _constant(source, y, y_val)
     x, x_val = (pipeline.transform(raw) if pipeline else raw for raw in (raw_x, points.x_val))
     return Problem(
-        name=e.problem,
+        name=str(e.problem),
+        source=source,
         task=source.task,
         x=read_only(np.array(x, "float32")),
         y=read_only(y.astype("float32")),
@@ -153,23 +222,30 @@ def _problem(e):
         raw_x_val=read_only(points.x_val),
         pipeline=pipeline,
         noise_floor=floor,
-        floor_name=source.reference or "true function",
+        reference_name=reference_name,
         baseline=baseline,
         loss_of_constant=loss_of_constant,
-        loss_of_truth=floor if source.task == "regression" else 0.0,
-        truth=None if source.table else lambda raw: to_target(source.answer(_moved_back(e, raw))),
+        loss_of_truth=float(loss_of_truth),
+        truth=None if source.real else lambda raw: to_target(source.answer(_moved_back(e, raw))),
     )
 
 
-def _best(source, points):
-    """The best answers to the validation points: of the truth, or of what stands in for it."""
+_problem = lru_cache(maxsize=512)(_made)
+_own_problem = lru_cache(maxsize=8)(_made)  # of 10,000 rows each takes megabytes, but all seeds have the same
+
+
+def _best(e, points):
+    """The best answers to the validation points, and whose they are: of the truth, or of what stands in for it."""
+    source = e.source
+    if source.own:
+        return best_reference(source.own, e.split, e.imputation == "drop")
     if source.table:
-        return REFERENCES[source.reference](points.whole_x, points.y, points.whole_x_val)
-    return source.answer(points.whole_x_val)
+        return source.reference, REFERENCES[source.reference](points.whole_x, points.y, points.whole_x_val)
+    return "true function", source.answer(points.whole_x_val)
 
 
 def _moved_back(e, raw):
-    return raw if e.stretch == 1 and not e.offset else (raw - e.offset) / e.stretch
+    return raw if e.input_scale == 1 and not e.input_offset else (raw - e.input_offset) / e.input_scale
 
 
 def _constant(source, y, y_val):

@@ -1,4 +1,4 @@
-"""What happened: `Run` for one network, `SeedStudy` for the same experiment from many seeds."""
+"""What happened: `Run` for one network, `SeedStudy` for the same experiment with many seeds."""
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -28,7 +28,7 @@ def skill(error, problem):
 
 
 def nothing_to_learn(problem):
-    """Whether even the best answer is hardly better than a constant: by less than 3 % of the constant's error."""
+    """Whether even the best prediction is hardly better than a constant: by less than 3% of the constant's error."""
     return problem.baseline - problem.noise_floor <= 0.03 * problem.baseline
 
 
@@ -38,8 +38,8 @@ class Run:
 
     loss, val_loss: (epochs,), as `model.fit` reports them, penalties included.
     gradient_norm: (epochs, layers), L2 norm of dL/dW of each Dense kernel over all training points, input side first.
-    update_ratio: (epochs, layers), length of the mean step of a kernel as a share of the kernel's own length.
-    dead, saturated: (epochs, hidden layers), share of the units.
+    update_ratio: (epochs, layers), norm of the mean step of a kernel divided by the norm of the kernel.
+    dead, saturated: (epochs, hidden layers), fraction of the units.
     All of these are measured at the end of an epoch, except `loss`, which is the mean over the epoch.
     weights: a kernel and a bias for each Dense layer. predictions: (n_val, outputs), for the validation points; with early
     stopping those of the best epoch, and there are fewer epochs.
@@ -89,7 +89,7 @@ class Run:
 
     @cached_property
     def error(self):
-        """Validation error: mean squared error, or share of wrong answers."""
+        """Validation error: mean squared error, or fraction of wrong predictions."""
         return self.problem.error(self.predictions)
 
     @cached_property
@@ -108,7 +108,7 @@ class Run:
         if self.diverged_at is not None:
             return f"It diverged: from epoch {self.diverged_at + 1} on the loss is no longer a number."
         if nothing_to_learn(self.problem):
-            return f"There is nothing to learn: the {self.problem.floor_name} is hardly better than a constant."
+            return "There is nothing to learn: the best prediction known from these inputs is hardly better than the baseline."
         share = f"{self.skill:.0%} of what there is to learn"
         constant = "the mean" if self.problem.task == "regression" else "the most frequent class"
         if self.learned:
@@ -116,19 +116,19 @@ class Run:
         if self.skill > 0.05:
             return f"It did not learn enough: {share}, and {LEARNED:.0%} counts as learned."
         if self.skill > -0.05:
-            return f"It learned nothing: always answering {constant} is as good."
-        return f"It is worse than a constant: always answering {constant} has a smaller error."
+            return f"It learned nothing: always predicting {constant} is as good."
+        return f"It is worse than a constant: always predicting {constant} has a smaller error."
 
 
 @dataclass(frozen=True, eq=False)
 class SeedStudy:
-    """The same experiment from many seeds.
+    """The same experiment with many seeds.
 
     seeds: (seeds,). loss, val_loss: (seeds, epochs). gradient_norm, update_ratio: (seeds, epochs, layers).
     dead, saturated: (seeds, epochs, hidden layers). error, skill, learned: (seeds,).
     baseline, noise_floor: (seeds,), each seed's own data. weights: (seeds, parameters).
     epochs_run: (seeds,), how many epochs each trained; after that its values stay as they were in its best epoch.
-    done: the share of the work that is done.
+    done: the fraction of the work that is done.
     """
 
     experiment: Experiment
@@ -166,12 +166,12 @@ class SeedStudy:
 
     @property
     def success_rate(self):
-        """Share of the seeds that learned."""
+        """Fraction of the seeds that learned."""
         return float(self.learned.mean())
 
     @cached_property
     def interval(self):
-        """95 % interval of the success rate (Wilson 1927): (low, high)."""
+        """95% interval of the success rate (Wilson 1927): (low, high)."""
         return wilson(int(self.learned.sum()), len(self.learned))
 
     @property
@@ -180,6 +180,6 @@ class SeedStudy:
         low, high = self.interval
         middle = np.median(self.skill)
         return (
-            f"Learned in {self.learned.sum()} of {len(self.learned)} ({low:.0%} to {high:.0%} with 95 % confidence); "
+            f"Learned in {self.learned.sum()} of {len(self.learned)} ({low:.0%} to {high:.0%} with 95% confidence); "
             f"median skill {middle:.2f}."
         )

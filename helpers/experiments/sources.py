@@ -3,6 +3,7 @@
 The small functions below are printed in the Keras program as they stand here, so they need NumPy only.
 """
 
+import hashlib
 import inspect
 import io
 import textwrap
@@ -14,9 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import train_test_split
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 VALIDATION_POINTS = 200
+FEWEST_ROWS = 10  # of an own table
 
 
 def line_inputs(rng, n):
@@ -174,7 +177,7 @@ def moons_truth(x):
 
 
 def lose_some(rng, x, share):
-    """Cells are lost wherever chance has it: missing completely at random."""
+    """Each value is lost with the same probability: missing completely at random."""
     return np.where(rng.random(x.shape) < share, np.nan, x)
 
 
@@ -240,11 +243,12 @@ class Source:
     hidden: how many of the last columns of `inputs` decide, but are not shown to the network.
     best: visible x -> the best answer that can be given from it, where that is not the truth.
     noise_on: "targets" (added to y) or "inputs" (added to x when y is known); a normal distribution.
-    samples, noise, features_as, split: the values that an Experiment takes if it names none.
+    samples, noise, features_as, split, imputation: the values that an Experiment takes if it names none.
     kinds: what the inputs are ("numbers", "positive", "hours", "text"), which decides the `features` made of them.
     categories: the values of an input that is text. classes: the names of the classes of a "multiclass" task.
     table: the file in data/ of a real problem; rows: table -> a table with the features and the target as columns.
     reference: what stands in for the true function of real data: a name in `problems.REFERENCES`.
+    own: the `Table` of the reader's own data; then its best reference model stands in for the true function.
     """
 
     help: str
@@ -266,11 +270,18 @@ class Source:
     table: str = ""
     rows: Callable | None = None
     reference: str = ""
+    imputation: str = "drop"
+    own: "Table | None" = None
 
     @property
     def outputs(self):
         """The number of output units."""
         return len(self.classes) or 1
+
+    @property
+    def real(self):
+        """Whether these are data that somebody measured, of which nobody knows the true function."""
+        return bool(self.table or self.own)
 
     def answer(self, x):
         """The best answer (n, 1) that can be given from what the network is shown; only where the truth is known."""
@@ -278,7 +289,123 @@ class Source:
 
     def suits(self, features):
         """Whether a row of `catalog.FEATURES` can be made of these inputs."""
-        return features.needs in self.kinds and features.columns in (0, len(self.features))
+        few = len(self.features) <= features.most_columns
+        return few and features.needs in self.kinds and features.columns in (0, len(self.features))
+
+
+class Table:
+    """The reader's own data as a problem: made by `table`, taken by `Experiment(problem=…)`. It does not change.
+
+    Tables with the same inputs, targets and task are equal.
+
+    Attributes:
+        name: the name of the file, or of what was given.
+        x: (rows, inputs) float64, NaN where a value is missing. y: (rows, 1) float64, numbers or the number of the class.
+        features: the names of the inputs. target: the name of what is to be predicted.
+        task: "regression", "binary" or "multiclass". classes: the names of the classes, in the order of their numbers.
+        text: what was recognised, in words.
+        code: lines of Python that make x and y of the file, the DataFrame or the arrays. uses_pandas: whether they use pandas.
+        along: the number of the input along which the fit is drawn, or None.
+        number: eight hexadecimal digits that tell this table from another one.
+    """
+
+    def __init__(
+        self, name, x, y, *, features, target, task, classes=(), text="", code="", uses_pandas=False, along=None
+    ):
+        self.name, self.features, self.target, self.task = name, tuple(features), target, task
+        self.classes, self.text, self.code, self.uses_pandas, self.along = (
+            tuple(classes),
+            text,
+            code,
+            uses_pandas,
+            along,
+        )
+        self.x, self.y = read_only(x), read_only(y)
+        told = repr((self.features, target, task, self.classes, x.shape)).encode("utf-8", "backslashreplace")
+        self._digest = hashlib.sha256(told + x.tobytes() + y.tobytes()).hexdigest()
+        self.number = self._digest[:8]
+        complete = ~np.isnan(x).any(axis=1)
+        self.gaps = not complete.all()
+        self.complete_rows = int(complete.sum())
+        # Leaving out the rows that miss a value must leave a table of the same kind.
+        self.can_drop = 2 * self.complete_rows >= len(x) and self._enough(y[complete])
+        positive = not self.gaps and (x > 0).all()
+        self.source = Source(
+            name, task, self.features, target, samples=self.most_samples(self.can_drop),
+            kinds=("numbers", "positive") if positive else ("numbers",), own=self,
+            classes=self.classes if task == "multiclass" else (), imputation="drop" if self.can_drop else "mean",
+        )  # fmt: skip
+
+    def _enough(self, y):
+        """Whether these targets (rows, 1) can be split into two parts that both have every class."""
+        counts = np.unique(y, return_counts=True)[1]
+        least = 2 if self.task == "regression" else max(2, len(self.classes))
+        rare = self.task != "regression" and min(counts, default=0) < 2
+        return len(y) >= max(FEWEST_ROWS, 4 * len(self.classes)) and len(counts) >= least and not rare
+
+    def read(self, complete):
+        """x (rows, inputs) and y (rows, 1); complete: without the rows that miss a value."""
+        kept = ~np.isnan(self.x).any(axis=1) if complete else slice(None)
+        return self.x[kept], self.y[kept]
+
+    def most_samples(self, complete):
+        """How many rows can be trained on; a quarter is kept for validation."""
+        return (self.complete_rows if complete else len(self.x)) * 3 // 4
+
+    def parts(self, split, complete):
+        """Inputs and targets of all rows to train on, and of those for validation: ((x, y), (x, y)).
+
+        They are the same for every seed, so that all are judged by the same rows.
+        """
+        x, y = self.read(complete)
+        most = self.most_samples(complete)
+        if split == "shuffled":
+            classes = None if self.task == "regression" else y
+            train, validation = train_test_split(
+                np.arange(len(x)), test_size=len(x) - most, random_state=0, stratify=classes
+            )
+        else:
+            train, validation = np.arange(most), np.arange(most, len(x))
+        return (x[train], y[train]), (x[validation], y[validation])
+
+    def split_code(self, e):
+        """The lines of Python that do what `parts` does, for the samples of an experiment."""
+        complete = e.imputation == "drop" and self.gaps
+        lines = ["complete = ~np.isnan(x).any(axis=1)", "x, y = x[complete], y[complete]"] if complete else []
+        rows = self.complete_rows if complete else len(self.x)
+        most = self.most_samples(complete)
+        if e.split == "shuffled":
+            classes = "" if self.task == "regression" else ", stratify=y"
+            sizes = f"test_size={rows - most}, random_state=0{classes}"
+            lines.append(f"train, validation = train_test_split(np.arange(len(x)), {sizes})")
+        else:
+            lines.append(f"train, validation = np.arange({most}), np.arange({most}, len(x))")
+        if e.samples < most:
+            lines.append(f"train = train[-{e.samples}:]")
+        return [*lines, "x, y, x_val, y_val = x[train], y[train], x[validation], y[validation]"]
+
+    def __eq__(self, other):
+        return isinstance(other, Table) and (self._digest, self.along) == (other._digest, other.along)
+
+    def __hash__(self):
+        return hash(self._digest)
+
+    def __repr__(self):
+        return f"table({self.name!r}, target={self.target!r})"
+
+    def __str__(self):
+        return self.name
+
+    def _repr_pretty_(self, printer, cycle):
+        printer.text(textwrap.fill(self.text, 100))
+
+    def __deepcopy__(self, memo):
+        return self  # so that dataclasses.asdict hands on the table, never its rows
+
+
+def source_of(problem):
+    """Where the points of a problem come from: its name, or an own table."""
+    return problem.source if isinstance(problem, Table) else PROBLEMS[problem]
 
 
 def _curve(help, samples, noise, inputs, truth, **more):
@@ -294,7 +421,7 @@ def _classes(help, samples, noise, inputs, truth):
 
 
 _LAGS = tuple(f"lag_{k}" for k in range(5, 0, -1))
-_STOCKS = {"table": "stocks.csv", "split": "in order"}
+_STOCKS = {"table": "stocks.csv", "split": "chronological"}
 
 PROBLEMS = {
     "line": _curve("a straight line, y = 2x + 1", 100, 1.0, line_inputs, line_truth),
@@ -304,16 +431,16 @@ PROBLEMS = {
     "triangle": _curve("a zigzag of four teeth", 200, 0.05, interval_inputs, triangle_truth),
     "product": _surface("y = x1 · x2", 0.05, square_inputs, product_truth),
     "xor": _classes("four corners: 1 where the two inputs differ", 4, 0.0, xor_inputs, xor_truth),
-    "moons": _classes("two half moons that reach into each other", 200, 0.1, moons_inputs, moons_truth),
-    "circle": _classes("inside or outside of a circle", 200, 0.0, square_inputs, circle_truth),
-    "price": _surface("targets of about 200 000", 5000.0, square_inputs, price_truth),
+    "moons": _classes("two interlocking half moons", 200, 0.1, moons_inputs, moons_truth),
+    "circle": _classes("inside or outside a circle", 200, 0.0, square_inputs, circle_truth),
+    "price": _surface("targets of about 200,000", 5000.0, square_inputs, price_truth),
     "half_wave": _curve("one wave between −1 and 1", 200, 0.1, interval_inputs, half_wave_truth),
     "sparse": Source(
-        "twenty inputs, of which three count", "regression", tuple(f"x{number}" for number in range(1, 21)), "y",
+        "twenty inputs, three of which matter", "regression", tuple(f"x{number}" for number in range(1, 21)), "y",
         60, 0.3, "targets", sparse_inputs, sparse_truth,
     ),
-    "two_scales": _surface("one input up to 1, one up to 1000", 0.05, two_scales_inputs, two_scales_truth),
-    "three_points": _surface("three points, two inputs that say the same", 0.0, three_points_inputs, three_points_truth, samples=3),
+    "two_scales": _surface("one input up to 1, the other up to 1000", 0.05, two_scales_inputs, two_scales_truth),
+    "three_points": _surface("three samples; the second input is a multiple of the first", 0.0, three_points_inputs, three_points_truth, samples=3),
     "ratio": _surface(
         "y = x1 / x2", 0.05, ratio_inputs, ratio_truth, kinds=("numbers", "positive")
     ),
@@ -322,37 +449,37 @@ PROBLEMS = {
         kinds=("numbers", "positive"),
     ),
     "hour": _curve(
-        "the hour of the day, warmest at one", 200, 0.1, hour_inputs, hour_truth, kinds=("numbers", "hours")
+        "temperature by the hour of the day, warmest at 13:00", 200, 0.1, hour_inputs, hour_truth, kinds=("numbers", "hours")
     ),
     "category": _curve(
-        "eight letters, each with a level of its own", 200, 0.1, category_inputs, category_truth,
+        "eight letters, each with its own level", 200, 0.1, category_inputs, category_truth,
         kinds=("text",), features_as="codes", categories=tuple("ABCDEFGH"),
     ),
     "root": _curve(
-        "plus or minus the root of x, by a coin that nobody shows", 200, 0.0, root_inputs, root_truth,
+        "plus or minus √x, decided by a hidden coin toss", 200, 0.0, root_inputs, root_truth,
         hidden=1, best=nothing,
     ),
     "auto_mpg": Source(
-        "real cars of 1970-82: how far do they go on a gallon?", "regression",
+        "real cars of 1970-82: miles per gallon", "regression",
         ("cylinders", "displacement", "horsepower", "weight", "acceleration", "year"), "mpg", 294,
         table="auto_mpg.csv", reference="kernel ridge regression",
     ),
     "penguins": Source(
-        "real penguins: which of three species?", "multiclass",
+        "real penguins of three species", "multiclass",
         ("bill_length", "bill_depth", "flipper_length", "body_mass"), "species", 256, noise_on="inputs",
         classes=("Adelie", "Chinstrap", "Gentoo"), table="penguins.csv", rows=penguin_rows,
         reference="support vector machine",
     ),
     "stock_price": Source(
-        "real shares: five months' prices, and the next", "regression", _LAGS, "price", 400,
+        "real stocks: the next price from the last five months' prices", "regression", _LAGS, "price", 400,
         rows=price_rows, reference="last month's price", **_STOCKS,
     ),
     "stock_return": Source(
-        "real shares: five months' returns, and the next", "regression", _LAGS, "return", 396,
+        "real stocks: the next return from the last five months' returns", "regression", _LAGS, "return", 396,
         rows=return_rows, reference="mean return", **_STOCKS,
     ),
     "stock_trend": Source(
-        "a real share: its price by the month", "regression", ("month",), "price", 92,
+        "a real stock: its price by the number of the month", "regression", ("month",), "price", 92,
         rows=trend_rows, reference="nearest known month", **_STOCKS,
     ),
 }  # fmt: skip
@@ -360,7 +487,7 @@ PROBLEMS = {
 
 @lru_cache
 def read_table(name, complete=True):
-    """A real table without the rows whose target is missing: x (n, features) and y (n, 1), float64, read-only.
+    """A real table of `PROBLEMS` without the rows whose target is missing: x (n, features) and y (n, 1), float64, read-only.
 
     complete: whether rows that miss any other value are left out, too.
     """
@@ -380,11 +507,13 @@ def read_only(array):
 
 def most_samples(name, complete=True):
     """How many training points a problem can give; real data keep a quarter of the rows for validation."""
+    if isinstance(name, Table):
+        return name.most_samples(complete)
     return len(read_table(name, complete)[0]) * 3 // 4 if PROBLEMS[name].table else 10_000
 
 
 class Points(NamedTuple):
-    """Raw training and validation points; whole_x, whole_x_val: the inputs before anything was lost, moved or spoilt."""
+    """Raw training and validation points; whole_x, whole_x_val: the inputs before anything was lost, shifted or corrupted."""
 
     x: np.ndarray
     y: np.ndarray
@@ -396,7 +525,11 @@ class Points(NamedTuple):
 
 def draw(e):
     """The points of an experiment, float64 or text, from its seed."""
-    source = PROBLEMS[e.problem]
+    source = e.source
+    if source.own:
+        (x, y), (x_val, y_val) = source.own.parts(e.split, e.imputation == "drop")
+        x, y = x[-e.samples :], y[-e.samples :]
+        return Points(x, y, x_val, y_val, x, x_val)
     rng = np.random.default_rng(e.seed)
     sizes = (e.samples, VALIDATION_POINTS)
     # Drawn one after the other, as the Keras program does, so that both take the same random numbers.
@@ -404,10 +537,10 @@ def draw(e):
     points, whole = [], []
     for number, (x, y) in enumerate(parts):
         whole.append(x)
-        if e.stretch != 1 or e.offset:
-            x = e.stretch * x + e.offset
+        if e.input_scale != 1 or e.input_offset:
+            x = e.input_scale * x + e.input_offset
         if e.missing:
-            x = lose_some(rng, x, e.missing) if e.missing_kind == "by chance" else lose_largest(x, e.missing)
+            x = lose_some(rng, x, e.missing) if e.missing_kind == "at random" else lose_largest(x, e.missing)
         if e.outliers and number == 0:
             x = spoil(rng, x, e.outliers)
         points += [x, y]
@@ -418,7 +551,7 @@ def _split_table(e, rng):
     complete = e.imputation == "drop"
     x, y = read_table(e.problem, complete)
     rows = rng.permutation(len(x)) if e.split == "shuffled" else np.arange(len(x))
-    if e.noise and PROBLEMS[e.problem].noise_on == "targets":
+    if e.noise and e.source.noise_on == "targets":
         y = y + e.noise * rng.standard_normal(y.shape)
     elif e.noise:
         x = x + e.noise * rng.standard_normal(x.shape)
@@ -437,18 +570,20 @@ def _draw_part(source, rng, n, noise):
 
 
 def draw_code(e):
-    """The lines of Python that do what `draw` does, with nothing but NumPy."""
-    source = PROBLEMS[e.problem]
+    """The lines of Python that do what `draw` does: with nothing but NumPy, or for an own table with what that needs."""
+    source = e.source
+    if source.own:
+        return "\n".join([source.own.code, *source.own.split_code(e)])
     functions = [] if source.table else [source.inputs, source.truth]
     lines = [f"rng = np.random.default_rng({e.seed})"]
     lines += _table_code(e, source) if source.table else []
     for x, y, n in (("x", "y", e.samples), ("x_val", "y_val", VALIDATION_POINTS)):
         if not source.table:
             lines += _part_code(source, x, y, n, e.noise)
-        if e.stretch != 1 or e.offset:
-            lines.append(f"{x} = {e.stretch!r} * {x} + {e.offset!r}")
+        if e.input_scale != 1 or e.input_offset:
+            lines.append(f"{x} = {e.input_scale!r} * {x} + {e.input_offset!r}")
         if e.missing:
-            lose, first = (lose_some, "rng, ") if e.missing_kind == "by chance" else (lose_largest, "")
+            lose, first = (lose_some, "rng, ") if e.missing_kind == "at random" else (lose_largest, "")
             lines.append(f"{x} = {lose.__name__}({first}{x}, {e.missing!r})")
             functions.append(lose)
         if e.outliers and x == "x":
@@ -462,7 +597,7 @@ def _part_code(source, x, y, n, noise):
     lines = [f"{x} = {source.inputs.__name__}(rng, {n})", f"{y} = {source.truth.__name__}({x})"]
     lines += _noise_code(source, x, y, noise)
     if source.hidden:
-        lines.append(f"{x} = {x}[:, :{len(source.features)}]  # the rest decides, but is not shown")
+        lines.append(f"{x} = {x}[:, :{len(source.features)}]  # the rest decides, but is hidden")
     return lines
 
 

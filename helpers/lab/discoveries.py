@@ -1,9 +1,9 @@
 """What a class found together: the lines that its learners shared from one map, as one map.
 
->>> from helpers.lab.discoveries import pool_finds
->>> pool_finds(open("finds.txt").read())
+>>> from helpers.lab.discoveries import merge_discoveries
+>>> merge_discoveries(open("discoveries.txt").read())
 
-A line is what *Share* below a map of finds shows, with or without a name before it: `ada {"finds":[…],"map":{…}}`.
+A line is what *Share* below a map of discoveries shows, with or without a name before it: `ada {"discoveries":[…],"map":{…}}`.
 """
 
 import collections
@@ -15,14 +15,14 @@ import numpy as np
 
 from ..experiments.experiment import Experiment
 from ..experiments.training import train
-from .maps import Axis, FindsMap, _picture, _with_picture, read_finds
+from .maps import Axis, DiscoveryMap, _picture, _with_picture, read_discoveries
 
 MOST_LINES = 500
 LONGEST_LINE = 300_000  # characters
 NAME = re.compile(r"[\w .'-]{1,40}")
 
 
-def pool_finds(lines):
+def merge_discoveries(lines):
     """One map of what a class found.
 
     Args:
@@ -46,30 +46,30 @@ def pool_finds(lines):
             refused[number] = f"Line {number}: {error}"
     if not read:
         why = " ".join(refused.values()) or "There is none."
-        raise ValueError(f"No line of shared finds could be read. {why}")
+        raise ValueError(f"No line of shared discoveries could be read. {why}")
     most, _ = collections.Counter(_key(pooled) for _, _, pooled, _ in read).most_common(1)[0]
     pooled = next(pooled for _, _, pooled, _ in read if _key(pooled) == most)
     learners = {}
-    for number, name, other, finds in read:
+    for number, name, other, discoveries in read:
         if _key(other) != most:
             refused[number] = f"Line {number}: it is of another map, {_named(other)}; this one is {_named(pooled)}."
             continue
         mine = learners.setdefault(name, {})
-        for e in finds:
+        for e in discoveries:
             try:
                 mine.setdefault(pooled._place(e), []).append(e)
             except ValueError as error:
-                refused[number] = f"Line {number}: one of its finds is left out. {error}"
+                refused[number] = f"Line {number}: one of its discoveries is left out. {error}"
     return ClassMap(pooled, learners, [refused[number] for number in sorted(refused)])
 
 
 class ClassMap:
-    """A map of how many learners found each cell. Made by `pool_finds`.
+    """A map of how many learners found each cell. Made by `merge_discoveries`.
 
     Attributes:
         learners: {name: {(row, column): list of Experiments}}.
         count: how many learners found each cell, (rows, columns).
-        refused: a sentence for each line, or find, that was left out.
+        refused: a sentence for each line, or discovery, that was left out.
         name: a function that tells a cell, (row, column), in words.
     """
 
@@ -83,17 +83,17 @@ class ClassMap:
         self.name = pooled._name
 
     def check(self):
-        """Train every find again. Returns a sentence for each that did not learn here.
+        """Train every discovery again. Returns a sentence for each that did not learn here.
 
-        A find is one seed's. It learns again wherever arithmetic rounds alike, and nearly always elsewhere.
+        A discovery is one seed's. It learns again wherever arithmetic rounds alike, and nearly always elsewhere.
         """
-        finds = {
+        discoveries = {
             e: (name, cell) for name, cells in self.learners.items() for cell, found in cells.items() for e in found
         }
-        runs = {e: train(e) for e in finds}
+        runs = {e: train(e) for e in discoveries}
         return [
             f"{name}: {self.name(cell)} did not learn here: {runs[e].verdict}"
-            for e, (name, cell) in finds.items()
+            for e, (name, cell) in discoveries.items()
             if not runs[e].learned
         ]
 
@@ -126,17 +126,17 @@ class ClassMap:
 
 
 def _read(line, number):
-    """Name, map and finds of a line; ValueError with a sentence."""
+    """Name, map and discoveries of a line; ValueError with a sentence."""
     if len(line) > LONGEST_LINE:
         raise ValueError(f"it has {len(line):,} characters; at most {LONGEST_LINE:,} are read.")
     name, brace, rest = line.partition("{")
     name = name.strip().rstrip(":").strip()
     if not brace:
-        raise ValueError(f"{reprlib.repr(line)} has no finds. Copy all of what Share shows, from {{ to }}.")
+        raise ValueError(f"{reprlib.repr(line)} has no discoveries. Copy all of what Share shows, from {{ to }}.")
     if name and not NAME.fullmatch(name):
         raise ValueError(f"the name {reprlib.repr(name)} has something else than letters, digits, spaces, . - _ and '.")
-    read = read_finds(brace + rest)
-    return name or f"line {number}", _map(read["map"]), read["finds"]
+    read = read_discoveries(brace + rest)
+    return name or f"line {number}", _map(read["map"]), read["discoveries"]
 
 
 def _map(value):
@@ -149,7 +149,7 @@ def _map(value):
         raise ValueError(
             "its map has the same field twice, or too many cells. Share it again from the map of the lesson."
         )
-    return FindsMap(experiment, (rows, columns), None)
+    return DiscoveryMap(experiment, (rows, columns), None)
 
 
 def _key(pooled):
@@ -157,4 +157,4 @@ def _key(pooled):
 
 
 def _named(pooled):
-    return f"{pooled.rows.setting.label} × {pooled.columns.setting.label} on {pooled.experiment.problem}"
+    return f"{pooled.rows.spec.label} × {pooled.columns.spec.label} on {pooled.experiment.problem}"

@@ -1,4 +1,4 @@
-// The page of a Lab: it shows what the kernel says and sends what the person did. It knows nothing of networks.
+// The front end of a Lab: it shows the state that the kernel sends, and sends what the person did.
 
 let labs = 0;
 
@@ -104,7 +104,7 @@ function render({ model, el }) {
 
   const picture = element("img", { class: "wwil-picture", alt: "" });
   const bar = element("progress", { class: "wwil-bar", max: "1", value: "0", "aria-label": "training progress" });
-  const progress = element("span", { class: "wwil-progress" });
+  const progress = element("p", { class: "wwil-progress" });
   const text = element("p", { class: "wwil-text" });
   const spoken = element("div", { class: "wwil-hidden", role: "status", "aria-live": "polite" });
   const note = element("p", { class: "wwil-note" });
@@ -129,8 +129,9 @@ function render({ model, el }) {
 
   const stop = button("Stop", "stop training here", () => send({ action: "stop" }));
   const seeds = button("100 seeds", "train this setting from many seeds", () => work({ action: "seeds" }));
-  const rescue = button("Rescue", "look for the smallest change that makes this setting learn", () => work({ action: "rescue" }));
-  const pin = button("Pin", "keep the last finished run beside the next ones", () => send({ action: "pin" }));
+  const rescue = button("Rescue", "look for the smallest change that makes these settings learn", () => work({ action: "rescue" }));
+  const pin = button("Pin", "keep the last finished run next to the ones that follow", () => send({ action: "pin" }));
+  pin.classList.add("wwil-pin");
   const reset = button("Reset", "back to the first setting", () => work({ action: "reset" }));
 
   const program = element("pre", { tabindex: "0", role: "region", "aria-label": "Keras program of this setting" });
@@ -198,7 +199,7 @@ function render({ model, el }) {
       }
       if (old) setTimeout(() => URL.revokeObjectURL(old), 1000);
     }
-    next.decode().then(put, put); // what cannot be decoded beforehand is shown all the same
+    next.decode().then(put, put); // what cannot be decoded beforehand is shown anyway
     picture.alt = state.text;
   }
 
@@ -227,28 +228,18 @@ function render({ model, el }) {
     showRunning(state.running);
   }
 
-  const large = button("Large type", "larger letters, thicker lines and more contrast, for a projector", () => {
-    model.set("projector", !model.get("projector"));
-    model.save_changes();
-  });
-  large.classList.add("wwil-large");
-  function showLarge() {
-    root.toggleAttribute("data-large", model.get("projector"));
-    large.setAttribute("aria-pressed", String(model.get("projector")));
-  }
-
   const buttons = element("div", { class: "wwil-row", role: "group", "aria-label": "training" });
-  buttons.append(progress, stop, seeds, rescue, pin, code, share, reset, large);
-  const stage = element("div", { class: "wwil-stage" }, picture, bar, buttons, kernel.silence, text, note, spoken, codePanel, sharePanel);
+  buttons.append(stop, seeds, rescue, pin, code, share, reset);
+  const stage = element("div", { class: "wwil-stage" }, picture, progress, bar, buttons, kernel.silence, text, note, spoken, codePanel, sharePanel);
   const root = element("section", { class: "wwil", "aria-label": "lab" });
-  root.append(element("div", { class: "wwil-body" }, controls, stage));
+  const body = element("div", { class: "wwil-body" }, controls, stage);
+  root.append(body);
   el.append(root);
   showControls();
+  body.classList.toggle("wwil-many", rows.size > 9);
   showFrame();
-  showLarge();
   model.on("change:controls", showControls);
   model.on("change:state", showFrame);
-  model.on("change:projector", showLarge);
 
   const endLook = followLook(model, root, stage);
 
@@ -257,7 +248,6 @@ function render({ model, el }) {
     kernel.end();
     model.off("change:controls", showControls);
     model.off("change:state", showFrame);
-    model.off("change:projector", showLarge);
     if (address) URL.revokeObjectURL(address);
   };
 }

@@ -1,7 +1,7 @@
-"""`Lab`: the controls beside the pictures. Moving a control trains the new setting at once and drops the old one.
+"""`Lab`: controls next to plots. Moving a control trains the new settings at once and drops the old run.
 
-The page (lab.js) shows what the kernel says and sends what the person did. Each request carries a generation number, one
-higher than the last; the kernel answers the newest only, and the page shows no frame of an older one.
+The front end (lab.js) shows the state that the kernel sends, and sends what the person did. Each request carries a generation
+number, one higher than the last; the kernel answers the newest only, and the front end shows no frame of an older one.
 """
 
 import asyncio
@@ -15,22 +15,25 @@ import traitlets
 
 from .. import rescue
 from ..experiments.catalog import OPTIMIZERS
-from ..experiments.experiment import SETTINGS, Experiment, unknown
+from ..experiments.experiment import FIELDS, Experiment, unknown, value_text
 from ..experiments.problems import make_problem
+from ..experiments.program import has_graph, has_room
 from ..experiments.symptoms import findings
-from ..experiments.training import has_graph, has_room, stream, stream_seeds
+from ..experiments.training import stream, stream_seeds
+from ..lessons import predictions
 from . import plots
-from .widget import Page
+from .widget import KernelWidget
 
 HERE = Path(__file__).parent
 SEEDS = 100
-IDLE = 1.0  # seconds without a request after which the lab prepares for the next one; each graph then blocks for 0.4
+WITHHELD = "The likely cause is shown once you have committed to the predictions above."
+IDLE = 1.0  # seconds without a request, after which the lab prepares the next graph; making one blocks it for 0.4
 
 _training = weakref.WeakSet()  # the labs that train right now: while there is one, no other prepares anything
 
 
 class LabView(anywidget.AnyWidget):
-    """What the page knows. `state` and `picture` of one frame always travel in one message."""
+    """What the front end knows. `state` and `picture` of one frame always travel in one message."""
 
     _esm = (HERE / "widget.js").read_text("utf-8") + (HERE / "lab.js").read_text("utf-8")
     _css = HERE / "lab.css"
@@ -38,15 +41,15 @@ class LabView(anywidget.AnyWidget):
     controls = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
-    projector = traitlets.Bool().tag(sync=True)
 
 
-class Lab(Page):
-    """A laboratory for one experiment: controls, pictures of the training, and the same in words.
+class Lab(KernelWidget):
+    """A laboratory for one experiment: controls, plots of the training, and the same in words.
 
     It displays itself as the last expression of a cell, as often as you like: all displays show the same. Moving a control
     starts a new training at once and drops the old one. With no browser attached it runs its first setting to the end
-    and shows the finished picture and the text.
+    and shows the finished picture and the text. In a lesson, it names the likely cause of a failure once the predictions
+    that were asked before it are committed to.
 
     The buttons: *Stop* keeps what there is. *100 seeds* trains the setting from many seeds. *Rescue* looks for the smallest
     change that makes the setting learn, and shows it beside the failing run, if you have pinned nothing else. *Pin* keeps
@@ -58,7 +61,6 @@ class Lab(Page):
         controls: names of the fields that get a control, in any order; all of them if None.
         pictures: which pictures, of "fit", "loss", "gradients", "units".
         seeds: how many seeds the button "100 seeds" trains.
-        projector: whether letters and lines are large and strong at first; the button *Large type* changes it.
 
     Attributes:
         experiment: the present setting.
@@ -72,21 +74,21 @@ class Lab(Page):
     >>> lab.run.skill, lab.text
     """
 
-    def __init__(self, experiment, controls=None, pictures=plots.PICTURES, seeds=SEEDS, projector=False):
+    def __init__(self, experiment, controls=None, pictures=plots.PICTURES, seeds=SEEDS):
         super().__init__()
         _check(experiment, "Lab")
         unknown(controls or ())
-        self.names = [name for name in SETTINGS if controls is None or name in controls]
+        self.names = [n for n in FIELDS if (controls is None or n in controls) and experiment.offers(n)]
         self.first = self.experiment = experiment
         self.seeds = seeds
         self.run = self.study = self.pinned = None
         self.text = ""
         self.pictures = tuple(pictures)
-        self.projector = projector
-        self.painter = plots.Painter(self.pictures, large=projector)
+        self.renderer = plots.Renderer(self.pictures)
         self.generation = 0
         self.running = False
-        self.note = ""
+        own = experiment.source.own
+        self.note = own.text if own else ""
         self.refused = False  # whether the note tells of something that was not done
         self._frames = 0
         self._epochs = 0  # that the present training has shown
@@ -97,6 +99,8 @@ class Lab(Page):
         self._work = None  # the last that was begun: `_train`, `_train_seeds` or `_rescue`
         self._rescued_from = None  # the failing `Run` that the last rescue pinned
         self._found = None  # the `Rescue` so far, while it is looked for
+        self._asked = tuple(predictions.asked_here)
+        predictions.followers.add(self)
         self._find_loop()
 
     def show(self, experiment):
@@ -107,6 +111,11 @@ class Lab(Page):
         """
         _check(experiment, "Lab.show")
         self._on_loop(self._show_experiment, experiment)
+
+    def committed(self):
+        """Somebody has committed to a prediction: show what was withheld for it."""
+        if self._scene is not None and not self.running:
+            self._on_loop(self._show_scene, self._scene)
 
     # --- where the work is done --------------------------------------------------------------------------------------
 
@@ -121,7 +130,7 @@ class Lab(Page):
         self._task = self._loop.create_task(self._guarded(work))
 
     async def _guarded(self, work):
-        """Whatever goes wrong in a training, the page is told that it has ended, and the next request is answered."""
+        """Whatever goes wrong in a training, the front end is told that it has ended, and the next request is answered."""
         try:
             await asyncio.sleep(0)  # of requests that arrive together only the last one begins
             _training.add(self)
@@ -133,12 +142,12 @@ class Lab(Page):
             self._stop()
         except Exception as error:
             self.running = False
-            self._say(f"The training broke off: {type(error).__name__}: {error}", refused=True)
+            self._show_note(f"Training failed: {type(error).__name__}: {error}", refused=True)
             raise
         finally:
             _training.discard(self)
 
-    # --- on the page -------------------------------------------------------------------------------------------------
+    # --- the front end ------------------------------------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **kwargs):
         if self._loop is None:
@@ -146,16 +155,16 @@ class Lab(Page):
         if self._scene is None or (self.running and self._work == self._train):
             self._train_now()  # a saved notebook shows the finished picture
         if self.view is None:
-            self.view = LabView(projector=self.projector)
+            self.view = LabView()
             self.view.on_msg(self._receive)
-            self._say_controls()
-            self._show(self._scene)
+            self._send_controls()
+            self._show_scene(self._scene)
             if self._loop is not None:
                 self._task = self._loop.create_task(self._prepare_neighbours())
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        painter = plots.Painter(self.pictures) if self.painter.look[2] else self.painter  # on paper it is light
-        kind, picture = painter.frame(self._scene)
+        renderer = plots.Renderer(self.pictures) if self.renderer.look[2] else self.renderer  # on paper it is light
+        kind, picture = renderer.frame(self._scene)
         return {**data, f"image/{kind}": picture, "text/plain": self.text}, metadata
 
     def _request(self, message):
@@ -164,53 +173,53 @@ class Lab(Page):
         if action in ("set", "reset", "load"):
             self._change(action, message)
         elif action == "seeds":
-            self._announce("")
+            self._set_note("")
             self._start(self._train_seeds)
         elif action == "rescue":
-            self._announce("")
+            self._set_note("")
             self._start(self._rescue)
         elif action == "stop":
             self._stop()
         elif action == "pin":
             self.pinned = None if self.pinned else self._finished
-            self._show(dataclasses.replace(self._scene, pinned=self.pinned))
+            self._show_scene(dataclasses.replace(self._scene, pinned=self.pinned))
         elif action == "size":
-            look = _look(message)
-            if look != self.painter.look:
-                self.painter = plots.Painter(self.pictures, *look)
-            self._show(self._scene)
+            look = _plot_look(message)
+            if look != self.renderer.look:
+                self.renderer = plots.Renderer(self.pictures, *look)
+            self._show_scene(self._scene)
 
     def _change(self, action, message):
         """A new setting, from the controls, from a shared text, or the first one again."""
         try:
             if action == "set":
-                values = {name: self._stop_at(name, index) for name, index in message["indices"].items()}
+                values = {name: self._slider_value(name, index) for name, index in message["indices"].items()}
                 self._moved = next(iter(values))
                 experiment = self.experiment.replace(**values)
             elif action == "load":
-                experiment = Experiment.from_json(message["text"].strip())
+                experiment = Experiment.from_json(message["text"].strip(), self.first.problem)
             else:
                 experiment = self.first
         except ValueError as error:
-            self._say_controls()  # back to where they were
-            self._say(str(error), refused=True)
+            self._send_controls()  # back to where they were
+            self._show_note(str(error), refused=True)
             return
         self._show_experiment(experiment)
 
     def _show_experiment(self, experiment):
-        self._put(experiment)
+        self._set_experiment(experiment)
         self._start(self._train)
 
-    def _put(self, experiment):
+    def _set_experiment(self, experiment):
         """Set the controls to an experiment."""
         before, self.experiment = self.experiment, experiment
         # What changed and cannot be seen from the controls is said in words.
-        hidden = [name for name in SETTINGS if name not in self.names]
+        hidden = [name for name in FIELDS if name not in self.names]
         changed = [name for name in hidden if getattr(before, name) != getattr(experiment, name)]
-        words = ", ".join(f"{SETTINGS[name].label} {_shown(getattr(experiment, name))}" for name in changed)
-        self._announce(f"Changed without a control here: {words}." if words else "")
+        words = ", ".join(f"{FIELDS[name].label} {value_text(getattr(experiment, name))}" for name in changed)
+        self._set_note(f"Also changed (no control here): {words}." if words else "")
         self.run = self.study = None
-        self._say_controls()
+        self._send_controls()
 
     def _stop(self):
         if self.running:
@@ -218,11 +227,11 @@ class Lab(Page):
                 self._task.cancel()
             self.running = False
             if self._found:
-                self._say(f"Stopped looking for a rescue after {len(self._found.trials)} changes.")
+                self._show_note(f"Stopped looking for a rescue after {len(self._found.trials)} changes.")
             elif self._epochs:
-                self._say(f"Stopped after epoch {self._epochs} of {self.experiment.epochs}.")
+                self._show_note(f"Stopped after epoch {self._epochs} of {self.experiment.epochs}.")
             else:
-                self._say("Stopped before the first epoch. The pictures show the training before.")
+                self._show_note("Stopped before the first epoch. The plots show the previous run.")
 
     # --- training ----------------------------------------------------------------------------------------------------
 
@@ -231,19 +240,19 @@ class Lab(Page):
         if self._task is not None:
             self._task.cancel()
         for run in stream(self.experiment, seconds=None, x_show=_show_points(self.experiment)):
-            self._take(run)
+            self._show_run(run)
 
     async def _train(self):
         for run in stream(self.experiment, x_show=_show_points(self.experiment), within_epochs=True):
             if run.finished or len(run.loss) > self._epochs:
-                self._take(run)
+                self._show_run(run)
             await asyncio.sleep(0.001)  # lets a newer request in
 
-    def _take(self, run):
+    def _show_run(self, run):
         self.running, self._epochs = not run.finished, len(run.loss)
         if run.finished:
             self.run = self._finished = run
-        self._show(plots.Scene(run=run, pinned=self.pinned))
+        self._show_scene(plots.Scene(run=run, pinned=self.pinned))
 
     async def _train_seeds(self):
         self.study = None
@@ -253,13 +262,13 @@ class Lab(Page):
                 self.running, self._epochs = study.done < 1, epochs
                 if not self.running:
                     self.study = self._finished = study
-                self._show(plots.Scene(study=study, pinned=self.pinned))
+                self._show_scene(plots.Scene(study=study, pinned=self.pinned))
             await asyncio.sleep(0.001)
 
     async def _rescue(self):
         for found in rescue.search(self.experiment):
             self._found = found
-            self._tell(running=True, done=found.done, progress="looking for a rescue", note=found.text)
+            self._update_state(running=True, done=found.done, progress="looking for a rescue", note=found.text)
             await asyncio.sleep(0.001)
         self._found = None
         if found.rescued:
@@ -271,15 +280,15 @@ class Lab(Page):
                     await asyncio.sleep(0.001)
                 self.pinned = self._rescued_from = pinned
                 note = found.text
-            self._put(found.after.experiment)
-            self._announce(note)
+            self._set_experiment(found.after.experiment)
+            self._set_note(note)
             await self._train()
         else:
             self.running = False
-            self._say(found.text)
+            self._show_note(found.text)
 
     async def _prepare_neighbours(self):
-        """While nobody moves anything: make the graphs of the next stops of the control that was moved last."""
+        """While nobody moves anything: make the graphs of the next slider values of the control that was moved last."""
         if os.environ.get("LAB_PREPARES") == "0":
             return  # a class shares the cores: what one prepares, and may not need, another waits for
         neighbours = self._neighbours()
@@ -293,24 +302,24 @@ class Lab(Page):
     def _neighbours(self):
         if self._moved is None:
             return []
-        ladder = self._ladder(self._moved)
-        here = ladder.index(getattr(self.experiment, self._moved))
-        stops = [ladder[i] for i in (here + 1, here - 1) if 0 <= i < len(ladder)]
+        options = self._slider_values(self._moved)
+        here = options.index(getattr(self.experiment, self._moved))
+        stops = [options[i] for i in (here + 1, here - 1) if 0 <= i < len(options)]
         neighbours = [rescue.possible(self.experiment, **{self._moved: stop}) for stop in stops]
         return [neighbour for neighbour in neighbours if neighbour]
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
-    def _announce(self, note, refused=False):
+    def _set_note(self, note, refused=False):
         self.note, self.refused = note, refused
 
-    def _say(self, note, refused=False):
-        """One sentence beside the present picture."""
-        self._announce(note, refused)
+    def _show_note(self, note, refused=False):
+        """Show a note below the present plots."""
+        self._set_note(note, refused)
         if self._scene is not None:
-            self._show(self._scene)
+            self._show_scene(self._scene)
 
-    def _show(self, scene):
+    def _show_scene(self, scene):
         self._scene = scene
         self.text = self._summary(scene)
         if self.view is None:
@@ -321,7 +330,7 @@ class Lab(Page):
             done, learned, who = shown.done, shown.success_rate >= 0.5, f"{len(shown.seeds)} seeds, "
         else:
             done, learned, who = 1.0 if shown.finished else epochs / all_epochs, shown.learned, ""
-        kind, picture = self.painter.frame(scene, final=not self.running)
+        kind, picture = self.renderer.frame(scene, final=not self.running)
         self._frames += 1
         with self.view.hold_sync():
             self.view.picture = picture
@@ -329,7 +338,7 @@ class Lab(Page):
                 "frame": self._frames,
                 "generation": self.generation,
                 "kind": kind,
-                "dark": self.painter.look[2],
+                "dark": self.renderer.look[2],
                 "running": self.running,
                 "done": done,
                 "progress": f"{who}epoch {epochs} of {all_epochs}",
@@ -343,15 +352,15 @@ class Lab(Page):
                 "share": self.experiment.to_json(),
             }
 
-    def _tell(self, **changed):
-        """Something new in words, beside the present picture."""
+    def _update_state(self, **changed):
+        """Send changed entries of the state; the plots stay."""
         if self.view is not None:
             self._frames += 1
             state = {"frame": self._frames, "generation": self.generation, **changed}
             self.view.state = {**self.view.state, **state}
 
     def _summary(self, scene):
-        """The picture in words."""
+        """The plots in words."""
         if scene.study:
             return f"Training {len(scene.study.seeds)} seeds." if self.running else scene.study.verdict
         run = scene.run
@@ -359,59 +368,56 @@ class Lab(Page):
         words = [f"Training: skill {run.skill:.2f} so far." if self.running else run.verdict]
         if run.diverged_at is None:
             words.append(
-                f"Validation loss {plots.number(run.val_loss[-1])}, where a constant has "
-                f"{plots.number(problem.loss_of_constant)} and the {problem.floor_name} {plots.number(problem.loss_of_truth)}."
+                f"Validation loss {plots.number(run.val_loss[-1])}, where the baseline has "
+                f"{plots.number(problem.loss_of_constant)} and the {problem.reference_name} {plots.number(problem.loss_of_truth)}."
             )
         if not self.running:
-            words += [f"Likely cause: {cause}" for cause in findings(run)[:1]]
+            causes = [f"Likely cause: {cause}" for cause in findings(run)[:1]]
+            words += [WITHHELD] if causes and predictions.open_ones(self._asked) else causes
         return " ".join(words)
 
-    def _ladder(self, name):
+    def _slider_values(self, name):
         """The values that the control of a field offers for the present experiment."""
-        return self.experiment.stops(name)
+        return self.experiment.slider_values(name)
 
-    def _stop_at(self, name, index):
-        """The value at a stop of a control. A page may have asked before it knew that the stops changed."""
-        ladder = self._ladder(name)
-        if not 0 <= index < len(ladder):
+    def _slider_value(self, name, index):
+        """The value at a slider position. A front end may have asked before it knew that the slider values changed."""
+        options = self._slider_values(name)
+        if not 0 <= index < len(options):
             raise ValueError(
-                f"{name} has no stop {index} any more; its last one is {_shown(ladder[-1])}. Move it again."
+                f"{name} has no slider position {index} any more; its last value is {value_text(options[-1])}. Move it again."
             )
-        return ladder[index]
+        return options[index]
 
-    def _say_controls(self):
+    def _send_controls(self):
         if self.view is not None:
             rows = [self._control(name) for name in self.names]
             self.view.controls = {"generation": self.generation, "rows": rows}
 
     def _control(self, name):
-        setting, value, ladder = SETTINGS[name], getattr(self.experiment, name), self._ladder(name)
+        spec, value, options = FIELDS[name], getattr(self.experiment, name), self._slider_values(name)
         needs_layers = name in ("width", "activation", "dropout")
         other_optimizer = (
             name in ("momentum", "weight_decay") and name not in OPTIMIZERS[self.experiment.optimizer].uses
         )
         return {
             "name": name,
-            "group": setting.group,
-            "label": setting.label,
-            "help": setting.choices[value] if setting.choices else setting.help,
-            "unit": setting.unit,
-            "choice": setting.choices is not None,
-            "options": [_shown(option) for option in ladder],
-            "index": ladder.index(value),
-            "unused": (needs_layers and not self.experiment.depth) or other_optimizer,
+            "group": spec.group,
+            "label": spec.label,
+            "help": (spec.choices or {}).get(value, spec.help),
+            "unit": spec.unit,
+            "choice": spec.choices is not None,
+            "options": [value_text(option) for option in options],
+            "index": options.index(value),
+            "unused": (needs_layers and not self.experiment.depth)
+            or other_optimizer
+            or not self.experiment.offers(name),
         }
 
 
 def _check(experiment, who):
     if not isinstance(experiment, Experiment):
         raise ValueError(f"{who} needs an Experiment, not {type(experiment).__name__}: {who}(Experiment(depth=3)).")
-
-
-def _shown(value):
-    if value is None:
-        return "all"
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _show_points(experiment):
@@ -421,8 +427,7 @@ def _show_points(experiment):
     return None if points is None else problem.scaled(points)
 
 
-def _look(message):
-    """Width, scale, darkness and large type of the picture that a page asked for, within reason."""
+def _plot_look(message):
+    """Width, scale and darkness of the plots that a front end asked for, within bounds."""
     width, scale = int(message.get("width", 860)), float(message.get("scale", 1.0))
-    dark, large = (bool(message.get(name, False)) for name in ("dark", "large"))
-    return min(1400, max(300, width)), min(2.0, max(1.0, scale)), dark, large
+    return min(1400, max(280, width)), min(2.0, max(1.0, scale)), bool(message.get("dark", False))

@@ -114,13 +114,13 @@ function render({ model, el }) {
   const stop = button("Stop", "stop training; what is complete stays", () =>
     kernel.send({ action: model.get("state").running ? "stop" : "continue" }),
   );
-  const restart = button("Restart", "forget everything and train anew", send("restart"));
+  const restart = button("Restart", "discard all results and train again", send("restart"));
   const register = button("Register the lab's setting", "put it on the map, if it learned", send("register"));
 
   const shared = keyed(
-    element("textarea", { "aria-label": "the finds of this map as text; paste others to load them", spellcheck: "false" }),
+    element("textarea", { "aria-label": "the discoveries of this map as text; paste others to load them", spellcheck: "false" }),
   );
-  const load = button("Load", "add the finds in the text", () => kernel.send({ action: "load", text: shared.value }));
+  const load = button("Load", "add the discoveries in the text", () => kernel.send({ action: "load", text: shared.value }));
   const copy = button("Copy", "copy to the clipboard", async () => {
     try {
       await navigator.clipboard.writeText(shared.value);
@@ -131,7 +131,7 @@ function render({ model, el }) {
     setTimeout(() => (copy.textContent = "Copy"), 1500);
   });
   const panel = element("div", { class: "wwil-panel", hidden: true }, shared, copy, " ", load);
-  const share = button("Share", "the finds as a short text", () => {
+  const share = button("Share", "the discoveries as a short text", () => {
     panel.hidden = !panel.hidden;
     share.setAttribute("aria-expanded", String(!panel.hidden));
   });

@@ -1,7 +1,7 @@
 """Maps of success: one field of an Experiment by rows, another by columns, and in each cell many seeds.
 
 - `success_map(experiment, rows, columns)` trains every cell and shows how many of its seeds learned.
-- `success_map(..., lab=lab, finds=True)` is an empty map that the learner fills with settings that learned in the lab.
+- `success_map(..., lab=lab, discoveries=True)` is an empty map that the learner fills with settings that learned in the lab.
 
 On a page a map shows itself at once and trains in a thread of its own, so that the kernel answers other cells and the
 buttons meanwhile. Whoever reads a number (`m.rate`, `m.figure()`, …) waits until the map is complete.
@@ -30,15 +30,16 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_he
 from why_wont_it_learn import pictures
 from why_wont_it_learn.pictures import Picture
 
-from ..experiments.experiment import SETTINGS, Experiment, unknown
-from ..experiments.training import Graph, seed_list, stream_seeds
+from ..experiments.experiment import FIELDS, Experiment, unknown, value_text
+from ..experiments.program import graph_key
+from ..experiments.training import seed_list, stream_seeds
 from . import plots
-from .widget import Page
+from .widget import KernelWidget
 
 HERE = Path(__file__).parent
 MOST_CELLS = 400
-MOST_FINDS = 1000
-LONGEST_TEXT = 1_000_000  # characters of shared finds that are read
+MOST_DISCOVERIES = 1000
+LONGEST_TEXT = 1_000_000  # characters of shared discoveries that are read
 TELL_EVERY = 0.15  # seconds between two messages to the page
 CHUNK = 0.1  # seconds of training between two looks at the page's requests
 DIVERGED = "diverged"  # stands in a cell in place of a number that is not finite
@@ -52,7 +53,7 @@ SHOWS = {
 }
 
 
-def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", finds=False):
+def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", discoveries=False):
     """A map of two fields: how many of the seeds learn in each combination.
 
     It is displayed as the last expression of a cell. In JupyterLab and Voilà it appears at once and fills up while it
@@ -65,7 +66,7 @@ def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", f
         seeds: how many (0, 1, 2, …), or a sequence of whole numbers.
         lab: a `Lab`; choosing a cell puts its setting there.
         show: what is shown first, "rate", "skill" or "loss".
-        finds: True for an empty map that is filled from the lab. It needs `lab`.
+        discoveries: True for an empty map that is filled from the lab. It needs `lab`.
 
     >>> m = success_map(Experiment(problem="xor"), ("width", [2, 4]), ("activation", ["tanh", "relu"]))
     >>> m.rate.shape
@@ -83,10 +84,12 @@ def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", f
         raise ValueError(f"show={reprlib.repr(show)} is not one of {', '.join(SHOWS)}.")
     if lab is not None and not callable(getattr(lab, "show", None)):
         raise ValueError(f"lab={reprlib.repr(lab)} is not a Lab: lab = Lab(Experiment()), then lab=lab.")
-    if finds:
+    if discoveries:
         if lab is None:
-            raise ValueError("A map of finds needs the lab that they are made in: success_map(…, lab=lab, finds=True).")
-        return FindsMap(experiment, axes, lab)
+            raise ValueError(
+                "A map of discoveries needs the lab that they are made in: success_map(…, lab=lab, discoveries=True)."
+            )
+        return DiscoveryMap(experiment, axes, lab)
     return SuccessMap(experiment, axes, seed_list(seeds), lab, show)
 
 
@@ -109,8 +112,8 @@ class Axis:
         if name == "seed":
             raise ValueError(f"{side}=('seed', …): every cell is trained from many seeds already. Take another field.")
         unknown([name])
-        setting = SETTINGS[name]
-        checked = [setting.check(name, value) for value in islice(values, MOST_CELLS + 1)]
+        spec = FIELDS[name]
+        checked = [spec.check(name, value) for value in islice(values, MOST_CELLS + 1)]
         if not checked:
             raise ValueError(f"{side}=({name!r}, []) has no values. Give at least one.")
         if len(checked) > MOST_CELLS:
@@ -121,31 +124,25 @@ class Axis:
         return cls(name, tuple(checked))
 
     @property
-    def setting(self):
+    def spec(self):
         """The declaration of the field."""
-        return SETTINGS[self.name]
+        return FIELDS[self.name]
 
     @property
     def label(self):
         """Label and unit, as they stand beside an axis."""
-        unit = self.setting.unit
-        return f"{self.setting.label} ({unit})" if unit else self.setting.label
-
-    def shown(self, value):
-        """A value as it stands at its row or column."""
-        if value is None:
-            return "all"
-        return value if isinstance(value, str) else f"{value:g}"
+        unit = self.spec.unit
+        return f"{self.spec.label} ({unit})" if unit else self.spec.label
 
     def spoken(self, value):
         """A value with its name: "width 4", but only "relu"."""
-        return value if self.name == "activation" else f"{self.setting.label} {self.shown(value)}"
+        return value if self.name == "activation" else f"{self.spec.label} {value_text(value)}"
 
     def index(self, value):
         """The place of a value that is given exactly."""
-        value = self.setting.check(self.name, value)
+        value = self.spec.check(self.name, value)
         if value not in self.values:
-            allowed = ", ".join(self.shown(v) for v in self.values)
+            allowed = ", ".join(value_text(v) for v in self.values)
             raise ValueError(f"{self.name}={value!r} is not on the map, which has {allowed}.")
         return self.values.index(value)
 
@@ -158,9 +155,9 @@ class Axis:
         if not low <= value <= high:
             ends = f"{low:g} to {high:g}" if low < high else f"{low:g}"
             raise ValueError(
-                f"The {self.setting.label} is {value:g}, and the map goes from {ends}."
+                f"The {self.spec.label} is {value:g}, and the map goes from {ends}."
                 if low < high
-                else f"The {self.setting.label} is {value:g}, and the map has only {ends}."
+                else f"The {self.spec.label} is {value:g}, and the map has only {ends}."
             )
         apart = (lambda stop: abs(math.log(stop / value))) if low > 0 else (lambda stop: abs(stop - value))
         return self.values.index(min(stops, key=apart))
@@ -176,7 +173,7 @@ class MapView(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
 
 
-class _Map(Page):
+class _Map(KernelWidget):
     """What both kinds of map share: two axes, the page, and the lab beside it."""
 
     kind = ""
@@ -207,8 +204,8 @@ class _Map(Page):
             "kind": self.kind,
             "rows": self.rows.label,
             "columns": self.columns.label,
-            "row_names": [self.rows.shown(value) for value in self.rows.values],
-            "column_names": [self.columns.shown(value) for value in self.columns.values],
+            "row_names": [value_text(value) for value in self.rows.values],
+            "column_names": [value_text(value) for value in self.columns.values],
             "lab": self.lab is not None,
             "shows": SHOWS,
         }
@@ -218,7 +215,7 @@ class _Map(Page):
         """What the page shows."""
         raise NotImplementedError
 
-    def _tell(self):
+    def _update_view(self):
         if self.view is not None:
             self._told, self._asked = time.monotonic(), False
             self.view.state = {**self._state(), "note": self.note}
@@ -255,8 +252,8 @@ class SuccessMap(_Map):
     kernel ends the waiting and stops the training.
 
     Attributes:
-        rate: (rows, columns), share of the seeds that learned.
-        interval: (rows, columns, 2), the 95 % interval of it (Wilson).
+        rate: (rows, columns), fraction of the seeds that learned.
+        interval: (rows, columns, 2), its 95% interval (Wilson).
         skill: (rows, columns), median skill; -inf where the median seed diverged.
         loss: (rows, columns), median validation loss after the last epoch, penalties included; inf where it diverged.
         studies: a `SeedStudy` for each cell, row by row. To spare memory they hold no weights and no curves: `loss` and
@@ -280,7 +277,7 @@ class SuccessMap(_Map):
         # Cells on the same graph one after the other, so that no graph is made twice.
         graphs = {}
         for cell, e in self._experiments.items():
-            graphs.setdefault(Graph.key(e, len(seeds), False), []).append(cell)
+            graphs.setdefault(graph_key(e, len(seeds), False), []).append(cell)
         self._order = [cell for cells in graphs.values() for cell in cells]
         _maps.add(self)
 
@@ -293,12 +290,12 @@ class SuccessMap(_Map):
 
     @property
     def rate(self):
-        """(rows, columns): share of the seeds that learned."""
+        """(rows, columns): fraction of the seeds that learned."""
         return self._each(lambda study: study.success_rate)
 
     @property
     def interval(self):
-        """(rows, columns, 2): the 95 % Wilson interval of the rate."""
+        """(rows, columns, 2): the 95% Wilson interval of the rate."""
         return self._each(lambda study: study.interval)
 
     @property
@@ -335,12 +332,12 @@ class SuccessMap(_Map):
                         break
                     self._news.wait(0.1)
                 if watched and time.monotonic() - self._told > TELL_EVERY:
-                    self._tell()  # the loop that does it else is waiting, too
+                    self._update_view()  # the loop that does it else is waiting, too
         except KeyboardInterrupt:
             self.stop()
             raise
         if here:
-            self._tell()
+            self._update_view()
         if self._error is not None:
             raise self._error
         if len(self._studies) < len(self._experiments):
@@ -351,7 +348,7 @@ class SuccessMap(_Map):
     def start(self, seconds=CHUNK):
         """Train what is missing, in the background; nothing if it is under way or complete.
 
-        seconds: after how long it looks whether it is to stop; None for as seldom as is quickest.
+        seconds: how often it checks whether to stop; None: only when a cell is finished.
         """
         with self._news:
             if self._running or len(self._studies) == len(self._experiments):
@@ -371,7 +368,7 @@ class SuccessMap(_Map):
             self._news.notify_all()
 
     def restart(self):
-        """Forget everything and train anew."""
+        """Discard all results and train again."""
         self.stop()
         with self._news:
             self._studies.clear()
@@ -392,7 +389,7 @@ class SuccessMap(_Map):
                         self._now = cell, study.done
                         if study.done >= 1:
                             self._studies[cell] = _slim(study)
-                    self._announce()
+                    self._notify()
             error = None
         except Exception as caught:  # told to whoever waits for the numbers, and to the page
             error = caught
@@ -401,15 +398,15 @@ class SuccessMap(_Map):
                 return
             self._running, self._now, self._error = False, None, error
             self._news.notify_all()
-        self._announce(finished=True)
+        self._notify(finished=True)
 
-    def _announce(self, finished=False):
+    def _notify(self, finished=False):
         """From the worker: the page should show what is there now."""
         due = not self._asked and time.monotonic() - self._told > TELL_EVERY
         if self._loop is not None and (finished or due):
             self._asked = True
             try:
-                self._loop.call_soon_threadsafe(self._tell)
+                self._loop.call_soon_threadsafe(self._update_view)
             except RuntimeError:
                 self._loop = None  # the kernel's loop is closed, nobody looks any more
 
@@ -422,7 +419,7 @@ class SuccessMap(_Map):
             self.start()
         else:
             self.compute()
-        self._tell()
+        self._update_view()
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         data = {**data, "text/plain": self.text}
@@ -441,7 +438,7 @@ class SuccessMap(_Map):
             cell = self._cell(message)
             if cell is not None:
                 self._show_in_lab(self._experiments[cell], self._name(cell))
-        self._tell()
+        self._update_view()
 
     @property
     def complete(self):
@@ -499,7 +496,7 @@ class SuccessMap(_Map):
             rates = {cell: study.success_rate for cell, study in studies.items()}
             best, worst = max(rates, key=rates.get), min(rates, key=rates.get)
             if rates[best] == rates[worst]:
-                words.append(f"All of them alike: {_learned(studies[best])}.")
+                words.append(f"The same in all cells: {_learned(studies[best])}.")
             else:
                 words.append(f"Learned most often: {self._name(best)}, {_learned(studies[best])}.")
                 words.append(f"Least often: {self._name(worst)}, {_learned(studies[worst])}.")
@@ -557,7 +554,7 @@ def _median(values):
 
 def _learned(study):
     low, high = study.interval
-    return f"{study.learned.sum()} of {len(study.seeds)} learned ({100 * low:.0f}–{100 * high:.0f} %)"
+    return f"{study.learned.sum()} of {len(study.seeds)} learned ({100 * low:.0f}–{100 * high:.0f}%)"
 
 
 def _skill(skill):
@@ -573,7 +570,7 @@ def _loss(loss):
 def _written(show, study):
     """The number in a cell, or that the median seed diverged."""
     if show == "rate":
-        return f"{100 * study.success_rate:.0f} %"
+        return f"{100 * study.success_rate:.0f}%"
     return _skill(_median(study.skill)) if show == "skill" else _loss(_median(study.val_loss[:, -1]))
 
 
@@ -611,7 +608,7 @@ def _with_picture(data, metadata, figure):
 def _picture(rows, columns, cells, title):
     """A heat map. cells: (row, column) -> (level from 0 to 1, text)."""
     height, width = len(rows.values), len(columns.values)
-    names = [rows.shown(v) for v in rows.values], [columns.shown(v) for v in columns.values]
+    names = [value_text(v) for v in rows.values], [value_text(v) for v in columns.values]
     left = 0.55 + 0.075 * max(map(len, names[0]))
     longest = max(max(map(len, names[1])), max(len(text) for _, text in cells.values()))
     cell = max(0.5 if width > 10 else 0.72, 0.085 * longest)
@@ -646,47 +643,49 @@ def _picture(rows, columns, cells, title):
 # --- maps that the learner fills -----------------------------------------------------------------------------------------
 
 
-def read_finds(text):
-    """What `FindsMap.share` wrote: {"finds": list of Experiments, "map": what it says of its map, or None}.
+def read_discoveries(text, problem=None):
+    """What `DiscoveryMap.share` wrote: {"discoveries": list of Experiments, "map": what it says of its map, or None}.
 
     The text is data, never code. ValueError with a sentence for anything that is not such a text.
     """
     if not isinstance(text, str):
-        raise ValueError(f"Shared finds are a text, not {type(text).__name__}.")
+        raise ValueError(f"Shared discoveries are a text, not {type(text).__name__}.")
     if len(text) > LONGEST_TEXT:
-        raise ValueError(f"Shared finds have at most {LONGEST_TEXT:,} characters; this text has {len(text):,}.")
+        raise ValueError(f"Shared discoveries have at most {LONGEST_TEXT:,} characters; this text has {len(text):,}.")
     try:
         read = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"These are no shared finds: {reprlib.repr(text)}. They begin with {{ and end with }}."
+            f"These are no shared discoveries: {reprlib.repr(text)}. They begin with {{ and end with }}."
         ) from error
-    values = read.get("finds") if isinstance(read, dict) else None
+    values = read.get("discoveries") if isinstance(read, dict) else None
     if not isinstance(values, list):
-        raise ValueError(f'These are no shared finds: {reprlib.repr(text)}. They look like {{"finds":[…]}}.')
-    if len(values) > MOST_FINDS:
-        raise ValueError(f"At most {MOST_FINDS} finds are read at once; these are {len(values)}.")
-    finds = []
+        raise ValueError(
+            f'These are no shared discoveries: {reprlib.repr(text)}. They look like {{"discoveries":[…]}}.'
+        )
+    if len(values) > MOST_DISCOVERIES:
+        raise ValueError(f"At most {MOST_DISCOVERIES} discoveries are read at once; these are {len(values)}.")
+    discoveries = []
     for number, value in enumerate(values, 1):
         try:
-            finds.append(Experiment.from_json(json.dumps(value)))
+            discoveries.append(Experiment.from_json(json.dumps(value), problem))
         except ValueError as error:
-            raise ValueError(f"Find {number} of {len(values)}: {error}") from error
-    return {"finds": finds, "map": read.get("map")}
+            raise ValueError(f"Discovery {number} of {len(values)}: {error}") from error
+    return {"discoveries": discoveries, "map": read.get("map")}
 
 
-class FindsMap(_Map):
-    """A map that is filled with settings that learned in the lab. Made by `success_map(..., lab=lab, finds=True)`.
+class DiscoveryMap(_Map):
+    """A map that is filled with settings that learned in the lab. Made by `success_map(..., lab=lab, discoveries=True)`.
 
     Attributes:
-        finds: the list of `Experiment`s that were registered or loaded, in this order.
+        discoveries: the list of `Experiment`s that were registered or loaded, in this order.
     """
 
-    kind = "finds"
+    kind = "discoveries"
 
     def __init__(self, experiment, axes, lab):
         super().__init__(experiment, axes, lab)
-        self.finds = []
+        self.discoveries = []
 
     def register(self, run=None):
         """Put a finished `Run`, that of the lab if none is given, on the map, if it learned. Returns a sentence about it."""
@@ -696,41 +695,41 @@ class FindsMap(_Map):
         e = run.experiment
         if not run.learned:
             why = f"its skill is {_skill(run.skill)}" if np.isfinite(run.skill) else "it diverged"
-            return f"This setting did not learn: {why}, and a skill of 0.95 counts as learned."
+            return f"These settings did not learn: {why}, and a skill of at least 0.95 counts as learned."
         try:
             cell = self._place(e)
         except ValueError as error:
             return str(error)
-        if e in self.finds:
-            return f"This setting is on the map already, at {self._name(cell)}."
-        self.finds.append(e)
+        if e in self.discoveries:
+            return f"These settings are on the map already, at {self._name(cell)}."
+        self.discoveries.append(e)
         moved = [
-            f"{axis.setting.label} {axis.shown(getattr(e, axis.name))} counts as {axis.shown(axis.values[at])}"
+            f"{axis.spec.label} {value_text(getattr(e, axis.name))} counts as {value_text(axis.values[at])}"
             for axis, at in zip((self.rows, self.columns), cell, strict=True)
             if getattr(e, axis.name) != axis.values[at]
         ]
         return f"Registered at {self._name(cell)}" + (f" ({', '.join(moved)})." if moved else ".")
 
     def _place(self, e):
-        """The cell of a find; ValueError with a sentence if it lies outside the map."""
+        """The cell of a discovery; ValueError with a sentence if it lies outside the map."""
         if e.problem != self.experiment.problem and "problem" not in (self.rows.name, self.columns.name):
             raise ValueError(
-                f"This map is of the problem {self.experiment.problem}, and the setting is for {e.problem}."
+                f"This map is of the problem {self.experiment.problem}, and the settings are for {e.problem}."
             )
         return tuple(axis.nearest(getattr(e, axis.name)) for axis in (self.rows, self.columns))
 
     def share(self):
-        """The finds as one line of text, which `load` of another map of finds and `pool_finds` read."""
+        """The discoveries as one line of text, which `load` of another map of discoveries and `merge_discoveries` read."""
         axes = {"rows": (self.rows.name, self.rows.values), "columns": (self.columns.name, self.columns.values)}
-        of = {"experiment": dataclasses.asdict(self.experiment), **axes}
-        return json.dumps({"finds": [dataclasses.asdict(e) for e in self.finds], "map": of}, separators=(",", ":"))
+        of = {"experiment": self.experiment.settings(), **axes}
+        return json.dumps({"discoveries": [e.settings() for e in self.discoveries], "map": of}, separators=(",", ":"))
 
     def load(self, text):
-        """Add the finds that `share` wrote, taken at their word. Returns a sentence that says what happened.
+        """Add the discoveries that `share` wrote, taken at their word. Returns a sentence that says what happened.
 
         The text is data, never code. ValueError with a sentence for anything that is not such a text.
         """
-        values = read_finds(text)["finds"]
+        values = read_discoveries(text, self.experiment.problem)["discoveries"]
         new, outside, known = [], 0, 0
         for e in values:
             try:
@@ -738,13 +737,13 @@ class FindsMap(_Map):
             except ValueError:
                 outside += 1
                 continue
-            if e in self.finds or e in new:
+            if e in self.discoveries or e in new:
                 known += 1
             else:
                 new.append(e)
-        self.finds += new
-        self._tell()
-        words = f"{len(new)} of {len(values)} finds are new and on the map now."
+        self.discoveries += new
+        self._update_view()
+        words = f"{len(new)} of {len(values)} discoveries are new and on the map now."
         if known:
             words += f" {known} were there already."
         if outside:
@@ -756,7 +755,7 @@ class FindsMap(_Map):
     def _repr_mimebundle_(self, **kwargs):
         if self.view is None:
             self._open()
-        self._tell()
+        self._update_view()
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return _with_picture({**data, "text/plain": self.text}, metadata, self.figure())
@@ -776,21 +775,21 @@ class FindsMap(_Map):
             found = self._found().get(cell)
             if cell is not None:
                 self._show_in_lab(found[-1] if found else self._experiments[cell], self._name(cell))
-        self._tell()
+        self._update_view()
 
     def _found(self):
-        """The finds of each cell that has some."""
+        """The discoveries of each cell that has some."""
         found = {}
-        for e in self.finds:
+        for e in self.discoveries:
             found.setdefault(self._place(e), []).append(e)
         return found
 
     def _changed(self, e):
-        """In what a find differs from the map's own setting, apart from rows and columns."""
+        """In what a discovery differs from the map's own setting, apart from rows and columns."""
         fixed = (self.rows.name, self.columns.name)
         parts = [
-            f"{setting.label} {Axis(name, ()).shown(getattr(e, name))}"
-            for name, setting in SETTINGS.items()
+            f"{spec.label} {value_text(getattr(e, name))}"
+            for name, spec in FIELDS.items()
             if name not in fixed and getattr(e, name) != getattr(self.experiment, name)
         ]
         return ", ".join(parts) or "nothing else changed"
@@ -799,16 +798,16 @@ class FindsMap(_Map):
         found = self._found()
         cells = []
         for cell in self._experiments:
-            finds = found.get(cell, [])
-            if not finds:
-                cells.append({"name": f"{self._name(cell)}: no find yet"})
+            discoveries = found.get(cell, [])
+            if not discoveries:
+                cells.append({"name": f"{self._name(cell)}: no discovery yet"})
                 continue
             cells.append(
                 {
                     "name": f"{self._name(cell)}: found",
-                    "more": f"With {'; or '.join(self._changed(e) for e in finds[:3])}"
-                    + (f"; and {len(finds) - 3} more." if len(finds) > 3 else "."),
-                    "found": len(finds),
+                    "more": f"With {'; or '.join(self._changed(e) for e in discoveries[:3])}"
+                    + (f"; and {len(discoveries) - 3} more." if len(discoveries) > 3 else "."),
+                    "found": len(discoveries),
                 }
             )
         return {"cells": cells, "text": self.text, "share": self.share(), "done": len(found) / len(cells)}
@@ -818,7 +817,7 @@ class FindsMap(_Map):
         """The map in words."""
         found, cells = len(self._found()), len(self._experiments)
         if not found:
-            return f"No find yet on {cells} cells. Make a setting of this map learn in the lab, then register it."
+            return f"No discovery yet on {cells} cells. Find settings in the lab that learn, then register them."
         places = ", then ".join(self._name(cell) for cell in list(self._found())[:3])
         return f"{found} of {cells} cells found, the first: {places}."
 

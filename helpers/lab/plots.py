@@ -17,16 +17,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from PIL import Image
 
-from why_wont_it_learn.pictures import PALETTE, ink, palette, style, surface
+from why_wont_it_learn.pictures import PALETTE, SCREEN, ink, palette, style, surface
 
-from ..experiments.problems import PROBLEMS, make_problem
+from ..experiments.problems import make_problem
 from ..experiments.run import LEARNED
 
 CLASSES = ("network", "saturated", "floor", "pinned", "dead", "points")  # colours of the classes, in turn
 PICTURES = ("fit", "loss", "gradients", "units")
-LARGER = 1.5  # how many times larger letters and lines are for a projector
+TYPE = 9  # points, which are 12 pixels of a page: the smallest letters
+NARROWEST = 280  # pixels of a panel
+LEFT, BOTTOM, TOP = 0.66, 0.48, 0.3  # inches around the axes of a panel, for labels
 CURVE_POINTS = 161
 SURFACE_POINTS = 41
+DRAWN_POINTS = 1000
 DRAWN_EPOCHS = 300  # of each curve of many seeds
 
 
@@ -68,7 +71,15 @@ def kind_of_fit(problem):
     inputs = problem.raw_x.shape[1] if problem.raw_x.dtype.kind in "fiub" else "names"
     if problem.task == "multiclass":
         return "regions" if inputs == 2 else "answers"
+    if inputs != "names" and _along(problem) is not None:
+        return "curve"
     return {1: "curve", 2: "surface"}.get(inputs, "scatter" if problem.task == "regression" else "answers")
+
+
+def _along(problem):
+    """The number of the input along which a curve is drawn, or None."""
+    own = problem.source.own
+    return 0 if problem.raw_x.shape[1] == 1 else own and own.along
 
 
 def show_points(problem):
@@ -78,11 +89,20 @@ def show_points(problem):
     """
     kind = kind_of_fit(problem)
     if kind == "curve":
-        return np.linspace(*_range(problem.raw_x_val), CURVE_POINTS)[:, None]
+        along = _along(problem)
+        known = [column[~np.isnan(column)] for column in problem.raw_x.T]
+        points = np.tile([np.median(column) if len(column) else 0.0 for column in known], (CURVE_POINTS, 1))
+        points[:, along] = np.linspace(*_range(problem.raw_x_val[:, along]), CURVE_POINTS)
+        return points
     if kind in ("surface", "regions"):
         axes = [np.linspace(*_range(column), SURFACE_POINTS) for column in problem.raw_x_val.T]
         return np.stack([a.ravel() for a in np.meshgrid(*axes)], axis=1)
     return None
+
+
+def drawn(problem):
+    """Which of the training points are drawn: (points,) rows, evenly taken where there are very many."""
+    return np.arange(0, len(problem.y), -(-len(problem.y) // DRAWN_POINTS))
 
 
 def _range(values, margin=0.06):
@@ -152,7 +172,7 @@ class Panel:
         self.axes.yaxis.set_minor_formatter(short if high < 12 * low else NullFormatter())
 
     def moving(self, artist):
-        """Mark an artist as one that is drawn anew in every frame."""
+        """Mark an artist as one that is redrawn in every frame."""
         artist.set_animated(True)
         return artist
 
@@ -161,13 +181,17 @@ class Panel:
 
     def words(self, x, y, text, color, **kwargs):
         """A label in the colour of what it names; x and y as shares of the axes unless `transform` says otherwise."""
-        where = {"transform": self.axes.transAxes, "fontsize": 8, "va": "center"} | kwargs
+        where = {"transform": self.axes.transAxes, "fontsize": TYPE, "va": "center"} | kwargs
         return self.axes.text(x, y, text, color=self.inks[color], **where)
 
+    def named(self, x, y):
+        """Names beside the axes as they are: a dollar sign begins no formula."""
+        self.axes.set_xlabel(x, parse_math=False)
+        self.axes.set_ylabel(y, parse_math=False)
+
     def titled(self, text):
-        """The title, in smaller letters where there is little room: a letter is about 0.68 of its size wide."""
-        room = 72 * (self.axes.bbox.width / self.axes.figure.dpi + self.right)
-        self.title.set(text=text, fontsize=min(9.5, room / (0.68 * len(text))))
+        """The title, above the whole panel."""
+        self.title.set_text(text)
         return self.title
 
     def draw(self, canvas, scene, box, blank):
@@ -189,15 +213,11 @@ class Panel:
     def _begin(self, scene):
         self.axes.clear()
         self.axes.set_axis_on()
-        self.title = self.moving(self.axes.set_title(""))
+        place = {"xycoords": "axes fraction", "xytext": (-72 * LEFT + 4, 6), "textcoords": "offset points"}
+        self.title = self.moving(self.axes.annotate("", (0, 1), **place, weight="bold", fontsize=TYPE))
         frame = {"facecolor": self.colors["paper"], "edgecolor": self.colors["dead"], "boxstyle": "round,pad=0.5"}
-        self.note = self.moving(
-            self.words(0.5, 0.5, self.diverged, "dead", ha="center", fontsize=9, weight="bold", bbox=frame)
-        )
+        self.note = self.moving(self.words(0.5, 0.5, self.diverged, "dead", ha="center", weight="bold", bbox=frame))
         self.begin(scene)
-        # In smaller letters where the axes are low: a letter is about half of its size wide.
-        label, room = self.axes.yaxis.label, 72 * (self.axes.bbox.height / self.axes.figure.dpi + 0.56)
-        label.set_fontsize(min(label.get_size(), room / (0.5 * max(1, len(label.get_text())))))
 
 
 class Fit(Panel):
@@ -214,7 +234,7 @@ class Fit(Panel):
         # A pinned run can stand on the same axes if it is of the same problem, a study beside a study.
         pinned = scene.pinned
         if pinned and not scene.study:
-            same = hasattr(pinned, "problem") and pinned.problem.name == scene.problem.name
+            same = hasattr(pinned, "problem") and pinned.problem.source is scene.problem.source
             pinned = pinned if same and kind_of_fit(pinned.problem) == self.kind else None
         getattr(self, f"begin_{self.kind}")(scene.shown, pinned)
 
@@ -234,28 +254,32 @@ class Fit(Panel):
 
     def begin_curve(self, run, pinned):
         axes, problem = self.axes, run.problem
-        source = PROBLEMS[problem.name]
-        x = show_points(problem)
-        axes.plot(problem.raw_x, problem.y, "o", ms=3.5, color=self.colors["points"], alpha=0.75, mew=0, label="points")
+        source = problem.source
+        along = _along(problem)
+        x = show_points(problem)[:, along]
+        rows, dots = drawn(problem), {"ms": 3.5, "alpha": 0.75, "mew": 0}
+        axes.plot(
+            problem.raw_x[rows, along], problem.y[rows], "o", color=self.colors["points"], label="samples", **dots
+        )
         if problem.truth:
-            axes.plot(x, problem.truth(x), "--", lw=1.2, color=self.colors["truth"], label="truth")
+            axes.plot(x, problem.truth(x[:, None]), "--", lw=1.2, color=self.colors["truth"], label="true function")
         problems = [problem]
         if pinned:
             problems.append(pinned.problem)
-            axes.plot(
-                show_points(pinned.problem), pinned.shown[:, 0], lw=1.8, color=self.colors["pinned"], label="pinned"
-            )
+            pinned_x = show_points(pinned.problem)[:, along]
+            axes.plot(pinned_x, pinned.shown[:, 0], lw=1.8, color=self.colors["pinned"], label="pinned")
         self.fit = self.line(lw=2.4, color=self.colors["network"], label="network")
-        xs = np.concatenate([show_points(p) for p in problems])
+        xs = np.concatenate([show_points(p)[:, along] for p in problems])
         low, high = _range(np.concatenate([y for p in problems for y in (p.y, p.y_val)]), 0.1)
-        columns = max(1, int(axes.bbox.width / axes.figure.dpi / 0.72))
+        columns = max(1, int(axes.bbox.width / axes.figure.dpi / 1.05))
         lines = -(-len(axes.lines) // columns)  # of the legend, which stands above the data
         axes.set(xlim=(xs.min(), xs.max()), ylim=(low, high + 0.16 * lines * (high - low)))
-        axes.set(xlabel=source.features[0], ylabel=source.target)
+        others = ", all else at its median" if len(source.features) > 1 else ""
+        self.named(source.features[along] + others, source.target)
         axes.legend(
-            loc="upper right", ncols=columns, fontsize=7.5, handlelength=1.2, columnspacing=0.9, borderaxespad=0.1
+            loc="upper right", ncols=columns, fontsize=TYPE, handlelength=1.2, columnspacing=0.9, borderaxespad=0.1
         )
-        self.x = x[:, 0]
+        self.x = x
 
     def update_curve(self, run):
         self.fit.set_data(self.x, run.shown[:, 0])
@@ -288,7 +312,7 @@ class Fit(Panel):
     def _begin_plane(self, problem, colors, pinned, levels):
         """The points among their answers, and the boundary that a pinned run draws."""
         axes, x = self.axes, show_points(problem)
-        source = PROBLEMS[problem.name]
+        source = problem.source
         extent = (x[:, 0].min(), x[:, 0].max(), x[:, 1].min(), x[:, 1].max())
         blank = np.zeros((SURFACE_POINTS, SURFACE_POINTS, 3))
         self.image = self.moving(
@@ -296,7 +320,10 @@ class Fit(Panel):
         )
         # Points are few when they are the four corners, many when they are a cloud.
         size = 90 if len(np.unique(problem.raw_x, axis=0)) <= 8 else 16
-        points = axes.scatter(*problem.raw_x.T, c=colors, s=size, edgecolors=self.colors["truth"], linewidths=0.6)
+        shown = drawn(problem)
+        points = axes.scatter(
+            *problem.raw_x[shown].T, c=colors[shown], s=size, edgecolors=self.colors["truth"], linewidths=0.6
+        )
         self.points = [self.moving(points)]
         if pinned is not None and np.ptp(pinned) > 0:  # False for what is not finite
             grid = (a.reshape(SURFACE_POINTS, SURFACE_POINTS) for a in (*x.T, pinned))
@@ -304,7 +331,8 @@ class Fit(Panel):
                 self.moving(axes.contour(*grid, levels=levels, colors=self.colors["pinned"], linewidths=2))
             )
         axes.grid(False)
-        axes.set(xlabel=source.features[0], ylabel=source.features[1], xlim=extent[:2], ylim=extent[2:])
+        axes.set(xlim=extent[:2], ylim=extent[2:])
+        self.named(*source.features)
 
     def _updated_plane(self, colors):
         self.image.set_data(colors.reshape(SURFACE_POINTS, SURFACE_POINTS, 3))
@@ -313,10 +341,11 @@ class Fit(Panel):
     # --- many inputs -------------------------------------------------------------------------------------------------
 
     def begin_scatter(self, run, pinned):
-        target = PROBLEMS[run.problem.name].target
+        target = run.problem.source.target
         limits = _range(run.problem.y_val, 0.08)
         self.axes.plot(limits, limits, "--", lw=1.2, color=self.colors["truth"])
-        self.axes.set(xlim=limits, ylim=limits, xlabel=f"true {target}", ylabel=f"predicted {target}")
+        self.axes.set(xlim=limits, ylim=limits)
+        self.named(f"true {target}", f"predicted {target}")
         if pinned:
             self._dots("pinned", ms=3).set(data=(pinned.problem.y_val[:, 0], pinned.predictions[:, 0]), animated=False)
         self.dots = self._dots("network")
@@ -329,12 +358,14 @@ class Fit(Panel):
         return [self.dots]
 
     def begin_answers(self, run, pinned):
-        target = PROBLEMS[run.problem.name].target
+        target = run.problem.source.target
         classes = np.unique(run.problem.y_val).astype(int)
         self.axes.axhline(0.5, color=self.colors["baseline"], lw=1.2, ls=":")
         self.axes.set(xlim=(classes.min() - 0.5, classes.max() + 0.5), ylim=(-0.03, 1.03))
-        self.axes.set(xlabel=f"true {target}", ylabel="probability of the right one")
-        self.axes.set_xticks(classes)
+        self.named(f"true {target}", "probability of the right one")
+        own = run.problem.source.own
+        names = own.classes if own and len(own.classes) <= 4 else range(max(classes) + 1)
+        self.axes.set_xticks(classes, [str(names[c])[:12] for c in classes], parse_math=False)
         self.axes.grid(False, axis="x")
         if pinned:
             x, probability, _ = right_answers(pinned)
@@ -351,7 +382,7 @@ class Fit(Panel):
 
     def begin_study(self, study, pinned):
         axes = self.axes
-        for level, name, color, ls in ((LEARNED, "learned", "floor", "-"), (0, "a constant", "baseline", ":")):
+        for level, name, color, ls in ((LEARNED, "learned", "floor", "-"), (0, "baseline", "baseline", ":")):
             axes.axhline(level, color=self.colors[color], lw=1.2, ls=ls)
             self.words(0.01, level + 0.14, name, color, transform=axes.get_yaxis_transform())
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.55, 1.2), xlabel="seeds, from the worst to the best", ylabel="skill")
@@ -384,11 +415,11 @@ def right_answers(run):
 
 
 class Loss(Panel):
-    """Training and validation loss by epoch on a logarithmic axis, with what a constant and the truth would reach."""
+    """Training and validation loss by epoch on a logarithmic axis, with the baseline and the noise floor."""
 
-    right = 0.76
+    right = 0.86
     diverged = "diverged"
-    step = 3.0  # the limits of the axis are powers of it, so that they seldom change while the curve falls
+    step = 3.0  # the limits of the axis are powers of it, so that they rarely change while the curve falls
 
     def key(self, scene):
         return self._epochs(scene), self._limits(scene), id(scene.problem), id(scene.pinned), bool(scene.study)
@@ -397,18 +428,20 @@ class Loss(Panel):
         return max(shown.experiment.epochs for shown in scene.both)
 
     def _levels(self, scene):
-        """(loss, what has it, colour) of the lines that stay."""
+        """(loss, what has it, colour) of the lines that stay; zero has no place on the axis."""
         problem = scene.problem
-        levels = [(problem.loss_of_constant, "a constant", "baseline")]
-        if problem.loss_of_truth:
-            levels.append((problem.loss_of_truth, "the truth" if problem.truth else "reference", "floor"))
-        return levels
+        truth = "noise floor" if problem.truth else "reference"
+        levels = [(problem.loss_of_constant, "baseline", "baseline"), (problem.loss_of_truth, truth, "floor")]
+        return [level for level in levels if level[0] > 0]
 
     def _limits(self, scene):
         levels = [level for level, *_ in self._levels(scene)]
         values = np.concatenate([levels, *(np.ravel(curve) for s in scene.both for curve in (s.loss, s.val_loss))])
         values = values[np.isfinite(values) & (values > 0)]
-        low, high = max(values.min(), levels[0] * 1e-7), min(values.max(), levels[0] * 1e8)
+        if not len(values):
+            return 0.1, 1.0
+        middle = levels[0] if levels else values[0]
+        low, high = max(values.min(), middle * 1e-7), min(values.max(), middle * 1e8)
         low, high = np.log([low * 0.8, high * 1.1]) / np.log(self.step)
         return self.step ** np.floor(low), self.step ** np.ceil(high)
 
@@ -471,7 +504,7 @@ class Loss(Panel):
         """The labels right of the axis, at the height of what they name, but apart from each other."""
         labels = sorted(labels, key=lambda label: label[0])
         low, high = np.log(self.limits)
-        apart = 11 / 72 * self.axes.figure.dpi / self.axes.bbox.height
+        apart = 12 / 72 * self.axes.figure.dpi / self.axes.bbox.height
         heights = np.array([(np.log(np.clip(value, *self.limits)) - low) / (high - low) for value, *_ in labels])
         for _ in range(20):  # push neighbours apart until they are
             for i in np.flatnonzero(np.diff(heights) < 0.99 * apart):
@@ -547,7 +580,7 @@ class Gradients(Layers):
             names[-1] = "out"
         self.ticks(names)
         self.log_scale(self.low, high)
-        self.axes.set_ylabel("length of the gradient")
+        self.axes.set_ylabel("gradient norm")
         self.axes.set_xlabel("layer from the input (○ first epoch)")
         if scene.pinned:
             self.pin(self.values(scene.pinned, -1))
@@ -579,10 +612,10 @@ class Units(Layers):
         layers = max(self.counts(scene))
         if not layers:
             self.axes.set_axis_off()
-            self.words(0.5, 0.5, "no hidden layer", "faint", ha="center", fontsize=9)
+            self.words(0.5, 0.5, "no hidden layer", "faint", ha="center")
             return
         self.ticks([str(layer + 1) for layer in range(layers)])
-        self.axes.set(ylim=(-0.02, 1.05), ylabel="share of units", xlabel="hidden layer, from the input")
+        self.axes.set(ylim=(-0.02, 1.05), ylabel="fraction of units", xlabel="hidden layer, from the input")
         self.axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         self.stemmed, self.names = {}, []
         for (name, offset), y in zip(self.sides, (0.98, 0.88), strict=True):
@@ -608,58 +641,60 @@ class Units(Layers):
 PANELS = {"fit": Fit, "loss": Loss, "gradients": Gradients, "units": Units}
 
 
-class Painter:
-    """The persistent figure of one lab: `frame(scene)` gives the picture as bytes.
+def grid(count, width):
+    """Where the panels of a figure are, in rows from the top: [[(left, width)]], in pixels.
+
+    Two in a row where none gets narrower than NARROWEST; of an odd number the first has a row of its own, so that none stays empty.
+    """
+    if count == 1 or width < 2 * NARROWEST:
+        return [[(0, width)]] * count
+    pairs = [[(0, width / 2), (width / 2, width / 2)]] * (count // 2)
+    return [[(0, width)], *pairs] if count % 2 else pairs
+
+
+class Renderer:
+    """The persistent figure of one lab: `frame(scene)` gives its plots as bytes.
 
     Args:
         pictures: names from PICTURES.
-        width: in CSS pixels; from 500 on there are two columns, for a projector from 750 on.
+        width: in CSS pixels.
         scale: device pixels for each of them.
-        dark: whether it stands on a dark page.
-        large: whether it is shown by a projector: letters and lines are larger, the axes in between as high as else.
+        dark: whether it is shown on a dark page.
     """
 
-    def __init__(self, pictures=PICTURES, width=860, scale=1.0, dark=False, large=False):
+    def __init__(self, pictures=PICTURES, width=860, scale=1.0, dark=False):
         for name in pictures:
             if name not in PANELS:
                 raise ValueError(f"pictures={name!r} is not one of {', '.join(PANELS)}.")
-        self.look = width, scale, dark, large
-        # An inch of the figure has more pixels for a projector, so that all that is measured in points grows together.
-        larger = LARGER if large else 1
-        inch = 96 * larger
-        columns = min(2 if width >= 500 * larger else 1, len(pictures))
-        rows = -(-len(pictures) // columns)
-        left, bottom, top = 0.66, 0.48, 0.3  # inches for labels
-        height = (1.67 if columns > 1 else 1.42) / larger + bottom + top
-        cell = np.array([width / columns / inch, height])
-        total = cell * [columns, rows]
+        self.look = width, scale, dark
+        rows = grid(len(pictures), width)
+        height = 1.67 + BOTTOM + TOP
+        total = np.array([width / SCREEN, len(rows) * height])
+        cells = [(left / SCREEN, row, size / SCREEN) for row, cells in enumerate(rows) for left, size in cells]
         with self.style():
-            self.figure = Figure(figsize=total, dpi=inch * scale)
+            self.figure = Figure(figsize=total, dpi=SCREEN * scale)
             self.canvas = FigureCanvasAgg(self.figure)
             self.panels = []
-            for index, name in enumerate(pictures):
-                row, column = divmod(index, columns)
-                corner = cell * [column, rows - 1 - row] + [left, bottom]
-                size = cell - [left + PANELS[name].right, bottom + top]
+            for name, (left, row, size) in zip(pictures, cells, strict=True):
+                corner = np.array([left + LEFT, (len(rows) - 1 - row) * height + BOTTOM])
+                size = np.array([size - LEFT - PANELS[name].right, height - BOTTOM - TOP])
                 axes = self.figure.add_axes([*(corner / total), *(size / total)])
-                self.panels.append(PANELS[name](axes, palette(dark, large)))
+                self.panels.append(PANELS[name](axes, palette(dark)))
         self.canvas.draw()
-        self._blank(rows, columns)
+        self._blank([(left, len(rows) - 1 - row, size) for left, row, size in cells], len(rows))
 
     def style(self):
-        return style(*self.look[2:])
+        return style(self.look[2])
 
-    def _blank(self, rows, columns):
-        """The box of pixels that belongs to each panel, empty."""
-        width, height = self.canvas.get_width_height()
+    def _blank(self, cells, rows):
+        """The box of pixels that belongs to each panel, empty; cells: (left in inches, row from below, width in inches)."""
+        height, dpi = self.canvas.get_width_height()[1] / rows, self.figure.dpi
         renderer = self.canvas.get_renderer()
         renderer.clear()
         self.figure.patch.draw(renderer)
         self.boxes = []
-        for index in range(len(self.panels)):
-            row, column = divmod(index, columns)
-            bounds = (column * width / columns, (rows - 1 - row) * height / rows, width / columns, height / rows)
-            box = mpl.transforms.Bbox.from_bounds(*np.round(bounds))
+        for left, row, size in cells:
+            box = mpl.transforms.Bbox.from_bounds(*np.round([left * dpi, row * height, size * dpi, height]))
             self.boxes.append((box, self.canvas.copy_from_bbox(box)))
 
     def frame(self, scene, final=True):

@@ -1,4 +1,4 @@
-// What the pages of a Lab, a Clinic and a map share. It stands before the code of each.
+// What the front ends of a Lab, a Clinic and a map share. It stands before the code of each.
 
 const KEYED = ["input", "select", "button", "textarea", "pre"];
 
@@ -23,8 +23,7 @@ function onDark(node) {
   return false;
 }
 
-// Marks the theme of the page on `root` and calls `look`, now and soon after `node` changes its size, the page its theme or `root`
-// its type.
+// Marks the theme of the page on `root` and calls `look`, now and soon after `node` changes its size or the page its theme.
 // Returns what ends it.
 function follow(root, node, look) {
   let timer = null;
@@ -44,7 +43,6 @@ function follow(root, node, look) {
   for (const node of [document.documentElement, document.body]) {
     themed.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light"] });
   }
-  themed.observe(root, { attributes: true, attributeFilter: ["data-large"] });
   const preference = matchMedia("(prefers-color-scheme: dark)");
   preference.addEventListener("change", soon);
   mark();
@@ -58,7 +56,7 @@ function follow(root, node, look) {
 
 const PATIENCE = 15; // seconds
 const SILENT = `The kernel has not answered for ${PATIENCE} seconds. It may be busy with another cell. If it has ended, restart it and run \
-the cells from the top; on a page without cells, load the page anew.`;
+the cells from the top; on a page without cells, reload the page.`;
 
 // Sends what a person asks for. Where the kernel does not say that it has heard it, `silence` says so, until it is heard again.
 function requests(model) {
@@ -83,14 +81,13 @@ function requests(model) {
   };
 }
 
-// Tells the kernel how wide `stage` is, how dense the screen, how dark the page and how large the type, so that
-// pictures are drawn for it.
+// Tells the kernel how wide `stage` is, how dense the screen and how dark the page, so that plots are drawn for it.
 function followLook(model, root, stage) {
   let asked = "";
   return follow(root, stage, () => {
     const width = stage.clientWidth;
     const dark = root.dataset.theme === "dark";
-    const wanted = { width, scale: window.devicePixelRatio, dark, large: root.hasAttribute("data-large") };
+    const wanted = { width, scale: window.devicePixelRatio, dark };
     if (width < 200 || asked === JSON.stringify(wanted)) return;
     asked = JSON.stringify(wanted);
     model.send({ action: "size", ...wanted });

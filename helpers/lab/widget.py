@@ -1,17 +1,27 @@
-"""What a `Lab`, a `Clinic` and a map share: requests of their page are answered one after the other, on one thread."""
+"""What a `Lab`, a `Clinic` and a map share: requests of their front end are answered one after the other, on one thread."""
 
 import asyncio
+import functools
+import gc
 import threading
 
 
-class Page:
-    """Something that displays itself as a widget, `view`. What the page asks for comes to `_request`, as a dict."""
+@functools.cache
+def freeze_imports():
+    """Once: what is there stays for good. Else Python's collector walks through all imports while a slider moves, 0.3 s each time."""
+    gc.collect()
+    gc.freeze()
+
+
+class KernelWidget:
+    """Something that displays itself as a widget, `view`. What the front end asks for comes to `_request`, as a dict."""
 
     view = None
     _loop = None
     _thread = None
 
     def __init__(self):
+        freeze_imports()
         self._turn = threading.RLock()  # where there is no event loop, one thread at a time
 
     def _find_loop(self):
@@ -37,7 +47,7 @@ class Page:
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _receive(self, widget, message, buffers):
-        """A request has arrived, on any thread. The page learns at once that somebody is there."""
+        """A request has arrived, on any thread. The front end learns at once that the kernel is there."""
         if self.view is not None:
             self.view.send("heard")
         self._on_loop(self._request, message)

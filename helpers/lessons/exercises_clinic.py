@@ -1,64 +1,55 @@
-"""The checkers of lesson 06: each takes an answer, returns a sentence if it passes, and raises `NotYet` if not."""
+"""The exercises of lesson 06."""
 
 from ..clinic.casebook import CASES
 from ..clinic.clinic import Clinic
-from ..clinic.patients import SIGNS
-from ..experiments.experiment import SETTINGS, Experiment
+from ..clinic.patients import SYMPTOMS
+from ..experiments.experiment import Experiment
 from ..experiments.symptoms import findings
 from ..experiments.training import train, train_seeds
-from .exercises import SEEDS, _changed, _experiment, _learned
+from .checkers import SEEDS, Learns, require_changes, require_experiment, require_learning
 from .teaching import NotYet
 
-TITLE = CASES[0].experiment  # the title question
-TWO = Experiment(problem="sine", stretch=10.0, offset=100.0, learning_rate=0.0003, batch_size=None, epochs=200)
+TITLE = CASES[0].experiment.replace(batch_size=None, epochs=200)  # the title question, with all samples in each step
+TWO = Experiment(
+    problem="sine", input_scale=10.0, input_offset=100.0, learning_rate=0.0003, batch_size=None, epochs=200
+)
 PATIENTS = 3
 
-# What the lab would have to say for a change of the field to follow from it.
+# The likely causes from which a change of the field follows.
 _STEPS = {"learning_rate_too_high", "learning_rate_too_low", "exploding_gradient", "too_few_epochs", "optimizer_choice"}
-_START = {"bad_initialization", "dead_relu", "saturated_activation", "vanishing_gradient", "exploding_gradient"}
-_HELD = {"over_regularized", "overfitting"}
-BLAMES = {
+_INITIAL = {"bad_initialization", "dead_relu", "saturated_activation", "vanishing_gradient", "exploding_gradient"}
+_REGULARIZERS = {"over_regularized", "overfitting"}
+CAUSES_OF_FIELD = {
     "scaling": {"unscaled_inputs"},
     "features": {"unscaled_inputs", "capacity_too_low"},
     "target_scaling": {"unscaled_targets"},
     "imputation": {"missing_values"},
     "depth": {"capacity_too_low", "overfitting", "vanishing_gradient", "exploding_gradient"},
     "width": {"capacity_too_low", "overfitting", "dead_relu"},
-    "activation": {"capacity_too_low", *_START},
-    "initializer": _START,
-    "bias_initializer": _START,
+    "activation": {"capacity_too_low", *_INITIAL},
+    "initializer": _INITIAL,
+    "bias_initializer": _INITIAL,
     "output_activation": {"output_activation_mismatch"},
     **dict.fromkeys(("optimizer", "learning_rate", "schedule", "momentum", "epochs", "batch_size"), _STEPS),
-    **dict.fromkeys(("l1", "l2", "dropout", "early_stopping", "weight_decay"), _HELD),
+    **dict.fromkeys(("l1", "l2", "dropout", "early_stopping", "weight_decay"), _REGULARIZERS),
 }
 
 
-def _fields(answer, first, count):
-    """The names of the `count` fields in which the answer differs; NotYet if there are others, or if they are the task."""
-    _experiment(answer)
-    changed = _changed(first, answer)
-    if len(changed) != count:
-        raise NotYet(
-            f"Change exactly {count} field{'s' * (count > 1)}; you have changed {', '.join(changed) or 'none'}."
-        )
-    for name in changed:
-        if SETTINGS[name].group == "Data":
-            raise NotYet(f"With another {name} this is another task, so it says nothing about this one.")
-    return changed
+def _way_of_the_lesson(answer):
+    for name in ("scaling", "learning_rate"):
+        if getattr(answer, name) != getattr(TITLE, name):
+            return f"That is the lesson's own fix. Find one that leaves {name} alone."
+    return None
 
 
-def another_way_out(answer):
-    """`TITLE` with one changed field, neither scaling nor learning rate, that learns in 80 % of the seeds."""
-    (name,) = _fields(answer, TITLE, 1)
-    if name in ("scaling", "learning_rate"):
-        raise NotYet(f"That is the way of the lesson. Find one that leaves {name} alone.")
-    return _learned(answer, 0.8)
+another_way_out = Learns("another_way_out", start=TITLE, n_changes=1, rule=_way_of_the_lesson)
 
 
-def mend_two_at_once(answer):
-    """`TWO` with two changed fields that learns in 90 % of the seeds, where neither alone brings half of them to learn."""
-    changed = _fields(answer, TWO, 2)
-    words = _learned(answer, 0.9)
+def fix_two_at_once(answer):
+    """`TWO` with two changed fields that learns with 90% of the seeds, where neither alone brings half of them to learn."""
+    require_experiment(answer)
+    changed = require_changes(answer, TWO, 2)
+    words = require_learning(answer, 0.9)
     for name in changed:
         alone = train_seeds(TWO.replace(**{name: getattr(answer, name)}), SEEDS)
         if alone.success_rate >= 0.5:
@@ -67,34 +58,36 @@ def mend_two_at_once(answer):
 
 
 def treat_three(answer):
-    """A `Clinic` of level 2 or 3 in which three patients are treated: two thirds of the causes named, and two cured."""
+    """A `Clinic` of level 2 or 3 in which three patients are treated: two thirds of the causes named, and two fixed."""
     if not isinstance(answer, Clinic):
         raise NotYet(f"The answer is the clinic that you have played, not {type(answer).__name__}.")
     if answer.cases is not None or answer.level < 2:
-        raise NotYet("Play it on level 2 or 3, with patients that nobody has told you.")
+        raise NotYet("Play it on level 2 or 3, with the clinic's own patients.")
     if answer.treated < PATIENTS:
-        raise NotYet(f"So far {answer.score}. Treat {PATIENTS}.")
-    if 3 * answer.named < 2 * answer.causes or 3 * answer.cured < 2 * answer.treated:
-        raise NotYet(f"{answer.score}. Two thirds are wanted of both: go on, and order more tests before you treat.")
-    return f"{answer.score}."
+        raise NotYet(f"So far {answer.summary}. Treat {PATIENTS}.")
+    if 3 * answer.n_named < 2 * answer.n_causes or 3 * answer.n_fixed < 2 * answer.treated:
+        raise NotYet(f"{answer.summary}. Two thirds are wanted of both: go on, and order more tests before you treat.")
+    return f"{answer.summary}."
 
 
 def fool_the_lab(answer):
-    """(ill, mended), one field apart: the first likely cause that the lab names does not lead to that field."""
+    """(failing, fixed), one field apart: the first likely cause that the lab names does not lead to that field."""
     if not isinstance(answer, tuple) or len(answer) != 2:
-        raise NotYet("The answer is a pair: (ill, ill.replace(...)).")
-    ill, mended = answer
-    _experiment(ill)
-    if ill.problem == TITLE.problem:
-        raise NotYet("The title question is taken: find a patient on other data.")
-    (name,) = _fields(mended, ill, 1)
-    failing = train_seeds(ill, SEEDS)
-    if failing.success_rate > 0.2:
-        raise NotYet(f"The patient is not ill enough. {failing.verdict} At most 20% may learn.")
-    words = _learned(mended, 0.8)
-    said = next((finding.cause for finding in findings(train(ill))), None)
+        raise NotYet("The answer is a pair: (failing, failing.replace(...)).")
+    failing, fixed = answer
+    require_experiment(failing)
+    require_experiment(fixed)
+    if failing.problem == TITLE.problem:
+        raise NotYet("The title question is taken: find settings that fail on other data.")
+    (name,) = require_changes(fixed, failing, 1)
+    study = train_seeds(failing, SEEDS)
+    if study.success_rate > 0.2:
+        raise NotYet(f"This does not fail often enough. {study.verdict} At most 20% may learn.")
+    words = require_learning(fixed, 0.8)
+    said = next((finding.cause for finding in findings(train(failing))), None)
     if said is None:
-        raise NotYet(f"With seed {ill.seed} it learns, so the lab says nothing. Take a seed that fails.")
-    if said in BLAMES[name]:
-        raise NotYet(f"The lab is right: it says “{SIGNS[said].label}”, and a change of {name} follows from that.")
-    return f"The lab says “{SIGNS[said].label}”, and {name} mends it. {words}"
+        raise NotYet(f"With seed {failing.seed} it learns, so the lab says nothing. Take a seed that fails.")
+    label = SYMPTOMS[said].label
+    if said in CAUSES_OF_FIELD[name]:
+        raise NotYet(f"The lab is right: it says “{label}”, and a change of {name} follows from that.")
+    return f"The lab says “{label}”, and {name} fixes it. {words}"

@@ -1,4 +1,4 @@
-"""The checkers of lesson 05: each takes an answer, returns a sentence if it passes, and raises `NotYet` if not."""
+"""The exercises of lesson 05, and what its measurements share with them."""
 
 import numpy as np
 
@@ -6,29 +6,30 @@ from ..experiments.experiment import Experiment
 from ..experiments.models import build_model
 from ..experiments.problems import make_problem
 from ..experiments.training import train_seeds
-from .exercises import SEEDS, _at_most, _changed, _experiment, _learned
+from .checkers import SEEDS, Learns, require_experiment, require_only
 from .teaching import NotYet
 
-OVERFIT = Experiment(problem="half_wave", samples=20, noise=0.3, width=32, batch_size=None, epochs=1200, seed=24)
-QUICK = OVERFIT.replace(learning_rate=0.05, epochs=250)  # for what is trained in many ways
+OVERFIT = Experiment(
+    problem="half_wave", samples=15, noise=0.5, width=32, batch_size=None, learning_rate=0.03, epochs=300, seed=45
+)
 SPARSE = Experiment(problem="sparse", depth=0, batch_size=None, epochs=3000)
-PATIENT = QUICK.replace(samples=200, l2=0.3)
-SMALL = 0.01  # a weight below counts as no weight
+PATIENT = OVERFIT.replace(samples=500, l2=0.3)
+SMALL = 0.01  # a smaller weight counts as 0
 PENALTIES = ("l1", "l2", "dropout")
 
 
-def ends(experiment):
-    """The end of the training from 50 seeds, as a `SeedStudy` without curves: quick, for what is trained for long."""
+def train_fast(experiment):
+    """The final state of 50 seeds, a `SeedStudy` without curves: faster than `train_seeds` for long trainings."""
     return train_seeds(experiment, SEEDS, jit_compile=True, probes=False)
 
 
-def better(study, than):
-    """The share of the seeds in which a study has more skill than another, from the same points and first weights."""
+def win_rate(study, than):
+    """The fraction of the seeds with which a study has more skill than another, with the same samples and initial weights."""
     return float((study.skill > than.skill).mean())
 
 
-def off_the_truth(study):
-    """The mean squared distance of each network from the true function, at 200 inputs that it has never met: (seeds,)."""
+def error_to_truth(study):
+    """The mean squared distance of each network from the true function, at 200 inputs that it was not trained on: (seeds,)."""
     problem, model = make_problem(study.experiment), build_model(study.experiment)
     raw = np.linspace(problem.raw_x_val.min(), problem.raw_x_val.max(), 200)[:, None]
     truth, x = problem.truth(raw), problem.scaled(raw)
@@ -42,60 +43,49 @@ def off_the_truth(study):
     return np.array(distances)
 
 
-def _only(answer, first, allowed):
-    """NotYet unless the answer differs from `first`, and only in the fields that are allowed."""
-    _experiment(answer)
-    names = _changed(first, answer)
-    if not names:
-        raise NotYet(f"Nothing is changed yet. You may change {', '.join(allowed)}.")
-    for name in names:
-        if name not in allowed:
-            raise NotYet(f"You have changed {name}. Here only {', '.join(allowed)} may change.")
+learn_by_more_samples = Learns(
+    "learn_by_more_samples", at_most={"samples": 600}, start=OVERFIT, may_change=("samples",), rate=0.9
+)
+fix_the_patient = Learns("fix_the_patient", start=PATIENT, n_changes=1, rate=0.9, task=("problem", "noise", "seed"))
 
 
 def tune_the_strength(answer):
-    """`OVERFIT` with L1, L2 or dropout that does better than without in 80 % of the seeds."""
-    _only(answer, OVERFIT, PENALTIES)
-    none, study = ends(OVERFIT), ends(answer)
-    share = better(study, none)
-    if share >= 0.8:
-        return f"Better than without in {share:.0%} of the seeds; median skill {np.median(study.skill):.2f}."
-    words = f"Better than without in {share:.0%} of the seeds; 80% are wanted."
+    """`OVERFIT` with L1, L2 or dropout that does better than without for 80% of the seeds."""
+    require_experiment(answer)
+    require_only(answer, OVERFIT, PENALTIES)
+    none, study = train_fast(OVERFIT), train_fast(answer)
+    wins = win_rate(study, none)
+    words = f"Better than without for {wins:.0%} of the seeds"
+    if wins >= 0.8:
+        return f"{words}; median skill {np.median(study.skill):.2f}."
     if np.median(study.skill) < 0.05:
-        raise NotYet(f"{words} This network is no better than a constant: the strength is far too large.")
+        raise NotYet(
+            f"{words}; 80% are wanted. This network is no better than the baseline: the penalty is far too strong."
+        )
     below = float((study.loss[:, -1] < study.noise_floor).mean())
     if below > 0.5 and not answer.dropout:
-        raise NotYet(f"{words} In {below:.0%} the training loss still ends below the noise floor: it is too weak.")
-    raise NotYet(f"{words} The training loss no longer falls below the noise floor: try a weaker one.")
-
-
-def learn_by_more_points(answer):
-    """`QUICK`, no penalty, that learns in 90 % of the seeds from at most 400 points."""
-    _only(answer, QUICK, ("samples",))
-    _at_most(answer.samples, 400, "points")
-    return _learned(answer, 0.9)
+        raise NotYet(
+            f"{words}; 80% are wanted. For {below:.0%} the training loss still ends below the noise floor: it is too weak."
+        )
+    raise NotYet(f"{words}; 80% are wanted. The training loss no longer falls below the noise floor: try a weaker one.")
 
 
 def find_the_three(answer):
-    """`SPARSE` with at least 80 % of the idle weights below 0.01 and the three true ones above 0.5."""
-    _only(answer, SPARSE, PENALTIES)
-    size = np.abs(ends(answer).weights[:, :-1])  # the last one is the bias
-    idle, true = float((size[:, 3:] < SMALL).mean()), float((size[:, :3] > 0.5).mean())
-    found = f"{idle:.0%} of the idle weights are below {SMALL:g}, and {true:.0%} of the true ones above 0.5."
+    """`SPARSE` with at least 80% of the weights of irrelevant inputs below 0.01 and the three true ones above 0.5."""
+    require_experiment(answer)
+    require_only(answer, SPARSE, PENALTIES)
+    size = np.abs(train_fast(answer).weights[:, :-1])  # the last one is the bias
+    irrelevant, true = float((size[:, 3:] < SMALL).mean()), float((size[:, :3] > 0.5).mean())
+    found = (
+        f"{irrelevant:.0%} of the irrelevant weights are below {SMALL:g}, and {true:.0%} of the true ones above 0.5."
+    )
     if true < 0.95:
-        raise NotYet(f"{found} The pull is so strong that it takes the true weights too.")
-    if idle < 0.8:
-        hint = "A pull by a share of the weight never ends near 0." if not answer.l1 else "Pull harder."
-        raise NotYet(f"{found} At least 80% of the idle ones are wanted. {hint}")
+        raise NotYet(f"{found} The penalty is so strong that it shrinks the true weights too.")
+    if irrelevant < 0.8:
+        hint = (
+            "A penalty that shrinks by a fraction of the weight never reaches 0."
+            if not answer.l1
+            else "Take a stronger one."
+        )
+        raise NotYet(f"{found} At least 80% of the irrelevant ones are wanted. {hint}")
     return found
-
-
-def mend_the_patient(answer):
-    """`PATIENT` with one changed field that learns in 90 % of the seeds."""
-    _experiment(answer)
-    names = _changed(PATIENT, answer)
-    if len(names) != 1:
-        raise NotYet(f"Change one field; you have changed {', '.join(names) or 'none'}.")
-    if names[0] in ("problem", "noise", "seed"):
-        raise NotYet(f"With another {names[0]} this is another task, so it says nothing about this one.")
-    return _learned(answer, 0.9)

@@ -8,7 +8,6 @@
     layers({"label": study, ...}, title=...)             gradient, or dead units, by layer
     sizes({"label": study, ...}, title=...)              the weights of each network, from the largest to the smallest
     paths({"label": experiment, ...}, title=...)         two weights on their way down the surface of their loss
-    flip({"label": picture, ...}, label=...)             several pictures in one place, and a slider to turn them over
 
 What they share: `title` is given by the lesson and says the finding. Labels stand beside what they name. Each returns a
 `Picture`, a matplotlib Figure; as the last expression of a cell it is shown as PNG. `picture.alt` is the same in words: the
@@ -23,11 +22,8 @@ title and the numbers. `picture.axes` and `picture.savefig(...)` are matplotlib'
 import textwrap
 from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 
-import anywidget
 import numpy as np
-import traitlets
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
@@ -36,19 +32,18 @@ from sklearn.isotonic import isotonic_regression
 from why_wont_it_learn.pictures import PALETTE, SERIES, Picture, style, surface
 
 from ..experiments.experiment import Experiment
-from ..experiments.models import first_weights
-from ..experiments.problems import PROBLEMS, make_problem
+from ..experiments.models import initial_weights
+from ..experiments.problems import make_problem
 from ..experiments.run import LEARNED, Run, SeedStudy
 from ..experiments.training import stream
 from ..lab.plots import SURFACE_POINTS, number, show_points
 
-HERE = Path(__file__).parent
 WIDTH = 8.6  # inches
 TITLE = 95  # letters in a line of the title
 LOWEST_SKILL = -0.5  # dots below are drawn at this edge
 LAYER_MEASURES = {
-    "gradient_norm": "length of the gradient",
-    "update_ratio": "mean step, as a share of the weights",
+    "gradient_norm": "gradient norm",
+    "update_ratio": "update-to-weight ratio",
     "dead": "dead units",
     "saturated": "saturated units",
 }
@@ -85,8 +80,8 @@ def loss_curves(studies, *, title, training=False):
                 words[-1] += f", training loss {number(middle[-1])}"
         constant, truth, floor = _levels(next(iter(studies.values())))
         axes.axhline(constant, color=PALETTE["baseline"], lw=1.3, ls=":")
-        labels.append((constant, "a constant", PALETTE["baseline"]))
-        words.append(f"a constant has {number(constant)}")
+        labels.append((constant, "baseline", PALETTE["baseline"]))
+        words.append(f"baseline {number(constant)}")
         if truth:
             axes.axhline(truth, color=PALETTE["floor"], lw=1.3, ls="--")
             labels.append((truth, floor, PALETTE["floor"]))
@@ -102,7 +97,7 @@ def loss_curves(studies, *, title, training=False):
 
 
 def skills(studies, *, title):
-    """The skill of every seed as a dot, a row for each study, and beside it how many learned, with the 95 % interval.
+    """The skill of every seed as a dot, a row for each study, and beside it how many learned, with the 95% interval.
 
     Args:
         studies: {label: SeedStudy}.
@@ -126,7 +121,7 @@ def skills(studies, *, title):
             words.append(f"{label}: {study.verdict}")
         axes.axvline(0, color=PALETTE["baseline"], lw=1.3, ls=":")
         axes.axvline(LEARNED, color=PALETTE["floor"], lw=1.3, ls="--")
-        for x, text, color in ((0, "a constant", "baseline"), (LEARNED, "learned from here", "floor")):
+        for x, text, color in ((0, "baseline", "baseline"), (LEARNED, "learned from here", "floor")):
             axes.text(x, -0.62, text, color=PALETTE[color], fontsize=8, ha="center", va="bottom")
         axes.set(xlim=(LOWEST_SKILL - 0.03, 1.06), ylim=(len(studies) - 0.5, -0.65), xlabel="skill")
         axes.set_yticks(range(len(studies)), list(studies))
@@ -169,7 +164,7 @@ def fits(runs, *, title):
 
 
 def sweep(values, studies, *, label, title):
-    """Success rate with its 95 % interval, and median skill with the middle half of the seeds, against a setting.
+    """Success rate with its 95% interval, and median skill with the middle half of the seeds, against a setting.
 
     Values that span a decade stand on a logarithmic axis; names, None and a 0 among decades at equal distances.
     A skill below -0.5 stands at -0.5.
@@ -201,10 +196,10 @@ def sweep(values, studies, *, label, title):
             bottom.plot(places, skill[1], "o-", color=color, lw=2, ms=4.5)
             labels.append((skill[1][-1], name, color))
             told = ", ".join(f"{_say(v)} {r:.0%}" for v, r in zip(values, rate, strict=True))
-            words.append(f"{name}{': ' if name else ''}share that learned by {label}: {told}")
+            words.append(f"{name}{': ' if name else ''}success rate by {label}: {told}")
         bottom.axhline(LEARNED, color=PALETTE["floor"], lw=1.2, ls="--")
         bottom.axhline(0, color=PALETTE["baseline"], lw=1.2, ls=":")
-        for skill, text, color in ((LEARNED, "learned", "floor"), (0, "a constant", "baseline")):
+        for skill, text, color in ((LEARNED, "learned", "floor"), (0, "baseline", "baseline")):
             bottom.annotate(text, (0, skill), (3, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
                             color=PALETTE[color], fontsize=7.5)  # fmt: skip
         top.set(ylim=(-0.03, 1.05), ylabel="seeds that learned", xlabel=label)
@@ -258,7 +253,7 @@ def errors(studies, *, label, title, training=False):
                 told = ", ".join(f"{_say(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
                 words.append(f"training error: {told}")
         constant, truth, floor = _levels(next(iter(next(iter(studies.values())).values())))
-        for level, name, color, dashes in ((constant, "a constant", "baseline", ":"), (truth, floor, "floor", "--")):
+        for level, name, color, dashes in ((constant, "baseline", "baseline", ":"), (truth, floor, "floor", "--")):
             axes.axhline(level, color=PALETTE[color], lw=1.3, ls=dashes)
             labels.append((level, name, PALETTE[color]))
             words.append(f"{name} has {number(level)}")
@@ -273,7 +268,7 @@ def errors(studies, *, label, title, training=False):
 def sizes(studies, *, title, weights=slice(None), limit=0.01):
     """How large the weights are: those of each network from the largest to the smallest, on a logarithmic axis.
 
-    At each rank the median of the seeds and the half of them in the middle; a line at the size below which a weight counts as idle.
+    At each rank the median of the seeds and the half of them in the middle; a line at the size below which a weight counts as 0.
 
     Args:
         studies: {label: SeedStudy}.
@@ -295,7 +290,7 @@ def sizes(studies, *, title, weights=slice(None), limit=0.01):
             drawn += [low, middle, high]
             words.append(f"{label}: {(size < limit).mean():.0%} of the weights are below {number(limit)}")
         axes.axhline(limit, color=PALETTE["baseline"], lw=1.3, ls=":")
-        labels.append((limit, f"below {number(limit)}: idle", PALETTE["baseline"]))
+        labels.append((limit, f"below {number(limit)}: counts as 0", PALETTE["baseline"]))
         axes.set(yscale="log", ylim=_log_limits(drawn), xlabel="weight, from the largest to the smallest")
         axes.set(ylabel="size of the weight", xlim=(0.5, len(rank) + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
@@ -354,7 +349,7 @@ def _answers(run, raw):
 
 
 def _draw_curve(axes, run, named):
-    problem, source = run.problem, PROBLEMS[run.problem.name]
+    problem, source = run.problem, run.problem.source
     x = show_points(problem)
     axes.plot(problem.raw_x, problem.y, "o", ms=3.2, mew=0, alpha=0.7, color=PALETTE["points"], label="training points")
     if problem.truth:
@@ -369,7 +364,7 @@ def _draw_curve(axes, run, named):
 
 
 def _draw_surface(axes, run, named):
-    problem, source = run.problem, PROBLEMS[run.problem.name]
+    problem, source = run.problem, run.problem.source
     points = show_points(problem)
     low, high = (0.0, 1.0) if problem.task != "regression" else (float(problem.y.min()), float(problem.y.max()))
     colors = {"cmap": surface(PALETTE), "vmin": low, "vmax": high}
@@ -382,7 +377,7 @@ def _draw_surface(axes, run, named):
 
 
 def _draw_scatter(axes, run, named):
-    target = PROBLEMS[run.problem.name].target
+    target = run.problem.source.target
     true = run.problem.y_val[:, 0]
     limits = float(true.min()), float(true.max())
     axes.plot(limits, limits, "--", lw=1.2, color=PALETTE["truth"])
@@ -440,14 +435,14 @@ def _levels(study):
     constant, truth = (
         float(np.median([getattr(p, name) for p in problems])) for name in ("loss_of_constant", "loss_of_truth")
     )
-    return constant, truth, "the truth" if problems[0].truth else problems[0].floor_name
+    return constant, truth, "noise floor" if problems[0].truth else problems[0].reference_name
 
 
 def _training_error(study):
     """The last training loss of each seed without the penalties: (seeds,)."""
     e = study.experiment
     inputs = make_problem(e).x.shape[1]
-    widths = [inputs, *[e.width] * e.depth, PROBLEMS[e.problem].outputs]
+    widths = [inputs, *[e.width] * e.depth, e.source.outputs]
     penalty, start = np.zeros(len(study.seeds)), 0
     for into, out in pairwise(widths):
         kernels = study.weights[:, start : start + into * out]
@@ -574,7 +569,7 @@ def paths(experiments, *, title):
 def weights_by_epoch(experiment):
     """All weights of a network before the first and after each epoch: (epochs + 1, parameters)."""
     runs = list(stream(experiment, seconds=0))  # no time for more than one epoch at once
-    start = first_weights(experiment, [experiment.seed], [weight.shape for weight in runs[0].weights])
+    start = initial_weights(experiment, [experiment.seed], [weight.shape for weight in runs[0].weights])
     return np.stack([start[0], *(np.concatenate([weight.ravel() for weight in run.weights]) for run in runs)])
 
 
@@ -639,70 +634,3 @@ def _draw_bowl(axes, bowl, way):
         axes.annotate(
             text, point, (7, 5), textcoords="offset points", color=ink, fontsize=8, zorder=6, path_effects=outline
         )
-
-
-# --- a slider of pictures ----------------------------------------------------------------------------------------------
-
-
-class FlipView(anywidget.AnyWidget):
-    """What the page of a `Flip` knows: all pictures, so that turning them over needs no kernel."""
-
-    _esm = HERE / "figures.js"
-    _css = HERE.parent / "lab/lab.css"
-
-    label = traitlets.Unicode().tag(sync=True)
-    pages = traitlets.List().tag(sync=True)
-    index = traitlets.Int().tag(sync=True)
-
-
-class Flip:
-    """Several pictures in one place, and a slider to turn them over. Made by `flip`.
-
-    pictures: {label: Picture}. text: what the picture that is open says. Where there is no page, the one at the start is shown.
-    """
-
-    def __init__(self, pictures, label, start):
-        self.pictures, self.label = pictures, label
-        self.view = None
-        self._index = list(pictures).index(start)
-
-    @property
-    def index(self):
-        """The place of the picture that is open."""
-        return self._index if self.view is None else self.view.index
-
-    @property
-    def text(self):
-        """The label and the words of the picture that is open."""
-        value, picture = list(self.pictures.items())[self.index]
-        return f"{self.label} {_say(value)}. {picture.alt}"
-
-    def _repr_mimebundle_(self, **kwargs):
-        drawn = [picture._repr_mimebundle_() for picture in self.pictures.values()]
-        if self.view is None:
-            pages = [
-                {"name": _say(value), "alt": data["text/plain"], "picture": data["image/png"]}
-                for value, (data, _) in zip(self.pictures, drawn, strict=True)
-            ]
-            self.view = FlipView(label=self.label, pages=pages, index=self._index)
-        bundle = self.view._repr_mimebundle_(**kwargs)
-        live, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        data, look = drawn[self.index]
-        return {**live, **data, "text/plain": self.text}, {**metadata, **look}
-
-
-def flip(pictures, *, label, start=None):
-    """Several pictures in one place, and a slider to turn them over: a figure by the value of a setting.
-
-    Args:
-        pictures: {value: Picture}, in their order; the values are numbers or names.
-        label: what the values are.
-        start: the value whose picture is shown first, and where there is no page; the first one if None.
-
-    >>> flip({rate: paths({"sgd": line.replace(learning_rate=rate)}, title="…") for rate in (0.01, 0.02)}, label="rate")
-    """
-    _check(pictures, Picture, "flip")
-    start = next(iter(pictures)) if start is None else start
-    if start not in pictures:
-        raise ValueError(f"start={start!r} is not one of {', '.join(map(_say, pictures))}.")
-    return Flip(pictures, label, start)

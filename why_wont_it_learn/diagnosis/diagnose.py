@@ -1,95 +1,71 @@
-"""`diagnose`: why a Keras model does not learn, with a repair that has been tried.
+"""`diagnose`: why a Keras model does not learn, with a fix that has been tried.
 
-Three sources of evidence, the cheapest first: what model and data are (evidence.py), what training does (hypotheses.py), and
-experiments: short trainings with one thing changed (fixes.py, trial_runner.py). What is suspected most is tried first; a cause
-stands first if its own remedy, alone, lifts the skill over several seeds.
+Three sources of evidence, the cheapest first: what model and data are (checks.py, output_and_loss.py), what training shows
+(symptoms.py), and experiments: short trainings with one thing changed (fixes.py, search.py). The most plausible cause is tried
+first; a cause stands first if its own fix, alone, lifts the skill over several seeds.
 """
 
 import time
 import warnings
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from ..engine.batches import weights_of_classes
 from ..engine.cache import quick_start
-from ..program import WHOLE_KERNELS, program_of, random_state_kept, refusal
-from . import report as card
+from ..engine.initial_weights import fresh_values
+from ..keras_private import layers_of
+from ..program import WHOLE_KERNELS, as_loss, program_of, random_state_kept, refusal
+from . import report
 from .causes import CAUSES
-from .evidence import WORST, data_of, from_logits, loss_name, mismatches, other_layers, output_stage, reach_in_order
+from .checks import CONSTANT_COLUMN, data_faults, unlearnable, unlike_validation
+from .class_weights import ClassWeighted, never_predicted
+from .code import changes
+from .data import WORST, data_of, drawn
 from .findings import Finding
-from .fixes import Fix, Variant, filled, fixed_output_and_loss, fixes_for, plain_network
-from .hypotheses import hypotheses
-from .trial_runner import SEEDS, TrialResult, TrialRunner, look
+from .fixes import (
+    Variant,
+    class_balanced,
+    filled,
+    fixed_output_and_loss,
+    plain_network,
+    with_all_trained,
+    with_output_activation,
+)
+from .joined import Joined, joined, needs_joining, with_positions
+from .loss_probes import SAMPLES, misses_targets, takes_logits_of
+from .network import first_line, kind_of, other_layers, output_of
+from .output_and_loss import Mismatch, fitting, from_logits, loss_name, mismatches, range_mismatches
+from .probes import frozen_layers, misread_inputs
+from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
+from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
+from .untrained import blocked_weights
 
-ENOUGH = 0.85  # of what can be learned: from here on a network is not ill
-PASSABLE = 0.7  # from here on it is ill only if a remedy works whose cause is PLAIN, suspected this much
-PLAIN = 0.8
-LEAST_LIFT = 0.1  # of skill, for a remedy to count
-NOTHING = 0.1  # where nothing learns more than this of held-out points, there is nothing to be learned
-ROUNDS = 4  # of mending one thing after the other
-LEAST_SUSPICION = 0.12
-LEAST_TIME = 0.05  # of the budget, to begin something new
-COLUMNS_LOOKED_AT = 64
-NEVER_A_NUMBER = "A column that never varies becomes NaN when it is divided by its standard deviation of 0."
-ACTIVATION_CAUSES = ("vanishing_gradient", "dead_relu", "saturated_activation", "capacity_too_low")
-
-
-def _first_known(x):
-    """The first number of each column, or 0."""
-    rows = np.isfinite(x).argmax(axis=0)
-    return np.nan_to_num(x[rows, np.arange(x.shape[1])], posinf=0.0, neginf=0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class FixTrial:
-    """A remedy that was tried on a variant.
-
-    before, after: (seeds,) skill. weight: how strong its cause is suspected. later: whether something else had been fixed.
-    """
-
-    remedy: Fix
-    cause: str
-    weight: float
-    outcome: TrialResult
-    before: np.ndarray
-    after: np.ndarray
-    goal: float
-    later: bool = False
-
-    @property
-    def gain(self):
-        """What it brought, as a share of what was missing, 0 to 1."""
-        before, after = (max(0.0, float(np.median(skill))) for skill in (self.before, self.after))
-        return float(np.clip((after - before) / max(self.goal - before, 1e-6), 0, 1))
-
-    @property
-    def works(self):
-        """Whether it lifts the skill beyond doubt: by much, and by more than seeds differ."""
-        before, after = np.sort(np.maximum(self.before, 0)), np.sort(np.maximum(self.after, 0))
-        lift = np.median(after) - np.median(before)
-        enough = max(LEAST_LIFT, 0.3 * (self.goal - np.median(before)))
-        return bool(lift >= enough and after[1 if len(after) > 2 else 0] > before[-2 if len(before) > 2 else -1])
-
-    @property
-    def score(self):
-        """How well the cause is proved: suspicion and gain together."""
-        return self.weight * (0.25 + 0.75 * self.gain)
+UNLIKE_GAP = 0.25  # of skill, between training and validation samples, before the two are compared
+MOST_NAMED = 6  # outputs whose skills are told one by one
+SAMPLES_PROBED = 64  # of which one gradient is taken
+PLAIN = 0.8  # plausibility
+STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
+ROUNDS = 4  # of fixing one thing after the other
 
 
 @dataclass(eq=False)
 class Diagnosis:
-    """What `diagnose` found. findings: the most likely cause first; empty if the network is healthy.
+    """What `diagnose` found.
 
-    healthy: None if the budget was over before that could be told; then the findings, if any, are only suspicions.
-    skill: of the network as it is, the median of some seeds, 0 for a constant and 1 for perfect. goal: what can be learned.
-    trials: what was tried. notes: what could not be tried. seeds: how many for each trial. seconds: how long it took.
+    healthy: whether nothing is wrong; None if the budget was over before that could be told, and the findings, if any, are only
+    guesses. findings: the most likely cause first; empty if the network is healthy.
+    skill: of the network as it is, the median of some seeds, 0 for the baseline and 1 for perfect. attainable_skill: what can
+    be learned. trials: every `FixTrial`. notes: what was left out. seeds: how many for each trial. seconds: how long it took.
     """
 
     healthy: bool | None
     findings: list
     skill: float
-    goal: float
+    attainable_skill: float
     trials: list = field(repr=False)
     notes: list
     seeds: int
@@ -101,37 +77,67 @@ class Diagnosis:
         return [finding.cause for finding in self.findings]
 
     def __str__(self):
-        return card.text(self)
+        return report.text(self)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/plain": card.text(self), "text/html": card.page(self)}
+        return {"text/plain": report.text(self), "text/html": report.page(self)}
+
+    def save(self, path):
+        """Write the report to a file as a web page that needs no other file."""
+        Path(path).write_text(report.document(self), "utf-8")
 
 
 def diagnose(
-    model, x=None, y=None, *, validation_data=None, epochs=100, batch_size=32, budget=30.0, seeds=SEEDS, tell=None,
-    clock=time.perf_counter,
+    model, x=None, y=None, *, validation_data=None, sample_weight=None, class_weight=None, epochs=100, batch_size=32, budget=30.0,
+    seeds=SEEDS, on_progress=None, clock=time.perf_counter,
 ):  # fmt: skip
-    """Find out why a Keras model does not learn, try the repair, and return a `Diagnosis`.
+    """Find out why a Keras model does not learn, try the fix, and return a `Diagnosis`.
 
     The model, its weights, its optimizer and the data are left as they are.
 
     Args:
-        model: a compiled `keras.Model` with one input and one output.
-        x: (points, …) numbers, an array or a DataFrame. y: (points,) or (points, outputs), or one-hot or integer labels.
-        validation_data: (x, y) to judge by; if None, a quarter of the points is kept back, if there are 40 or more.
-        epochs, batch_size: what the model is trained with.
+        model: a compiled `keras.Model`.
+        x, y: as `model.fit` takes them: arrays, DataFrames, dictionaries or lists of them, or a `tf.data.Dataset`, a
+            `keras.utils.PyDataset` or a generator as x alone, of which a sample is drawn.
+        validation_data: (x, y) or a dataset or generator to judge by; if None, a quarter of the samples is kept back, if there
+            are 40 or more.
+        sample_weight, class_weight, epochs, batch_size: what the model is trained with; batch_size None is 32, as in `fit`.
         budget: seconds. An interrupted or expired search answers from what it has tried.
         seeds: how many times each trial is trained.
-        tell: called with (share of the budget that is spent, what is being tried); if None, a progress bar in a notebook.
+        on_progress: called with (fraction of the budget that is spent, what is being tried); if None, a progress bar in a
+            notebook.
         clock: gives the seconds that the budget is counted in.
 
-    ValueError if the model is not compiled, has several inputs or outputs or a training step of its own, or if x and y are
-    empty, not numbers or of different lengths.
+    ValueError if the model is not compiled or has a training step of its own, or if x and y are empty, not numbers or of
+    different lengths.
     """
+    batch_size = 32 if batch_size is None else batch_size  # as `fit` takes it
     _check(model, x, y, epochs, batch_size, budget, seeds)
     with random_state_kept(), quick_start(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Keras warns of is told as a finding
-        return _Examination(model, x, y, validation_data, epochs, batch_size, budget, seeds, tell, clock).diagnosis()
+        warnings.simplefilter("ignore")  # what Keras warns of becomes a finding
+        began, progress = clock(), on_progress or report.progress()
+        x, y, sample_weight, batch_size, notes = drawn(x, y, sample_weight, batch_size)
+        if validation_data is not None and not isinstance(validation_data, (list, tuple)):
+            validation_data = drawn(validation_data, None, None, batch_size)[:2]
+        _build(model, x)
+        model, data = _prepared(model, x, y, validation_data, sample_weight, class_weight)
+        program, more = _copyable(program_of(model, epochs, batch_size, data.loss), data)
+        notes += more
+
+        def tell():
+            progress(min(1.0, (clock() - began) / budget), search.doing)
+
+        search = Search(TrialRunner(data.given, began + budget, seeds, tell, clock), budget)
+        examination = _Examination(model, program, data, (x, y), search, notes)
+        findings = []
+        try:
+            findings.extend(examination.findings())  # keeps those that came before an interruption
+        except KeyboardInterrupt:
+            notes.append(f"Interrupted while trying {search.doing}.")
+        if search.out_of_time or not search.in_time:
+            notes.append(f"The {budget:g} seconds were over before the end of: {search.doing.rstrip('.')}.")
+        progress(1.0, "done")
+        return examination.diagnosis(findings, notes, seeds, clock() - began)
 
 
 def _check(model, x, y, epochs, batch_size, budget, seeds):
@@ -139,372 +145,507 @@ def _check(model, x, y, epochs, batch_size, budget, seeds):
         raise ValueError(f"diagnose takes a keras.Model, not {type(model).__name__}.")
     if getattr(model, "optimizer", None) is None or all(loss is None for loss in keras.tree.flatten(model.loss)):
         raise ValueError("The model is not compiled: call model.compile(optimizer=…, loss=…) first.")
-    for name in ("train_step", "compute_loss"):
-        if not getattr(type(model), name).__module__.startswith("keras."):
-            raise ValueError(
-                f"The model has its own {name}, which diagnose cannot follow: it trains by the compiled loss."
-            )
-    if not model.built:
-        raise ValueError(
-            "The model has no weights yet: start it with keras.Input((inputs,)), or call it on a batch once."
-        )
-    if not model.trainable_variables:
-        raise ValueError("The model has no trainable weights: set trainable = True for the layers that are to learn.")
-    if x is None or y is None:
+    if x is None or (y is None and (hasattr(x, "__array__") or isinstance(x, (list, tuple, dict)))):
         raise ValueError("Give the data that it is trained on: diagnose(model, x, y, epochs=…, batch_size=…).")
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("seeds", seeds)):
         if not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name}={value!r} is not a whole number from 1 on.")
+            raise ValueError(f"{name}={value!r} is not a whole number of 1 or more.")
     if not budget > 0:
         raise ValueError(f"budget={budget!r} is not a number of seconds above 0.")
 
 
+def _prepared(model, x, y, validation_data, sample_weight, class_weight):
+    """(the model, or a `Joined` one, its data)."""
+    if not needs_joining(model, x, sample_weight is not None):
+        data = data_of(model, x, y, validation_data)
+        data = with_positions(model, data, data.output_shape)
+        if class_weight is None:
+            return model, data
+        if data.with_classes and from_logits(data.loss) is not None:
+            weights = tuple(float(class_weight.get(n, 1.0)) for n in range(max(2, data.true_targets.shape[1])))
+            return model, replace(data.weighted(weights), loss=ClassWeighted(as_loss(data.loss), weights))
+    if class_weight is not None:
+        sample_weight = weights_of_classes(y, class_weight)
+    return joined(model, x, y, sample_weight, validation_data)
+
+
+def _copyable(program, data):
+    """A program whose copies can be trained side by side, and notes on what was replaced or is left out."""
+    notes = []
+    kind = program.optimizer["class_name"].lower()
+    if kind in WHOLE_KERNELS or not program.optimizer_can_be_copied():
+        program = program.with_optimizer("adam", Variant(program, data).learning_rate)
+        notes.append(f"Copies of a network cannot share {kind}: adam with the same learning rate is used in its place.")
+    if program.model is not None:
+        notes.append(
+            "Its layers cannot be taken apart (only those of Sequential and functional models can, if Keras can make them "
+            "again from their configuration), so they were left unchanged."
+        )
+    elif others := other_layers(program.layers):
+        notes.append(f"Layers of the kind {', '.join(others)} were trained, but not looked into and not changed.")
+    return program, notes
+
+
+def _build(model, x):
+    """Give a model its weights, as `fit` does at its first step."""
+    if not model.built:
+        first = keras.tree.map_structure(lambda part: np.asarray(part)[:1], x)
+        model(first)
+
+
 class _Examination:
-    """One call of `diagnose`, from the first look to the findings."""
+    """One call of `diagnose`: `findings` goes from the data to the fixes and yields what it finds on the way."""
 
-    def __init__(self, model, x, y, validation_data, epochs, batch_size, budget, seeds, tell, clock):
-        self.clock, self.began, self.budget, self.tell = clock, clock(), budget, tell or card.progress()
-        self.data = data_of(model, x, y, validation_data)
-        self.raw = x, y
-        self.program = program_of(model, epochs, batch_size, self.data.loss)
-        self.what = "the network as it is"
-        self.bench = TrialRunner(self.data.given, self.began + budget, seeds, self._tell, clock)
-        self.findings, self.trials, self.notes = [], [], []
-        self.skill, self.goal = np.nan, np.nan
+    def __init__(self, model, program, data, given, search, notes):
+        self.model, self.notes = model, notes
+        self.variant, self.given, self.search = Variant(program, data), given, search
+        n_validation = len(data.x) - data.points
+        self.margin = 1 / np.sqrt(n_validation) if n_validation else 0.0
+        self.skill, self.attainable_skill = np.nan, np.nan
         self.healthy = False
-        self.cut = False  # whether there was no time to train the network as it is, or to see what can be learned
-        self.short = False  # whether there was no time to try something
-        self.certain = False  # whether something is wrong with data, output or loss, however it is trained
-        kind = self.program.optimizer["class_name"].lower()
-        if kind in WHOLE_KERNELS or not self.program.optimizer_can_be_copied():
-            rate = Variant(self.program, self.data).learning_rate
-            self.program = self.program.with_optimizer("adam", rate)
-            self.notes.append(f"Copies of a network cannot share {kind}: adam with the same rate stands in for it.")
-        held = len(self.data.x) - self.data.points
-        self.margin = 1 / np.sqrt(held) if held else 0.0  # by how much a skill over so few points may be off
+        self.certain = False  # whether data, output or loss are wrong, however it is trained
+        self.measured = True  # whether there was time to train the network as it is, and to see what can be learned
+        self.together = None  # the variant with several things fixed, where one alone is not enough
 
-    def _tell(self):
-        self.tell(min(1.0, (self.clock() - self.began) / self.budget), self.what)
-
-    def diagnosis(self):
-        try:
-            self._examine()
-        except KeyboardInterrupt:
-            self.notes.append(f"Interrupted while trying {self.what}.")
-        if self.bench.left <= 0 or self.short:
-            self.notes.append(f"The {self.budget:g} seconds were over before the end of: {self.what.rstrip('.')}.")
-        findings, seen = [], set()
-        for finding in self.findings:
-            if finding.cause not in seen:
-                findings.append(finding)
-                seen.add(finding.cause)
-        self.tell(1.0, "done")
+    def diagnosis(self, findings, notes, seeds, seconds):
+        """The `Diagnosis`: each cause once, with a fix that is enough."""
+        first = {}
+        for finding in findings if not self.healthy else ():
+            first.setdefault(finding.cause, finding)
+        findings = list(first.values())
+        if findings and self.together is not None and (findings[0].after or WORST) < HEALTHY * self.attainable_skill:
+            findings[0] = replace(findings[0], fixed=self.together, verified=True)
+        findings = [
+            one if one.fixed is None else replace(one, diff=changes(self.variant, one.fixed)) for one in findings
+        ]
         proved = self.certain or any(finding.verified for finding in findings)
-        if not self.healthy and (not findings or (self.cut and not proved)):
-            self.healthy = None
-        seconds = self.clock() - self.began
+        unknown = not self.healthy and (not findings or not (self.measured or proved))
+        if unknown and not self.measured:
+            findings = []  # guesses about a training that was not seen to its end
         return Diagnosis(
-            self.healthy, findings, self.skill, self.goal, self.trials, self.notes, len(self.bench.seeds), seconds
+            None if unknown else self.healthy, findings, self.skill, self.attainable_skill, self.search.trials, notes, seeds,
+            seconds,
         )  # fmt: skip
 
-    # --- the order of things -------------------------------------------------------------------------------------------
+    @property
+    def judge(self):
+        """The `Judge` of what is known so far."""
+        return Judge(self.attainable_skill, self.margin)
 
-    def _examine(self):
-        variant = Variant(self.program, self.data)
-        if self.program.model is not None:
-            self.notes.append(
-                "Its layers cannot be taken apart (only those of Sequential and functional models can, if Keras can make them "
-                "again from their configuration), so they were left."
-            )
-        elif others := other_layers(self.program.layers):
-            self.notes.append(
-                f"Layers of the kind {', '.join(others)} were trained, but not looked into and not changed."
-            )
-        if not self._data_can_be_learned():
+    def findings(self):
+        """Yield each `Finding`, in the order of an examination."""
+        variant, data = self.variant, self.variant.data
+        faults = list(data_faults(data)) or _no_weights(self.model)
+        if faults:
             self.certain = True
+            yield from faults
             return
-        holes = not np.isfinite(self.data.flat).all()
-        outcome = self._run(variant, 0.6)
-        self.cut = not outcome.error and outcome.steps < outcome.planned
-        if outcome.error and not refusal(self.program, self.data):
-            raise ValueError(f"diagnose trains copies of a model side by side, and this one cannot be: {outcome.error}")
-        self.goal = self._goal()
-        self.skill = self._skill(outcome)
-        if self.data.has_held_out:  # what it has learned can be learned
-            own = float(np.median(outcome.held[-1]))
-            self.goal = own if own > self.goal + LEAST_LIFT else self.goal
-        if not holes and not outcome.error and self._is_well(outcome) and not self._much_more_is_possible(variant):
+        own = [
+            n
+            for n in ("train_step", "compute_loss")
+            if not getattr(type(self.model), n).__module__.startswith("keras.")
+        ]
+        if own and not isinstance(self.model, Joined):
+            yield from self._without_copies(f"it has its own {own[0]}.")
+            return
+        outcome = self._trained_as_it_is(variant)
+        if outcome.error and not refusal(variant.program, data):
+            yield from self._without_copies(outcome.error)
+            return
+        if not outcome.error:
+            outcome = self._from_more_seeds(variant, outcome)
+        complete = np.isfinite(data.inputs_2d).all()
+        imbalance = None
+        if complete and not outcome.error:
+            imbalance, variant, outcome = self._imbalance(variant, outcome)
+            data = variant.data
+        if imbalance is not None:
+            self.certain = True
+            yield imbalance
+            if self.judge.is_well(outcome):
+                return
+        elif (
+            complete
+            and not outcome.error
+            and self.judge.is_well(outcome)
+            and not self._plain_network_learns_more(variant)
+        ):
             self.healthy = True
             return
-        if holes:
-            variant, outcome = self._holes(variant, outcome)
-            if self._is_well(outcome):
+        if not complete:
+            finding, variant, outcome = self._filled(variant, outcome)
+            yield finding
+            if self.judge.is_well(outcome):
                 return
-        variant, outcome = self._contract(variant, outcome)
-        self.certain = bool(self.findings)
-        if self.goal < NOTHING:
-            self._nothing_to_learn()
+        gap = np.median(outcome.train[-1]) - np.median(outcome.held[-1])
+        unlike = unlike_validation(variant.data) if gap > UNLIKE_GAP else []
+        if unlike:
             self.certain = True
+            yield from unlike
             return
-        self._mend(variant, outcome)
-        if self.skill >= PASSABLE * self.goal and not self._is_beyond_doubt():
-            self.findings, self.healthy = [], True
-        elif not self.findings and self.bench.left > 0:
-            self._unexplained()
+        found, variant, outcome = self._fitting_output_and_loss(variant, outcome)
+        if not found:  # a loss that does not fit may have no gradient, and that explains it
+            found, variant, outcome = self._trainable(variant, outcome)
+        yield from found
+        if self.certain:
+            return
+        some = bool(found) or not complete or imbalance is not None
+        self.certain = some
+        if self.attainable_skill < NOTHING:
+            self.certain = True
+            yield from unlearnable(variant.data, *self.given, self.attainable_skill, lambda: self.search.in_time)
+            return
+        passable = self.skill >= PASSABLE * self.attainable_skill and not self.certain
+        for finding in self._fixes(variant, outcome, some):
+            some = True
+            yield finding
+        if passable and not self._plain_fault():
+            self.healthy = True
+        elif not some and self.search.in_time:
+            yield self._unexplained()
 
-    def _is_beyond_doubt(self):
-        """Whether a network that learns most of it has something that is plainly wrong, and not just room to be better."""
-        return any(trial.works and trial.weight >= PLAIN for trial in self.trials)
+    def _without_copies(self, error):
+        """What can be found in a model that `fit` trains and that cannot be trained in copies."""
+        self.notes.append(f"Copies of this model cannot be trained side by side, so nothing was tried: {error}")
+        self.measured = False
+        found, *_ = self._trainable(self.variant, TrialResult(self.variant))
+        yield from found
 
-    def _data_can_be_learned(self):
-        """Look at the targets: whether there is anything in them. Else it is said what is wrong."""
-        data = self.data
-        y = data.table[: data.points]
-        if not np.isfinite(data.table).all():
-            bad = float((~np.isfinite(data.table)).any(axis=1).mean())
-            self._found("missing_values", f"{bad:.1%} of the targets are not numbers.", "Leave these points out.")
+    def _trained_as_it_is(self, variant):
+        """The outcome of the network as it is; sets its skill and what can be attained."""
+        outcome = self.search.run(variant, 0.6, "the network as it is")
+        self.measured = bool(outcome.error) or outcome.steps >= outcome.planned
+        self.attainable_skill = self._attainable(variant.data)
+        self.skill = self.judge.skill(outcome)
+        if variant.data.task == "several" and outcome.answers is not None and 1 < len(variant.data.parts) <= MOST_NAMED:
+            skills = variant.data.skills(outcome.answers[0])
+            words = [f"{name} {np.nanmin(skill):.2f}" for name, skill in skills.items()]
+            self.notes.append(f"Skill of the outputs from the first seed: {', '.join(words)}.")
+        if variant.data.has_validation:  # what it has learned can be learned
+            own = float(np.median(outcome.held[-1]))
+            self.attainable_skill = max(self.attainable_skill, own if own > self.attainable_skill + LEAST_LIFT else -1)
+        return outcome
+
+    def _from_more_seeds(self, variant, outcome):
+        """The outcome from more seeds of a network that learns from one and fails from another; else the outcome as it is."""
+        seeds, failed = len(outcome.train[-1]), self.judge.failed(outcome)
+        if not (0 < failed < 1 and self.skill >= PASSABLE * self.attainable_skill):
+            return outcome
+        self.search.with_seeds(MANY_SEEDS)
+        more = self.search.attempt(variant, 0.3, "the network as it is, from more seeds")
+        if more is not None and not more.error and more.steps == more.planned:
+            seeds, failed = MANY_SEEDS, self.judge.failed(more)
+        self.notes.append(
+            f"As it is, it fails from {round(failed * seeds)} of {seeds} seeds: the initial weights decide."
+        )
+        if seeds == MANY_SEEDS and failed > SELDOM:
+            return more
+        self.search.with_seeds(len(outcome.train[-1]))
+        return outcome
+
+    def _attainable(self, data):
+        """What can be learned, as far as it can be told without the network."""
+        if not data.has_validation:
+            return data.max_skill
+        skill = data.reference_skill(lambda: self.search.in_time)
+        if np.isnan(skill):
+            self.measured = False
+            return data.max_skill
+        return min(skill, 1.0)
+
+    def _plain_network_learns_more(self, variant):
+        """Whether a plain network learns far more, where the reference models have learned little."""
+        if self.attainable_skill > 0.8 or not variant.data.has_validation or variant.data.task == "several":
             return False
-        if (y == y[0]).all():
-            self._found(
-                "label_or_data_bug",
-                f"All {len(y)} targets are the same ({y[0, 0]:g}).",
-                "Look where the targets get lost.",
-            )
+        outcome = self.search.attempt(plain_network(variant), 0.2, "a plain network")
+        if outcome is None or self.judge.skill(outcome) <= self.skill + 0.25:
             return False
-        x = data.flat[: data.points]
-        known = np.isfinite(x)
-        if not known.all() and not (known & (x != _first_known(x))).any():
-            self._found(
-                "missing_values",
-                f"No input varies, and {(~known).any(axis=0).mean():.0%} of them are not numbers.",
-                f"Look where the inputs get lost. {NEVER_A_NUMBER}",
-            )
-            return False
-        if (x == x[0]).all():
-            self._found("label_or_data_bug", "All points have the same inputs.", "Look where the inputs get lost.")
-            return False
-        if data.ceiling < 0.5:
-            self._found(
-                "label_or_data_bug",
-                f"Points with equal inputs have different targets: no answer can reach a skill above {data.ceiling:.2f}.",
-                "Look for inputs that tell these points apart, or for labels that are wrong.",
-            )
-            return False
+        self.attainable_skill = self.judge.skill(outcome)
         return True
 
-    def _goal(self):
-        """What can be learned, as far as it can be told without the network."""
-        if not self.data.has_held_out:
-            return self.data.ceiling
-        reach = self.data.reach(self._in_time)
-        if np.isnan(reach):
-            self.cut = True
-            return self.data.ceiling
-        return min(reach, 1.0)
+    def _found(self, cause, evidence, words, before, after, variant):
+        """The `Finding` of a change that was made without a choice; after: None if there was no time to try it."""
+        if after is None:
+            return Finding(cause, evidence, words)
+        trial = self.search.compare(words, cause, before, after, self.judge)
+        skills = self.judge.skill(before), self.judge.skill(after)
+        return Finding(cause, evidence, words, trial.works, *skills, variant)
 
-    def _in_time(self):
-        return self.bench.left > 0
-
-    def _much_more_is_possible(self, variant):
-        """Whether a plain network learns far more, where the models of `Data.reach` have learned little."""
-        if self.goal > 0.8 or not self.data.has_held_out:
-            return False
-        self.what = "a plain network"
-        outcome = self._try(plain_network(variant), 0.2)
-        if outcome is not None and self._skill(outcome) > self.skill + 0.25:
-            self.goal = self._skill(outcome)
-            return True
-        return False
-
-    def _holes(self, variant, before):
-        known = np.isfinite(self.data.flat)
+    def _filled(self, variant, before):
+        """Missing values: (finding, the variant with them filled in, its outcome)."""
+        known = np.isfinite(variant.data.inputs_2d)
         empty = np.flatnonzero(~known.any(axis=0))
-        self.what = "missing values filled in"
-        fixed = variant.having(data=filled(self.data))
-        after = self._try(fixed, 0.25)
-        told = f"{(~known).any(axis=1).mean():.1%} of the points have inputs that are not numbers. "
+        fixed = variant.having(data=filled(variant.data))
+        after = self.search.attempt(fixed, 0.25, "missing values filled in")
+        text = f"{(~known).any(axis=1).mean():.1%} of the samples have inputs that are not numbers. "
+        words = "Fill them in (SimpleImputer), or leave these samples out."
         if len(empty):
-            told = f"Input {empty[0] + 1} is a number for no point. "
-        self._found(
-            "missing_values", told + "One of them makes every weight NaN in the first step.",
-            f"Leave it out. {NEVER_A_NUMBER}" if len(empty) else "Fill them in (SimpleImputer), or leave these points out.",
-            before, after, fixed,
-        )  # fmt: skip
-        self.data = fixed.data
-        self.goal = self._goal()
-        return fixed, after or before
+            text, words = f"Input {empty[0] + 1} is a number for no sample. ", f"Leave it out. {CONSTANT_COLUMN}"
+        text += "A single NaN makes every weight NaN in the first step that uses it."
+        finding = self._found("missing_values", text, words, before, after, fixed)
+        if after is not None:
+            self.attainable_skill = self._attainable(fixed.data)
+        return finding, fixed, after or before
 
-    def _nothing_to_learn(self):
-        shift, reach = reach_in_order(*self.raw, self.data.task, in_time=self._in_time)
-        if shift:
-            self._found(
-                "label_or_data_bug",
-                f"The inputs tell nothing of their own targets, but with the targets moved by {shift} rows they do "
-                f"(a skill of {reach:.2f}).",
-                "Join inputs and targets anew, row by row.", verified=True,
+    def _imbalance(self, variant, outcome):
+        """A class that is never predicted because another is frequent: (finding or None, variant, outcome).
+
+        Judged by balanced skill, for which every class counts the same: of accuracy the rare classes are a small part.
+        """
+        data, logits = variant.data, is_logits(variant.program)
+        if not data.with_classes or data.class_weight or from_logits(variant.program.loss) is None:
+            return None, variant, outcome
+        if outcome.diverged or outcome.answers is None:
+            return None, variant, outcome
+        rows = slice(data.points, None) if data.has_validation else slice(None)
+        predictions = np.stack([data.predicted_classes(answers, bool(logits))[rows] for answers in outcome.answers])
+        seen = never_predicted(data.labels[rows], data.labels[: data.points], predictions)
+        if seen is None:
+            return None, variant, outcome
+        words = CAUSES["class_imbalance"].fix
+        fixed = class_balanced(variant)
+        after = self.search.attempt(fixed, 0.3, words)
+        if after is None or after.error:
+            return None, variant, outcome
+        before = replace(
+            outcome, **dict(zip(("train", "held"), _skills(fixed.data, outcome.answers, logits), strict=True))
+        )
+        of_accuracy = self.attainable_skill, self.skill
+        self.attainable_skill, self.skill = self._attainable(fixed.data), self.judge.skill(before)
+        name, fraction, accuracy, largest = seen
+        text = (
+            f"Class {name} ({fraction:.1%} of the training samples) is hardly ever predicted; the accuracy of {accuracy:.1%} is that of "
+            f"always predicting the most frequent class ({largest:.1%})."
+        )
+        finding = self._found("class_imbalance", text, words, before, after, fixed)
+        if finding.verified:
+            return finding, fixed, after
+        self.search.trials.pop()  # measured on another scale than the others
+        self.attainable_skill, self.skill = of_accuracy
+        return None, variant, outcome
+
+    def _trainable(self, variant, outcome):
+        """Where weights are never trained or inputs are misread: (findings, variant, outcome)."""
+        data, program = variant.data, variant.program
+        found = misread_inputs(self.model, data.x) or self._blocked_weights(data)
+        if found:
+            self.certain = True
+            return found, variant, outcome
+        if program.batch_size == 1 and any(kind_of(layer) == "BatchNormalization" for layer in program.layers):
+            return self._larger_batches(variant, outcome)
+        frozen = frozen_layers(self.model)
+        if not frozen:
+            return [], variant, outcome
+        names = ", ".join(layer.name for layer in frozen[:3])
+        text = (
+            f"{len(frozen)} layers are frozen ({names}): of {self.model.count_params():,} weights, "
+            f"{sum(int(np.prod(v.shape)) for v in self.model.trainable_variables):,} are trained."
+        )
+        words = "Set trainable = True for these layers, then call compile again."
+        if program.model is not None:
+            self.certain = True
+            return [Finding("frozen_weights", text, words)], variant, outcome
+        fixed = variant.having(program=with_all_trained(program))
+        after = self.search.attempt(fixed, 0.3, words)
+        if after is None:
+            return [Finding("frozen_weights", text, words)], variant, outcome
+        finding = self._found("frozen_weights", text, words, outcome, after, fixed)
+        return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
+
+    def _larger_batches(self, variant, outcome):
+        """Batches of one sample, of which BatchNormalization makes zeros: (findings, variant, outcome)."""
+        text = (
+            "BatchNormalization is trained with batches of one sample: the mean of one number is that number, so that the layer "
+            "gives 0 whatever comes in, and passes no gradient back."
+        )
+        words = "Take batches of 32 samples."
+        fixed = variant.having(program=replace(variant.program, batch_size=32), longer=8 * variant.longer)
+        after = self.search.attempt(fixed, 0.3, words)
+        finding = self._found("vanishing_gradient", text, words, outcome, after, fixed)
+        return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
+
+    def _blocked_weights(self, data):
+        """Weights that no gradient reaches where training starts: what training did to the weights is not their fault."""
+        rows = slice(0, min(data.points, SAMPLES_PROBED))
+        trained = int(self.model.optimizer.iterations.numpy()) > 0
+        try:
+            values = [v[0] for v in fresh_values(self.model, [0])[0]] if trained else None
+            return blocked_weights(self.model, (tf.constant(data.inputs[rows]), tf.constant(data.y[rows]), ()), values)
+        except Exception as error:  # of a layer or loss that is not Keras's, anything
+            self.notes.append(f"Its gradients could not be looked at: {first_line(error)}")
+            return []
+
+    def _fitting_output_and_loss(self, variant, outcome):
+        """Where output, loss and targets cannot work together, fix that first: (findings, variant, outcome)."""
+        if isinstance(self.model, Joined):
+            return self._mismatches_of_parts(variant.data), variant, outcome
+        found = []
+        for cause, text, words, fixed, strong in self._changes_of_output_and_loss(variant, outcome):
+            after = self.search.attempt(fixed, 0.3, words)
+            if after is None and not strong:
+                break
+            finding = self._found(cause, text, words, outcome, after, fixed)
+            if strong or finding.verified:
+                found.append(finding)
+            if finding.verified:
+                return found, fixed, after
+        if found and after is not None:
+            variant, outcome = fixed, after
+        if outcome.error and not found:
+            found = [
+                Finding("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")
+            ]
+        return found, variant, outcome
+
+    def _changes_of_output_and_loss(self, variant, outcome):
+        """Yield (cause, evidence, words, variant, whether it is certain) for each way in which output and loss do not fit."""
+        program, data = variant.program, variant.data
+        output, loss = output_of(program.layers), program.loss
+        logits = from_logits(loss)
+        if hasattr(loss, "of_columns"):
+            yield (
+                "loss_mismatch",
+                "The targets have the shape (n,) and the predictions (n, 1): the loss compares every prediction with all n targets, "
+                "and the best answer to that is their mean.",
+                "Give the targets the shape of the predictions: y = y.reshape(-1, 1).",
+                variant.having(program=replace(program, loss=loss.of_columns), data=data.after("y = y.reshape(-1, 1)")), True,
             )  # fmt: skip
             return
-        told = f"A line, a smooth curve and a crowd of trees learn next to nothing of it (a skill of {max(self.goal, 0):.2f})."
-        causes = [
-            ("label_or_data_bug", told, "Check that each target belongs to its row: print ten of them, look at them."),
-            ("nothing_to_learn", told, "Look for other inputs; no network will find it in these."),
-        ]
-        for cause in causes if not self._looks_like_noise() else causes[::-1]:
-            self._found(*cause)
+        numbers = data.misnumbered
+        if numbers is not None:
+            wanted = _listed(range(max(2, data.output_shape[-1])))
+            yield (
+                "label_or_data_bug", f"The labels are {_listed(numbers)}; {loss_name(loss)} with this output takes {wanted}.",
+                "Number the classes from 0: y = np.searchsorted(np.unique(y), y).", variant.having(data=data.renumbered()), True,
+            )  # fmt: skip
+            return
+        if logits is None and not data.reversed and data.task in ("regression", "binary"):
+            logits_too = takes_logits_of(loss, data.y, 1) if data.task == "binary" else False
+            fault = misses_targets(loss, *_made_up(data, logits_too))
+            if fault is not None:
+                text, words, changed = fault
+                yield "loss_mismatch", text, words, variant.having(program=replace(program, loss=changed)), False
+        if output is None:
+            return
+        probabilities = output.activation in ("softmax", "sigmoid") and data.task in ("binary", "multiclass")
+        if logits is None and probabilities and takes_logits_of(loss, data.y, output.units):
+            yield (
+                "loss_mismatch",
+                f"The loss takes logits (it does not change when a number is added to every class), and the output is already a "
+                f"{output.activation}, so that it is applied twice.",
+                f"Take the {output.activation} out of the last layer, or a loss that takes probabilities.",
+                variant.having(program=with_output_activation(program, "linear")), False,
+            )  # fmt: skip
+        found = mismatches(output.activation, output.units, loss_name(loss), logits, data.targets)
+        if logits is None and data.task == "regression":
+            found += range_mismatches(output.activation, output.units, data.targets)
+        stuck = _stuck_at_zero(output.activation, data, outcome)
+        if stuck and not any(one.strong for one in found):
+            found = [Mismatch("output_activation_mismatch", stuck, False, "linear")]
+        for one in found:
+            if one.strong or outcome.error or stuck:
+                words, fixed = self._fitting(variant, output, one.activation)
+                yield one.cause, one.evidence, words, fixed, one.strong or bool(outcome.error)
 
-    def _looks_like_noise(self):
-        """Whether the targets look like noise about 0, as returns do, and the inputs not like something that was measured."""
-        if self.data.task != "regression":
-            return False
-        x, y = self.data.flat[: self.data.points], self.data.table[: self.data.points, 0]
-        z = (y - y.mean()) / max(y.std(), 1e-12)
-        noise = abs(y.mean()) < 0.3 * y.std() and abs(np.mean(z**3)) < 0.7 and len(np.unique(y)) > len(y) / 2
-        x = x[:, x.std(axis=0) > 0][:, :COLUMNS_LOOKED_AT]
-        related = np.abs(np.corrcoef(x, rowvar=False) - np.eye(x.shape[1])).max() if x.shape[1] > 1 else 0.0
-        steps = min((len(np.unique(column)) for column in x.T), default=0)
-        return bool(noise and related < 0.7 and steps > 12)
+    def _fitting(self, variant, output, activation):
+        """(words, variant) with an output and a loss that fit the targets; activation: of the output, if that is all to be changed."""
+        if output.dense and not activation and variant.data.task != "several":
+            return fixed_output_and_loss(variant)
+        activation = activation or fitting(variant.data.targets).activation
+        words = f"Take {'no activation' if activation == 'linear' else activation} in the output layer instead of {output.activation}."
+        return words, variant.having(program=with_output_activation(variant.program, activation))
 
-    def _contract(self, variant, outcome):
-        """Where output, loss and targets cannot work together, mend that first."""
-        output, loss = output_stage(self.program.layers), self.program.loss
-        broken = mismatches(output, loss_name(loss), from_logits(loss), self.data) if output is not None else []
-        broken = [mismatch for mismatch in broken if mismatch.strong or outcome.error]
-        if outcome.error and not broken:
-            self._found("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")
-            return variant, outcome
-        if not broken:
-            return variant, outcome
-        words, fixed = fixed_output_and_loss(variant)
-        self.what = "output and loss that fit the targets"
-        after = self._try(fixed, 0.3)
-        for mismatch in broken:
-            self._found(mismatch.cause, mismatch.evidence, words, outcome, after, fixed)
-        return fixed, after or outcome
+    def _mismatches_of_parts(self, data):
+        """The certain mismatches of a model of several outputs, each with the name of its output."""
+        found = []
+        for name, part in data.parts.items():
+            layers = [layer for layer in layers_of(self.model) if layer.name == name]
+            activation = getattr(getattr(layers[0], "activation", None), "__name__", "") if layers else ""
+            for one in mismatches(activation, part.width, loss_name(part.loss), part.logits, part.targets):
+                if one.strong:
+                    words = fitting(part.targets).words
+                    found.append(Finding(one.cause, f"Output {name!r}: {one.evidence}", f"Output {name!r}: {words}"))
+        return found
 
-    def _mend(self, variant, outcome):
-        """Change one thing after the other, the best first, until the variant is well."""
-        rivals, tried = [], set()
+    def _fixes(self, variant, outcome, found):
+        """Change one thing after the other, the best first, until the variant is well, and yield the findings.
+
+        found: whether something was found already.
+        """
+        rivals, done = [], set()
         for _ in range(ROUNDS):
-            if self._is_well(outcome) or self.bench.left <= 0 or outcome.error:
+            if self.judge.is_well(outcome) or not self.search.in_time or outcome.error:
                 break
-            trials, queue = self._round(variant, outcome, tried)
-            if queue and not trials and not self.findings:
-                hypothesis, remedy = queue[0]
-                self._found(hypothesis.cause, hypothesis.evidence, remedy.words)
+            trials, queue = self.search.round(variant, outcome, self.judge, done, found)
+            if queue and not trials and not found:
+                symptom, fix = queue[0]
+                yield Finding(symptom.cause, symptom.evidence, fix.words)
             works = sorted((t for t in trials if t.works), key=lambda t: -t.score)
-            best = works[0] if works else max(trials, key=lambda t: t.weight, default=None)
+            best = works[0] if works else max(trials, key=lambda t: t.plausibility, default=None)
             if best is None:
                 break
-            self._trial_found(best)
-            rivals += works[1:] if works else [t for t in trials if t is not best and t.weight > 0.6]
-            tried.add(best.remedy.name)
-            variant, outcome = best.remedy.apply(variant), best.outcome
+            yield _finding_of(best)
+            found = True
+            rivals += works[1:] if works else [t for t in trials if t is not best and t.plausibility > 0.6]
+            done.add(best.fix.name)
+            variant, outcome = best.fix.apply(variant), best.outcome
         for trial in sorted(rivals, key=lambda t: -t.score):
-            self._trial_found(trial)
-        self._cures(variant, outcome)
+            yield _finding_of(trial)
+        if self.judge.is_well(outcome):
+            self.together = variant
 
-    def _round(self, variant, outcome, tried):
-        """Try fixes on a variant, the strongest suspicion first, until no other could come out better.
-
-        Returns the trials, and what there was to try: (hypothesis, remedy), the strongest suspicion first.
-        """
-        loop = self.bench.loop(variant.program)
-        before = self._scores(outcome)
-        first = look(loop, variant, loop.first_state(variant.program, self.bench.seeds), 0)
-        last = look(loop, variant, outcome.state, int(np.argsort(before)[len(before) // 2]))
-        suspected = hypotheses(variant, outcome, first, last, self.goal)
-        queue = []
-        for remedy in fixes_for(variant, outcome):
-            hypothesis = self._suspect(remedy, suspected)
-            if remedy.name not in tried and hypothesis is not None and hypothesis.weight >= LEAST_SUSPICION:
-                queue.append((hypothesis, remedy))
-        queue.sort(key=lambda pair: (-pair[0].weight, pair[1].size))
-        trials, best = [], 0.0
-        for hypothesis, remedy in queue:
-            if hypothesis.weight < best:
-                break
-            self.what = remedy.words
-            after = self._try(remedy.apply(variant), 0.15)
-            if after is None:
-                break
-            trial = FixTrial(
-                replace(remedy, evidence=hypothesis.evidence), hypothesis.cause, hypothesis.weight, after, before,
-                self._scores(after), self.goal, bool(self.findings),
-            )  # fmt: skip
-            trials.append(trial)
-            self.trials.append(trial)
-            if trial.works:
-                best = max(best, trial.score)
-        return trials, queue
-
-    def _suspect(self, remedy, suspected):
-        """The hypothesis that a remedy would prove."""
-        if remedy.cause != "activation":
-            return suspected.get(remedy.cause)
-        bends = [suspected[cause] for cause in ACTIVATION_CAUSES if cause in suspected]
-        return max(bends, key=lambda hypothesis: hypothesis.weight, default=None)
-
-    # --- running and judging -------------------------------------------------------------------------------------------
-
-    def _run(self, variant, share):
-        return self.bench.run(variant, share * self.budget)
-
-    def _try(self, variant, share):
-        """The outcome of a variant, or None if there is no time for it."""
-        if not self.bench.can_begin(variant.program, LEAST_TIME * self.budget):
-            self.short = True
-            return None
-        return self._run(variant, share)
-
-    def _scores(self, outcome):
-        """The skill of each seed: on points that it has not seen, where there are any, as far as these can be trusted."""
-        train, held = outcome.train[-1], outcome.held[-1]
-        return np.where(np.isnan(held), train, np.minimum(train, held + self.margin))
-
-    def _skill(self, outcome):
-        return float(np.median(self._scores(outcome)))
-
-    def _is_well(self, outcome):
-        """Whether nothing is to be fixed. What falls short on new points only has to fall short by much."""
-        if self.goal < NOTHING:
-            return False
-        # The mean, not the median: a network that fails from every third seed is ill.
-        skill = float(np.mean(np.maximum(self._scores(outcome), 0)))
-        fits = np.mean(np.maximum(outcome.train[-1], 0)) >= ENOUGH * self.goal
-        missing = self.goal - skill
-        return bool(missing < (0.25 if fits else LEAST_LIFT) or skill >= (0.6 if fits else ENOUGH) * self.goal)
-
-    # --- findings ------------------------------------------------------------------------------------------------------
-
-    def _found(self, cause, evidence, remedy, before=None, after=None, variant=None, verified=False):
-        if after is not None:
-            words = Fix("", cause, remedy, None)
-            trial = FixTrial(words, cause, 1.0, after, self._scores(before), self._scores(after), self.goal)
-            verified = trial.works
-            if all(known.outcome is not after for known in self.trials):
-                self.trials.append(trial)
-        explanation, lesson = CAUSES[cause]
-        before, after = (None if after is None else self._skill(o) for o in (before, after))
-        cure = None if after is None else variant
-        self.findings.append(Finding(cause, evidence, remedy, lesson, explanation, verified, before, after, cure))
-
-    def _trial_found(self, trial):
-        explanation, lesson = CAUSES[trial.cause]
-        before, after = float(np.median(trial.before)), float(np.median(trial.after))
-        self.findings.append(
-            Finding(
-                trial.cause, trial.remedy.evidence, trial.remedy.words, lesson, explanation, trial.works, before, after,
-                trial.outcome.variant,
-            )
-        )  # fmt: skip
-
-    def _cures(self, variant, outcome):
-        """Where the first remedy alone is not enough, its cure is everything that was fixed together."""
-        if self.findings and not (self.findings[0].after or WORST) >= ENOUGH * self.goal and self._is_well(outcome):
-            self.findings[0] = replace(self.findings[0], cure=variant, verified=True)
+    def _plain_fault(self):
+        """Whether a network that learns most of it has something that is plainly wrong, and not just room to be better."""
+        return any(trial.works and (trial.plausibility >= PLAIN or trial.steadies) for trial in self.search.trials)
 
     def _unexplained(self):
-        told = (
-            f"Nothing that was tried lifts its skill of {max(self.skill, WORST):.2f}; {self.goal:.2f} can be learned."
-        )
-        self._found("capacity_too_low", told, "Try more units and layers, then other inputs.")
+        text = f"Nothing that was tried lifts its skill of {max(self.skill, WORST):.2f}; {self.attainable_skill:.2f} can be learned."
+        return Finding("capacity_too_low", text, "Try more units and layers, then other inputs.")
+
+
+def _skills(data, answers, logits):
+    """The skills of the predictions of some seeds: (training, validation), each (1, seeds)."""
+    return np.array([data.skill(each, logits) for each in answers]).T[:, None]
+
+
+def _stuck_at_zero(activation, data, outcome):
+    """The sentence that says so where a relu output predicts 0 for samples whose targets are above 0; "" where it does not."""
+    if activation != "relu" or outcome.answers is None or outcome.answers[0].size != data.targets_2d.size:
+        return ""
+    answers = outcome.answers.reshape(len(outcome.answers), *data.targets_2d.shape)[:, : data.points]
+    zero = float(np.mean((answers <= 0) & (data.targets_2d[: data.points] > 0)))
+    if zero < STUCK:
+        return ""
+    return f"The relu of the output is at 0 for {zero:.0%} of the samples, whose targets are above 0: there it has no gradient."
+
+
+def _listed(numbers):
+    shown = [f"{number:g}" for number in numbers]
+    return ", ".join(shown) if len(shown) < 5 else f"{shown[0]} to {shown[-1]}"
+
+
+def _made_up(data, logits):
+    """(targets, right predictions, wrong predictions) of some samples."""
+    y = data.y[: min(SAMPLES, data.points)]
+    if data.task == "regression":
+        return y, y, np.roll(y, 1, axis=0)
+    right = np.clip(y, 0.05, 0.95)
+    wrong = 1 - right
+    return (y, np.log(right / wrong), np.log(wrong / right)) if logits else (y, right, wrong)
+
+
+def _no_weights(model):
+    if model.trainable_variables:
+        return []
+    text = "The model has no trainable weights at all."
+    return [
+        Finding("frozen_weights", text, "Set trainable = True for the layers that are to learn, then compile again.")
+    ]
+
+
+def _finding_of(trial):
+    before, after = float(np.median(trial.before)), float(np.median(trial.after))
+    evidence = trial.fix.evidence
+    if trial.steadies:
+        evidence = f"It learns from {trial.learned[0]} of {len(trial.before)} seeds, and with the fix from {trial.learned[1]}. {evidence}"
+    return Finding(trial.cause, evidence, trial.fix.words, trial.works, before, after, trial.outcome.variant)

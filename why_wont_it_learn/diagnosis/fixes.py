@@ -8,13 +8,16 @@ import keras
 import numpy as np
 from sklearn.impute import SimpleImputer
 
-from ..program import Program
-from .evidence import Data, kind_of, other_layers, output_stage, stages
+from ..program import Program, as_loss
+from .class_weights import ClassWeighted, balanced
+from .data import Data
+from .measure import NOISE_LAYERS, first_rescaling, regularization, rescaled
+from .network import kind_of, other_layers, output_of, output_stage, stages
+from .output_and_loss import fitting
+from .symptoms import SELF_SCALING, Scale, usual_rate
 
-SELF_SCALING = ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion", "adafactor", "lamb", "muon")
-NOISE_LAYERS = {"Dropout": "rate", "AlphaDropout": "rate", "GaussianDropout": "rate", "GaussianNoise": "stddev"}
-USUAL_RATES = {"sgd": 0.01, "adagrad": 0.01, "adadelta": 1.0}  # of Keras or its documentation; 0.001 for the rest
 RATES_LOOKED_AT = 20  # of a schedule
+FEWEST_STEPS = 300  # in all, for a training that is to be long enough
 RELU_LIKE = ("relu", "leaky_relu", "elu", "gelu", "swish", "silu", "relu6", "mish")  # he_normal is made for these
 
 
@@ -168,15 +171,9 @@ def without_regularization(program):
     return program.edited(edit)
 
 
-def is_regularized(program):
-    """Whether there are penalties, dropout or noise."""
-    for layer in program.layers:
-        config = layer["config"]
-        if any(name.endswith("_regularizer") and config[name] for name in config):
-            return True
-        if kind_of(layer) == "ActivityRegularization" or config.get(NOISE_LAYERS.get(kind_of(layer), ""), 0):
-            return True
-    return bool(program.optimizer["config"].get("weight_decay"))
+def without_rescaling(program):
+    """A first Rescaling layer that changes nothing."""
+    return program.edited(lambda layers: first_rescaling(layers).update(scale=1.0, offset=0.0))
 
 
 def with_penalty(program, l2):
@@ -204,6 +201,36 @@ def with_output(program, units, activation, loss):
     return replace(program.edited(edit), loss=loss)
 
 
+def with_output_activation(program, activation):
+    """Another activation of the output layer, whatever its kind; the loss stays."""
+
+    def edit(layers):
+        output = output_of(layers)
+        if output.end > output.index:
+            config = {"name": layers[output.end]["config"]["name"], "activation": activation}
+            layers[output.end] = {
+                **layers[output.end],
+                "class_name": "Activation",
+                "module": "keras.layers",
+                "config": config,
+            }
+        else:
+            layers[output.index]["config"]["activation"] = activation
+
+    return program.edited(edit)
+
+
+def with_all_trained(program):
+    """Every layer trained, those within layers, too; they start from the weights that they have now."""
+
+    def unfrozen(config):
+        if isinstance(config, dict):
+            return {k: True if k == "trainable" else unfrozen(v) for k, v in config.items()}
+        return [unfrozen(value) for value in config] if isinstance(config, list) else config
+
+    return program.edited(lambda layers: [unfrozen(layer) for layer in layers])
+
+
 def with_momentum(program):
     """Nesterov momentum of 0.9, for sgd."""
     optimizer = copy.deepcopy(program.optimizer)
@@ -218,54 +245,43 @@ def with_clipping(program):
     return replace(program, optimizer=optimizer)
 
 
-# --- the contract ------------------------------------------------------------------------------------------------------
-
-
-def fitting_output(data):
-    """What output fits the targets, as the Keras documentation pairs them: (words, units, activation, loss, `Data`)."""
-    columns = data.table.shape[1]
-    if data.task == "regression":
-        words = f"Give the output layer {columns} unit{'s' * (columns > 1)} and no activation, with mean_squared_error."
-        return words, columns, "linear", "mean_squared_error", data
-    if data.task == "shares":
-        return f"Take softmax over {columns} units with kl_divergence.", columns, "softmax", "kl_divergence", data
-    if data.task == "multilabel":
-        words = f"Take sigmoid in each of {columns} units with binary_crossentropy."
-        return words, columns, "sigmoid", "binary_crossentropy", data
-    if data.task == "binary" and columns == 1:
-        zeros_and_ones = data.with_y(data.truth.reshape(data.y.shape)) if data.signs else data
-        words = "Take one sigmoid unit with binary_crossentropy" + " and labels 0 and 1." * data.signs
-        words += "." * (not data.signs)
-        return words, 1, "sigmoid", "binary_crossentropy", replace(zeros_and_ones, signs=False)
-    loss = "categorical_crossentropy" if columns > 1 else "sparse_categorical_crossentropy"
-    return f"Take softmax over {data.classes} units with {loss}.", data.classes, "softmax", loss, data
+# --- output and loss -----------------------------------------------------------------------------------------------------
 
 
 def fixed_output_and_loss(variant):
     """Output activation, units and loss that fit the targets: (words, Variant)."""
-    words, units, activation, loss, data = fitting_output(variant.data)
-    return words, variant.having(program=with_output(variant.program, units, activation, loss), data=data)
+    data = variant.data
+    words = fitting(data.targets).words
+    if data.signed:  # sigmoid and cross-entropy take 0 and 1
+        data = replace(data.with_y(data.true_targets.reshape(data.y.shape)), signed=False).after("y = (y + 1) / 2")
+        words = words[:-1] + " and labels 0 and 1."
+    fit = fitting(data.targets)
+    loss = _weighted(fit.loss, data.class_weight)
+    return words, variant.having(program=with_output(variant.program, fit.units, fit.activation, loss), data=data)
+
+
+def _weighted(loss, class_weight):
+    return ClassWeighted(as_loss(loss), class_weight) if class_weight else loss
+
+
+def class_balanced(variant):
+    """All classes count the same, in the loss and in the skill."""
+    data = variant.data
+    weights = balanced(data.labels[: data.points], max(2, data.true_targets.shape[1]))
+    loss = _weighted(variant.program.loss, weights)
+    return variant.having(program=replace(variant.program, loss=loss), data=data.weighted(weights))
 
 
 # --- the list of what is tried -----------------------------------------------------------------------------------------
 
 
-def scale_is_off(values):
-    """By what factor the columns (points, columns) are away from mean 0 and standard deviation 1, at the worst; 1 if they are not."""
-    middle, spread = np.abs(values.mean(axis=0)), values.std(axis=0)
-    varies = spread > 1e-12 * np.maximum(middle, 1e-30)
-    if not varies.any():
-        return 1.0
-    middle, spread = middle[varies], spread[varies]
-    away = [spread.max(), 1 / spread.max(), (middle / np.maximum(spread, 1)).max()]
-    return float(max(1.0, *away))
-
-
 def filled(data):
     """Inputs that are not numbers replaced by the mean of their column."""
-    x = np.where(np.isfinite(data.flat), data.flat, np.nan)
+    x = np.where(np.isfinite(data.inputs_2d), data.inputs_2d, np.nan)
     imputer = SimpleImputer(keep_empty_features=True).fit(x[: data.points])
-    return data.with_x(imputer.transform(x).reshape(data.x.shape))
+    return data.with_x(imputer.transform(x).reshape(data.x.shape)).after(
+        "x = SimpleImputer().fit(x_train).transform(x)"
+    )
 
 
 def plain_network(variant):
@@ -273,22 +289,20 @@ def plain_network(variant):
     data = variant.data.x_scaled()
     if data.task == "regression":
         data = data.y_scaled()
-    _, units, activation, loss, data = fitting_output(data)
-    output = keras.layers.Dense(units, activation, name="output")
+    if data.signed:
+        data = replace(data.with_y(data.true_targets.reshape(data.y.shape)), signed=False)
+    fit = fitting(data.targets)
+    output = keras.layers.Dense(fit.units, fit.activation, name="output")
     layers = [keras.layers.InputLayer(data.x.shape[1:], name="input"), keras.layers.Flatten(name="flat")]
     layers = [keras.layers.serialize(layer) for layer in layers]
     layers += [_dense(64, "hidden_1", "relu"), _dense(64, "hidden_2", "relu"), keras.layers.serialize(output)]
+    loss = _weighted(fit.loss, data.class_weight)
     program = replace(
         variant.program.with_optimizer("adam", 0.003), make=keras.Sequential, config={"name": "plain", "layers": layers},
         own=None, batch_size=min(64, max(variant.program.batch_size, 16)), loss=loss, model=None, fixed={}, loss_weight=1.0,
     )  # fmt: skip
     steps = program.epochs * program.steps(data.points)
     return variant.having(program=program, data=data, longer=max(1.0, 1000 / steps), rate=1.0)
-
-
-def usual_rate(optimizer):
-    """The learning rate that an optimizer (its class name in small letters) is usually run with."""
-    return USUAL_RATES.get(optimizer, 0.001)
 
 
 def fixes_for(variant, outcome):
@@ -304,14 +318,26 @@ def fixes_for(variant, outcome):
     def add(name, cause, words, apply, size=1):
         fixes.append(Fix(name, cause, words, apply, size))
 
-    if not data.ids and np.isfinite(data.flat).all() and scale_is_off(data.flat[: data.points]) > 1.5:
+    if not data.tokens and np.isfinite(data.inputs_2d).all() and Scale.of(data.inputs_2d[: data.points]).away > 1.5:
         add("x scaled", "unscaled_inputs", "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).",
             lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
+    x = data.inputs_2d[: data.points]
+    if first_rescaling(program.layers) and Scale.of(x).away < Scale.of(rescaled(program.layers, x)).away:
+        add("no rescaling", "unscaled_inputs", "Take the Rescaling layer out: the inputs are in 0 to 1, or scaled, already.",
+            lambda p: p.having(program=without_rescaling(p.program)))  # fmt: skip
     output = output_stage(program.layers)
     bounded = output is not None and output.activation not in ("linear", "leaky_relu")
-    if data.task == "regression" and not bounded and scale_is_off(data.table[: data.points]) > 1.5:
+    numbers = data.number_targets
+    if numbers is not None and not bounded and Scale.of(numbers).away > 1.5:
         add("y scaled", "unscaled_targets", "Scale the targets to mean 0 and standard deviation 1.",
             lambda p: p.having(data=p.data.y_scaled()))  # fmt: skip
+    middle = float(program.rates(np.array([epochs * program.steps(data.points) // 2]))[0]) * variant.rate
+    if middle < 0.1 * rate:
+        add("constant rate", "learning_rate_too_low", f"Keep the learning rate at {rate:g}, or let it decay by epochs, not by steps.",
+            lambda p: p.having(program=p.program.with_rate(p.learning_rate), rate=1.0))  # fmt: skip
+    if data.has_two_labels:
+        add("labels inverted", "loss_mismatch", "Exchange the two labels: train on 1 - y, or exchange y and 1 - y in the loss.",
+            lambda p: p.having(data=p.data.exchanged()))  # fmt: skip
     if not rate > 0:
         usual = usual_rate(kind)
         add("usual rate", "learning_rate_too_low", f"Raise the learning rate from {rate:g} to {usual:g}.",
@@ -326,9 +352,10 @@ def fixes_for(variant, outcome):
     if found:
         add("usual start", "bad_initialization", "Take glorot_uniform, or he_normal before relu, and biases of 0.",
             lambda p: p.having(program=with_usual_start(p.program)))  # fmt: skip
-    add("longer", "too_few_epochs", f"Train for {4 * epochs} epochs instead of {epochs}.",
-        lambda p: p.having(longer=4 * p.longer))  # fmt: skip
-    if is_regularized(program):
+    longer = max(4, round(FEWEST_STEPS / (epochs * program.steps(data.given))))
+    add("longer", "too_few_epochs", f"Train for {longer * epochs} epochs instead of {epochs}.",
+        lambda p: p.having(longer=longer * p.longer))  # fmt: skip
+    if regularization(program) is not None:
         add("no regularization", "over_regularized", "Take the penalties and the dropout out, then put back a little.",
             lambda p: p.having(program=_no_decay(without_regularization(p.program))), 2)  # fmt: skip
     if kind == "sgd" and not program.optimizer["config"].get("momentum"):

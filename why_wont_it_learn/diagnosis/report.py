@@ -10,28 +10,31 @@ from importlib.util import find_spec
 import numpy as np
 
 PROVED, NOT_PROVED = "#0072B2", "#5B6470"  # colours, as in pictures.py
+LESSONS = "https://github.com/why-wont-it-learn/why-wont-it-learn/blob/main/notebooks"
 ROWS = 12  # of the picture, the best
 WIDTH = 7.4  # inches
 REFRESH = 0.2  # seconds between two pictures of the progress bar
 
 
 def progress():
-    """In a notebook a progress bar, which goes when the work is done: a function of (share, words). Elsewhere it does nothing."""
+    """In a notebook a progress bar, which goes when the work is done: a function of (fraction, words). Elsewhere it does nothing."""
     if "IPython" not in sys.modules or sys.modules["IPython"].get_ipython() is None:
-        return lambda share, words: None
+        return lambda fraction, words: None
     from IPython.display import display
 
     nothing = {"text/plain": "", "text/html": ""}
     handle = display(nothing, raw=True, display_id=True)
     shown_at = 0.0
 
-    def tell(share, words):
+    def tell(fraction, words):
         nonlocal shown_at
-        if share < 1 and time.monotonic() - shown_at < REFRESH:
+        if fraction < 1 and time.monotonic() - shown_at < REFRESH:
             return
         shown_at = time.monotonic()
-        bar = f"<progress max='1' value='{share:.2f}' aria-label='diagnose'></progress> {html.escape(words)}"
-        handle.update({"text/plain": f"{share:.0%} {words}", "text/html": bar} if share < 1 else nothing, raw=True)
+        bar = f"<progress max='1' value='{fraction:.2f}' aria-label='diagnose'></progress> {html.escape(words)}"
+        handle.update(
+            {"text/plain": f"{fraction:.0%} {words}", "text/html": bar} if fraction < 1 else nothing, raw=True
+        )
 
     return tell
 
@@ -43,10 +46,17 @@ def text(diagnosis):
         lines += [
             f"{number}. {finding.cause.replace('_', ' ')}: {finding.evidence}",
             f"   {finding.explanation}",
-            f"   Fix: {finding.remedy} {_verdict(finding)}",
+            f"   Fix: {finding.fix} {_verdict(finding)}",
+            *(f"       {line}" for line in finding.diff.splitlines()),
             f"   Lesson: {finding.lesson}",
         ]
-    return "\n".join([*lines, *diagnosis.notes])
+    return "\n".join([*lines, *_without_effect(diagnosis), *diagnosis.notes])
+
+
+def document(diagnosis):
+    """The same as a web page of its own."""
+    head = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Why won\'t it learn?</title></head>'
+    return f'{head}<body style="font-family: sans-serif; max-width: 60em; margin: 2em auto">{page(diagnosis)}</body></html>'
 
 
 def page(diagnosis):
@@ -58,8 +68,8 @@ def page(diagnosis):
             f"<div style='border-left:3px solid {color};padding:0.1em 0.8em;margin:0.6em 0'>"
             f"<strong>{number}. {finding.cause.replace('_', ' ')}</strong>: {html.escape(finding.evidence)}<br>"
             f"<span style='opacity:0.8'>{html.escape(finding.explanation)}</span><br>"
-            f"<strong>Fix:</strong> {html.escape(finding.remedy)} {html.escape(_verdict(finding))}<br>"
-            f"<a href='{finding.lesson}.ipynb'>Lesson {finding.lesson[:2]}: {finding.lesson[3:].replace('_', ' ')}</a></div>"
+            f"<strong>Fix:</strong> {html.escape(finding.fix)} {html.escape(_verdict(finding))}<br>{_shown(finding.diff)}"
+            f"<a href='{LESSONS}/{finding.lesson}.ipynb'>Lesson {finding.lesson[:2]}: {finding.lesson[3:].replace('_', ' ')}</a></div>"
         )
     if diagnosis.trials and find_spec("matplotlib"):
         picture = tried(diagnosis)
@@ -68,21 +78,36 @@ def page(diagnosis):
         parts.append(
             f"<img src='data:image/png;base64,{data}' width='{width}' alt='{html.escape(picture.alt, quote=True)}'>"
         )
-    parts += [f"<p><em>{html.escape(note)}</em></p>" for note in diagnosis.notes]
+    notes = [*_without_effect(diagnosis), *diagnosis.notes]
+    parts += [f"<p><em>{html.escape(note)}</em></p>" for note in notes]
     return "".join(parts)
+
+
+def _without_effect(diagnosis):
+    """What was tried and does not help, in a sentence; none if everything did."""
+    words = dict.fromkeys(trial.fix.words.rstrip(".") for trial in diagnosis.trials if not trial.works)
+    return [f"Tried without effect: {'; '.join(words)}."] if words and not diagnosis.healthy else []
+
+
+def _shown(diff):
+    """Changed lines of code as HTML, the new ones in bold."""
+    if not diff:
+        return ""
+    lines = [f"<b>{html.escape(line)}</b>" if line[0] == "+" else html.escape(line) for line in diff.splitlines()]
+    return f"<pre style='margin:0.4em 0;white-space:pre-wrap'>{'<br>'.join(lines)}</pre>"
 
 
 def _headline(diagnosis):
     took = f"({diagnosis.seconds:.0f} s, {diagnosis.seeds} seeds for each trial)"
     if diagnosis.healthy:
-        return f"Healthy: it reaches a skill of {diagnosis.skill:.2f}; what can be learned is about {diagnosis.goal:.2f}. {took}"
+        return f"Healthy: it reaches a skill of {diagnosis.skill:.2f}; what can be learned is about {diagnosis.attainable_skill:.2f}. {took}"
     if diagnosis.healthy is None:
         so_far = "nothing was trained" if np.isnan(diagnosis.skill) else f"a skill of {diagnosis.skill:.2f} so far"
         return f"There was not enough time to tell whether it learns: {so_far}. Give it a larger budget. {took}"
     if np.isnan(diagnosis.skill):
         return f"It cannot learn from these data. {took}"
     skill = "below 0" if diagnosis.skill < 0 else f"of {diagnosis.skill:.2f}"
-    return f"It does not learn: a skill {skill}, where {max(diagnosis.goal, 0):.2f} can be learned. {took}"
+    return f"It does not learn: a skill {skill}, where {max(diagnosis.attainable_skill, 0):.2f} can be learned. {took}"
 
 
 def _verdict(finding):
@@ -99,7 +124,7 @@ def _number(skill):
 def tried(diagnosis):
     """A picture of all that was tried: a dot for the skill of each seed, the skill as it is and what can be learned as lines."""
     trials = sorted(diagnosis.trials, key=lambda trial: -np.median(trial.after))[:ROWS]
-    words = [textwrap.shorten("Then: " * trial.later + trial.remedy.words, 74, placeholder=" …") for trial in trials]
+    words = [textwrap.shorten("Then: " * trial.later + trial.fix.words, 74, placeholder=" …") for trial in trials]
     from ..pictures import Picture, palette, style
 
     with style():
@@ -115,9 +140,12 @@ def tried(diagnosis):
             )
             axes.plot(after, np.full(len(after), row), "o", color=color, ms=4.5)
         axes.axvline(max(diagnosis.skill, -0.2), color=colors["text"], ls=":", lw=1.2)
-        axes.axvline(diagnosis.goal, color=colors["text"], ls="--", lw=1.2)
-        if diagnosis.goal - diagnosis.skill > 0.4:  # else the words would meet
-            for skill, name in ((max(diagnosis.skill, -0.2), "as it is"), (diagnosis.goal, "can be learned")):
+        axes.axvline(diagnosis.attainable_skill, color=colors["text"], ls="--", lw=1.2)
+        if diagnosis.attainable_skill - diagnosis.skill > 0.4:  # else the words would meet
+            for skill, name in (
+                (max(diagnosis.skill, -0.2), "as it is"),
+                (diagnosis.attainable_skill, "can be learned"),
+            ):
                 axes.annotate(name, (skill, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
                               ha="right" if skill > 0.8 else "center", fontsize=7.5, color=colors["faint"])  # fmt: skip
         axes.set_yticks(range(len(trials)), words)
@@ -131,7 +159,7 @@ def tried(diagnosis):
         picture.suptitle("What was tried, one change at a time", x=0.02, ha="left", weight="bold", fontsize=10)
     told = [f"{words} {np.median(trial.after):.2f}" for words, trial in zip(words, trials, strict=True)]
     picture.alt = (
-        f"What was tried. As it is the skill is {diagnosis.skill:.2f} (dotted), {diagnosis.goal:.2f} can be learned (dashed). "
+        f"What was tried. As it is the skill is {diagnosis.skill:.2f} (dotted), {diagnosis.attainable_skill:.2f} can be learned (dashed). "
         + "; ".join(told)
     )
     return picture

@@ -4,21 +4,107 @@ import json
 import time
 from dataclasses import dataclass, field
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from ..program import BatchOrder, Loop
-from .evidence import first_line, from_logits, only, output_stage, stages
+from ..engine.batches import CannotHold
+from ..engine.layer_metrics import Probes
+from ..engine.program import first_state, predict
+from ..engine.state import Shape
+from ..engine.tracing import graph_for, maps_well, predictor_for
+from ..program import as_loss
+from .network import first_line, only, output_stage, stages
+from .output_and_loss import from_logits
 
 SEEDS = 3
 CHECKPOINTS = 10
 LOOPS_KEPT = 6
-DEAD_BELOW = 1e-6
-FLAT_BELOW = 0.04  # the slope of a sigmoid or tanh, as a share of its steepest
 LOOK_AT = 256  # points
 CHUNK_SECONDS = 0.5
 PREDICTED_AT_ONCE = 2_000_000  # numbers that go into a network
+
+
+class BatchOrder:
+    """Rows of the training points in batches of equal size, in a new order each time that all have had their turn."""
+
+    def __init__(self, points, batch, seed):
+        self.points, self.batch = points, batch
+        self.rng = np.random.default_rng([seed, 1])
+        self.left = np.zeros(0, "int32")
+
+    def deal(self, steps):
+        """(steps, batch) int32."""
+        while len(self.left) < steps * self.batch:
+            need = -(-(steps * self.batch - len(self.left)) // self.points)
+            rounds = [self.rng.permutation(self.points).astype("int32") for _ in range(need)]
+            self.left = np.concatenate([self.left, *rounds])
+        rows, self.left = np.split(self.left, [steps * self.batch])
+        return rows.reshape(steps, self.batch)
+
+
+class Copies:
+    """Some copies of a program, trained by the engine: all at once, or one after the other where that cannot be.
+
+    A state is a list of the engine's states: one of all copies, or one of each.
+    """
+
+    def __init__(self, program, copies, data):
+        self.copies = copies
+        self.model = program.compiled()
+        x, y = (tf.convert_to_tensor(a[:2]) for a in (data.inputs, data.y))
+        for models in (copies, None) if maps_well(self.model) else (None,):
+            shape = Shape(models, probes=False, validation=False, rates=True)
+            try:
+                self.graph = graph_for(self.model, shape, ((x, y, ()), (), ()))
+                self.predictor = predictor_for(self.model, self.graph, x)
+                break
+            except Exception as error:  # what cannot be mapped over copies may still train one after the other
+                if models is None or isinstance(error, CannotHold):
+                    raise
+        self.blocks = [slice(None)] if models else range(copies)
+
+    def first_state(self, program, seeds):
+        """What copies of a program start from: this one, or one that differs from it in its initializers."""
+        values = [program.first_values(seed) for seed in seeds]
+        weights, layers = ([np.stack(parts) for parts in zip(*some, strict=True)] for some in zip(*values, strict=True))
+        slots = [np.repeat(v.numpy()[None], len(seeds), 0) for v in self.model.optimizer.variables]
+        packing, states = self.graph.packing, []
+        for block in self.blocks:
+            start = tf.nest.map_structure(lambda a, block=block: tf.constant(a[block]), (weights, layers, slots))
+            lead = [self.copies] if self.graph.shape.models else []
+            states.append(
+                first_state(self.graph, packing.joined(start[0], lead), start[1], packing.joined_slots(start[2], lead))
+            )
+        return states
+
+    def train(self, state, x, y, order, rates):
+        """As many steps as there are rates. Returns the new state and the mean loss of each copy (copies,), penalties included.
+
+        x, y: (points, …) tensors. order: (steps, copies, batch) rows of them. rates: (steps,).
+        """
+        number, steps = tf.constant(0), len(order)
+        after, losses = [], []
+        for one, block in zip(state, self.blocks, strict=True):
+            rows = order[:, block]
+            sizes = tf.fill(rows.shape[:-1], rows.shape[-1])
+            one, _, found = self.graph(
+                (one, tf.zeros(2, tf.int32), (x, y, ()), (), (), number, tf.constant(rows[None]), sizes,
+                 tf.constant([False]), tf.constant(rates[None]), (), tf.constant(1), tf.constant(steps)), False,
+            )  # fmt: skip
+            after.append(one)
+            losses.append(found.numpy()[0, ..., self.graph.columns["history"].index("loss")])
+        return after, np.concatenate([np.atleast_1d(loss) for loss in losses])
+
+    def answers(self, state, x):
+        """Predictions of every copy: (copies, points, …)."""
+        found = [predict(self.predictor, one.weights, one.layers, x)[0].astype("float32") for one in state]
+        return found[0] if self.graph.shape.models else np.stack(found)
+
+    def values(self, state, copy):
+        """(weights, state of the layers) of one copy: lists of tensors."""
+        one = state[0] if self.graph.shape.models else state[copy]
+        weights, layers = self.graph.packing.parts(one.weights), one.layers
+        return ([w[copy] for w in part] for part in (weights, layers)) if self.graph.shape.models else (weights, layers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +155,20 @@ class TrialRunner:
 
     def can_begin(self, program, spare=0.0):
         """Whether there is time left to train a program, and `spare` seconds more."""
-        return self.left > max(spare, 0.0 if _key(program) in self.loops else self.setup)
+        return self.left > max(spare, 0.0 if self._key(program) in self.loops else self.setup)
 
-    def loop(self, program):
-        """The training loop of a program: programs that differ in first weights or rates only share one."""
-        key = _key(program)
+    def _key(self, program):
+        """What programs have in common that can be trained by one loop."""
+        parts = [_without_starts(program.config), program.optimizer, program.batch_size, id(program.model)]
+        return json.dumps([*parts, str(program.loss), len(self.seeds)], default=repr)
+
+    def loop(self, variant):
+        """The `Copies` of a variant's program: programs that differ in first weights or rates only share them."""
+        key = self._key(variant.program)
         if key not in self.loops:
             if len(self.loops) >= LOOPS_KEPT:
                 del self.loops[next(iter(self.loops))]
-            self.loops[key] = Loop(program, len(self.seeds))
+            self.loops[key] = Copies(variant.program, len(self.seeds), variant.data)
         return self.loops[key]
 
     def steps(self, variant):
@@ -90,8 +181,8 @@ class TrialRunner:
         end = min(self.deadline, began + seconds)
         planned, data = self.steps(variant), variant.data
         try:
-            new = _key(variant.program) not in self.loops
-            loop = self.loop(variant.program)
+            new = self._key(variant.program) not in self.loops
+            loop = self.loop(variant)
             state = loop.first_state(variant.program, self.seeds)
             x, y = tf.constant(data.inputs), tf.constant(data.y)
             orders = [
@@ -114,12 +205,13 @@ class TrialRunner:
                     self.setup = max(self.setup, now - began)
                 per_step = min((now - start) / count, per_step or np.inf)
                 done += count
-                since.append(loss)
+                since.append((count, loss))
                 over = now >= end
                 if done >= mark or over:
                     answers = self._answers(loop, state, x)
                     marks.append([data.skill(each, logits) for each in answers])
-                    losses.append(np.concatenate(since).mean(axis=0))
+                    counts, means = zip(*since, strict=True)
+                    losses.append(np.average(means, axis=0, weights=counts))
                     since = []
         except Exception as error:  # a layer or loss that is not Keras's may raise anything
             return TrialResult(variant, planned=planned, error=first_line(error))
@@ -140,12 +232,6 @@ def is_logits(program):
     return from_logits(program.loss)
 
 
-def _key(program):
-    """What programs have in common that can be trained by one loop."""
-    parts = [_without_starts(program.config), program.optimizer, program.batch_size, id(program.model)]
-    return json.dumps([*parts, str(program.loss)], default=repr)
-
-
 def _without_starts(config):
     """A configuration without what does not matter for the loop: first weights and names."""
     if isinstance(config, dict):
@@ -161,7 +247,7 @@ class Look:
 
     gradient: L2 norm of dL/dW of each Dense kernel, input side first; nan where it is not a number. size: of each kernel;
     usual: its size as glorot_uniform makes it.
-    dead, saturated: share of the units of each hidden Dense layer that no point moves.
+    dead, saturated: of each hidden Dense layer, as `engine.layer_metrics.units` measures them.
     """
 
     gradient: np.ndarray
@@ -178,31 +264,30 @@ def look(loop, variant, state, member):
     if not found:
         return Look(*[np.zeros(0)] * 5)
     model = program.build()
-    parts = [p.numpy() for p in loop._parts(state[0][member])]
-    for variable, value in zip(model.trainable_variables, parts, strict=True):
-        variable.assign(value)
-    for variable, value in zip(model.non_trainable_variables, state[2], strict=True):
-        variable.assign(value[member])
-    x, y = data.inputs[: min(data.points, LOOK_AT)], data.y[: min(data.points, LOOK_AT)]
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    by_name = {layer.name: layer for layer in layers}
+    variables = model.trainable_variables, model.non_trainable_variables
+    for part, values in zip(variables, loop.values(state, member), strict=True):
+        for variable, value in zip(part, values, strict=True):
+            variable.assign(value)
+    x, y = (tf.constant(part[: min(data.points, LOOK_AT)]) for part in (data.inputs, data.y))
+
+    def evaluate():
+        outputs = model(x, training=False)
+        return tf.reduce_mean(as_loss(program.loss)(y, only(outputs))), outputs
+
+    probes, values = Probes(model), [v.value for v in model.trainable_variables]
+    measured = {name: row.numpy() for name, row in probes.measure(values, values, 1, evaluate).items()}
     names = [layer["config"]["name"] for layer in program.layers]
-    ends = [by_name[names[stage.end]].output for stage in found]
-    outputs = keras.Model(model.inputs, ends)
-    values = [v.numpy().reshape(len(x), -1) for v in tf.nest.flatten(outputs([x], training=False))]
+    norms = _by_layer(probes.layers, measured["gradient_norm"], [[names[stage.index]] for stage in found], np.nan)
+    hidden = [[names[stage.index], names[stage.end]] for stage in found[:-1]]  # an activation may be a layer of its own
+    dead, saturated = (_by_layer(probes.hidden, measured[name], hidden, 0.0) for name in ("dead", "saturated"))
+    by_name = {layer.name: layer for layer in model.layers}
     kernels = [by_name[names[stage.index]].kernel for stage in found]
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(loop.loss(y, only(model(x, training=False))))
-    gradients = tape.gradient(loss, [kernel.value for kernel in kernels])
-    norms = [np.nan if g is None else float(tf.norm(g)) for g in gradients]
-    dead, saturated = [], []
-    for stage, value in zip(found[:-1], values[:-1], strict=True):
-        flat = np.ptp(value, axis=0) <= DEAD_BELOW
-        dead.append(
-            float(np.mean(flat & (np.abs(value).max(axis=0) <= DEAD_BELOW))) if stage.activation == "relu" else 0.0
-        )
-        slopes = {"tanh": lambda v: 1 - v**2, "sigmoid": lambda v: 4 * v * (1 - v)}.get(stage.activation)
-        saturated.append(float(np.mean(slopes(value) < FLAT_BELOW)) if slopes else 0.0)
     sizes = [float(np.linalg.norm(kernel.numpy())) for kernel in kernels]
     usual = [np.sqrt(2 * np.prod(kernel.shape) / np.sum(kernel.shape)) for kernel in kernels]
-    return Look(np.array(norms), np.array(sizes), np.array(usual), np.array(dead), np.array(saturated))
+    return Look(norms, np.array(sizes), np.array(usual), dead, saturated)
+
+
+def _by_layer(layers, values, names, missing):
+    """The value of the layer with one of the names, for each of the lists of names; `missing` where it was not measured."""
+    known = {layer.name: float(value) for layer, value in zip(layers, values, strict=True)}
+    return np.array([next((known[name] for name in some if name in known), missing) for some in names])

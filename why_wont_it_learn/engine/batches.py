@@ -87,36 +87,41 @@ def prepare(x, y, sample_weight, class_weight, validation_data, validation_split
 
 
 class Batches:
-    """Which rows of the data go into which batch: one order an epoch, for each of the seeds.
+    """Which rows of the data go into which batch: one order an epoch, for each of the models.
 
-    With `shuffle`, the order of an epoch is the next permutation that `numpy.random.default_rng(seed)` gives; else 0, 1, 2, …
-    The last batch of an epoch has the rest.
+    sizes: (steps, models) samples of each batch. seeds: of each model's orders. With `shuffle`, the order of an epoch is the
+    next permutation that `numpy.random.default_rng(seed)` gives; else 0, 1, 2, …
     """
 
-    def __init__(self, samples, batch_size, seeds, shuffle):
-        self.samples, self.batch_size, self.shuffle = samples, batch_size, shuffle
-        self.batch = min(batch_size, samples)
-        starts = range(0, samples, self.batch)
-        self.sizes = np.array([min(self.batch, samples - start) for start in starts], "int32")
+    def __init__(self, sizes, seeds, shuffle):
+        self.sizes, self.shuffle = np.asarray(sizes, "int32"), shuffle
+        self.batch = int(self.sizes.max())
+        self.filling = np.arange(self.batch) >= self.sizes[..., None]  # (steps, models, batch)
         self.rngs = [np.random.default_rng(seed) for seed in seeds]
+
+    @classmethod
+    def of(cls, samples, batch_size, seeds, shuffle):
+        """Batches of one size, of which the last in an epoch has the rest."""
+        sizes = [min(batch_size, samples - start) for start in range(0, samples, batch_size)]
+        return cls(np.repeat(np.array(sizes)[:, None], len(seeds), 1), seeds, shuffle)
 
     @property
     def ragged(self):
-        """Whether the last batch is smaller."""
-        return bool(self.samples % self.batch)
+        """Whether some batches are smaller than others."""
+        return bool(self.filling.any())
 
     def at_once(self):
         """For how many epochs orders are dealt together."""
-        return int(np.clip(ROWS_AT_ONCE // (self.samples * len(self.rngs)), 1, EPOCHS_AT_ONCE))
+        return int(np.clip(ROWS_AT_ONCE // self.filling.size, 1, EPOCHS_AT_ONCE))
 
-    def order(self, rng):
-        """The rows of one epoch: (samples,)."""
-        return rng.permutation(self.samples) if self.shuffle else np.arange(self.samples)
+    def order(self, model=0):
+        """The rows of a model's next epoch: (samples,)."""
+        samples = int(self.sizes[:, model].sum())
+        return self.rngs[model].permutation(samples) if self.shuffle else np.arange(samples)
 
     def deal(self, epochs):
-        """The rows of the next epochs, filled up with row 0: (epochs, seeds, steps, batch) int32."""
-        rows = np.zeros((epochs, len(self.rngs), len(self.sizes) * self.batch), "int32")
-        for epoch in range(epochs):
-            for member, rng in enumerate(self.rngs):
-                rows[epoch, member, : self.samples] = self.order(rng)
-        return rows.reshape(epochs, len(self.rngs), len(self.sizes), self.batch)
+        """The rows of the next epochs, filled up with row 0: (epochs, steps, models, batch) int32."""
+        rows = np.zeros((epochs, *self.filling.shape), "int32")
+        for model in range(len(self.rngs)):
+            rows[:, :, model][:, ~self.filling[:, model]] = [self.order(model) for _ in range(epochs)]
+        return rows

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from .batches import none_for_empty
-from .layer_metrics import SAMPLES_SEEN, Probes
+from .layer_metrics import Probes, first_samples
 from .loop import evaluate
 from .records import Record
 
@@ -32,7 +32,7 @@ class Dealt(keras.utils.PyDataset):
     def start(self, epoch):
         """Take the order of this epoch. Keras's `on_epoch_end` is no sign of it: it also comes before the first epoch."""
         if epoch > self.epoch:
-            self.epoch, self.rows = epoch, self.batches.order(self.batches.rngs[0])
+            self.epoch, self.rows = epoch, self.batches.order()
 
 
 class Measured(keras.callbacks.Callback):
@@ -79,11 +79,11 @@ def fit_by_keras(model, reason, x, y, sample_weight, class_weight, prepared, bat
         data, validation = prepared
         dealt = Dealt(data, batches)
         if probes:
-            seen = tf.nest.map_structure(lambda a: a[:SAMPLES_SEEN], data)
+            seen = first_samples(data)
         if validation:
             validation = tuple(none_for_empty(tf.nest.map_structure(lambda a: a.numpy(), part)) for part in validation)
             options["validation_data"] = validation if validation[2] is not None else validation[:2]
-        arguments = {"x": dealt, "shuffle": False, "validation_batch_size": batches.batch_size}
+        arguments = {"x": dealt, "shuffle": False, "validation_batch_size": options["batch_size"]}
         options = {k: v for k, v in options.items() if k in ("epochs", "verbose", "validation_data")}
     else:
         arguments = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}

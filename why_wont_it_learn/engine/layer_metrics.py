@@ -16,6 +16,11 @@ ACTIVATION_LAYERS = tuple(
 )
 
 
+def first_samples(data):
+    """What the probes look at."""
+    return tf.nest.map_structure(lambda a: a[:SAMPLES_SEEN], data)
+
+
 def owners(model):
     """The layer that each trainable weight belongs to, by the weight's id: the innermost one, but an RNN for its cells."""
     found, layers = {}, layers_of(model)
@@ -60,7 +65,7 @@ def shape_of(activation):
     return steepest, bool(max(slope[0], slope[-1]) < SATURATED * steepest)
 
 
-class Watch:
+class ActivationInputs:
     """While active, notes what goes into every activation of a model: `seen` = [(layer, activation, shape, input, output)].
 
     An activation inside a recurrent cell is not seen: it lives inside a loop of its own.
@@ -110,44 +115,48 @@ class Watch:
         return list(rows.values())
 
 
-def units(activation, shape, z):
+def units(activation, shape, z, counts=None):
     """(dead, saturated): fractions of a layer's units, which lie along the last axis of `z`.
 
     A dead unit has no slope for any sample (and, in a convolution, at any place); a saturated one hardly any for most samples.
+    counts: (samples,), above 0 for the samples that count, where some do not.
     """
     steepest, saturates = shape
     with tf.GradientTape() as tape:
         tape.watch(z)
         h = activation(z)
     slope = tf.cast(tf.reshape(tf.abs(tape.gradient(h, z)), [-1, z.shape[-1]]), tf.float32) / steepest
-    dead = tf.reduce_mean(tf.cast(tf.reduce_max(slope, 0) < DEAD, tf.float32))
-    flat = tf.reduce_mean(tf.cast(slope < SATURATED, tf.float32), 0)
-    return dead, tf.reduce_mean(tf.cast(flat > 0.5, tf.float32)) if saturates else tf.zeros([])
+    counts = tf.ones_like(slope[:, :1]) if counts is None else tf.sign(counts)[:, None]
+    dead = tf.reduce_mean(tf.cast(tf.reduce_max(slope * counts, 0) < DEAD, tf.float32))
+    # Whole numbers, so that exactly half of the samples are half of them however the sum is rounded.
+    flat = 2 * tf.reduce_sum(tf.cast(slope < SATURATED, tf.float32) * counts, 0) > tf.reduce_sum(counts)
+    return dead, tf.reduce_mean(tf.cast(flat, tf.float32)) if saturates else tf.zeros([])
 
 
 class Probes:
     """What is measured in the layers of one model at the end of an epoch."""
 
     def __init__(self, model):
-        self.kernels, self.watch = kernels(model), Watch(model)
+        self.kernels, self.activations = kernels(model), ActivationInputs(model)
         self.layers = [layer for layer, _ in self.kernels]
         self.hidden = []  # the layers of `dead` and `saturated`, known after the first measurement
 
-    def measure(self, weights, before, steps, evaluate):
+    def measure(self, weights, before, steps, evaluate, counts=None):
         """{name: (layers,) or (hidden layers,)}.
 
         weights, before: values of the trainable variables now, and `steps` steps ago. evaluate: () -> (loss, outputs).
+        counts: as in `units`.
         """
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            with self.watch:
+            with self.activations:
                 loss, outputs = evaluate()
         gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         gradients = [tf.convert_to_tensor(g) for g in gradients]  # those of embeddings are sparse
         moved = [w - b for w, b in zip(weights, before, strict=True)]
-        hidden = self.watch.hidden(outputs)
+        hidden = self.activations.hidden(outputs)
         self.hidden = [layer for layer, *_ in hidden]
-        state = [units(*what) for _, *what in hidden]
+        state = [units(*what, counts) for _, *what in hidden]
         dead, saturated = zip(*state, strict=True) if state else ((), ())
         update = norms(self.kernels, moved) / tf.cast(steps, tf.float32)
         return {

@@ -6,48 +6,43 @@ layers, loss and optimizer; only the loop is ours:
 - Weights, layer state (batch statistics, random seeds), optimizer state and metrics go in as values and come out as values. No
   variable is read or written, so a run can be dropped at any time, two runs can use one graph at the same time, a graph can be
   kept on disk, and many models can be mapped over the function at once.
-- What may change without a new graph is a value too: data, batches, number of epochs, learning rate (an optimizer's variable).
+- What may change without a new graph is a value too: data, batches, number of epochs, learning rate, and where a program asks
+  for it the strength of penalties, the rate of dropout, momentum and weight decay.
 - Optimizers that treat every weight alike see all weights as ONE vector: the same arithmetic in a graph several times smaller.
+- Early stopping stands in the graph: each of many models stops in its own epoch and keeps its best weights.
 
-`Loop.chunk` is the whole of it: train some steps on, and measure where an epoch ends.
+`Loop.chunk` is the whole of it: train some steps on, and validate and measure where an epoch ends.
 """
 
+import contextlib
 import inspect
-from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ..keras_private import loss_tracker, pure_optimizer
+from ..keras_private import layers_of, loss_tracker, pure_optimizer
 from .batches import CannotHold, none_for_empty
-from .layer_metrics import Probes
+from .state import Best, Packing, State, where
 
 # Optimizers whose rule for one weight knows nothing of the others.
 ELEMENTWISE = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion")
+OF_OPTIMIZER = ("momentum", "weight_decay")  # runtime values that are attributes of the optimizer
 
 
-class State(NamedTuple):
-    """Lists of values, in the order of the model's own lists of variables.
+class RuntimeValue(float):
+    """A number while a graph is traced, a tensor when it runs: it stands in a Keras object in place of a float."""
 
-    weights: `trainable_variables`. layers: `non_trainable_variables`. optimizer: `optimizer.variables`.
-    metrics: `metrics_variables`, all of them 0 at the start of an epoch.
-    """
+    def __new__(cls, tensor):
+        value = super().__new__(cls, 0.5)
+        value.tensor = tensor
+        return value
 
-    weights: list
-    layers: list
-    optimizer: list
-    metrics: list
+    def __tf_tensor__(self, dtype=None, name=None):
+        return tf.cast(self.tensor, dtype or self.tensor.dtype, name)
 
-
-class Shape(NamedTuple):
-    """What makes one graph of a model differ from another."""
-
-    models: int | None = None  # that are trained at once; None: the one that was given, without an axis for it
-    probes: bool = True
-    validation: bool = True
-    ragged: bool = False  # the last batch of an epoch is smaller
-    ragged_validation: bool = False  # the same of the validation data; else they come as (batches, batch, …)
+    def __rsub__(self, other):  # dropout takes 1 - rate
+        return other - self.tensor
 
 
 class NotFlat(Exception):
@@ -55,10 +50,14 @@ class NotFlat(Exception):
 
 
 class Loop:
-    """The training loop of one built model. `chunk` is what is traced; `columns` says what its rows are, once it is."""
+    """The training loop of one built model. `chunk` is what is traced; `columns` says what its rows are, once it is.
 
-    def __init__(self, model, shape, flat=True):
+    probes: the `Probes` of the model, where the shape has them. flat: whether the weights may be one vector.
+    """
+
+    def __init__(self, model, shape, probes=None, flat=True):
         self.model, self.shape = model, shape
+        self.lead = [] if shape.models is None else [shape.models]
         self.trained = list(model.trainable_variables)
         self.layers = list(model.non_trainable_variables)
         self.metrics = list(model.metrics_variables)
@@ -66,58 +65,54 @@ class Loop:
         self.optimizer.build(self.trained)
         if [v.shape for v in self.optimizer.variables] != [v.shape for v in model.optimizer.variables]:
             raise CannotHold("The optimizer was built for other weights than the model trains now.")
-        self.sizes = [int(np.prod(v.shape)) for v in self.trained]
-        self.packing = None
+        slots = None
         if flat and _treats_weights_alike(model.optimizer, self.trained):
-            self.optimizer, self.packing = _on_one_vector(model.optimizer, self.optimizer, self.trained)
-        self.probes = Probes(model)
-        self.columns = {}
+            self.optimizer, slots = _on_one_vector(model.optimizer, self.optimizer, self.trained)
+        self.packing = Packing([v.shape for v in self.trained], slots)
+        inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        self.rate_at = [i for i, v in enumerate(self.optimizer.variables) if shape.rates and v is inner.learning_rate]
+        self.dropouts = [layer for layer in layers_of(model) if isinstance(layer, keras.layers.Dropout)]
+        self.probes = probes
+        self.columns, self.values = {}, {}
 
-    # --- weights as one vector -------------------------------------------------------------------------------------
+    # --- values in place of numbers --------------------------------------------------------------------------------
 
-    def _packed(self, state):
-        """The state with the weights, and what the optimizer keeps for each of them, in one vector each."""
-        if self.packing is None:
-            return state
-        slots = state.optimizer
-        slots = [self._joined([slots[i] for i in at])[0] if isinstance(at, list) else slots[at] for at in self.packing]
-        return state._replace(weights=self._joined(state.weights), optimizer=slots)
+    @contextlib.contextmanager
+    def _with_values(self, values):
+        """Meanwhile, the runtime values stand in the model and its optimizer."""
+        self.values = dict(zip(self.shape.values, tf.unstack(values), strict=True)) if self.shape.values else {}
+        places = [(self.optimizer, name, name) for name in OF_OPTIMIZER]
+        places += [(layer, "rate", "dropout") for layer in self.dropouts]
+        before = []
+        for owner, attribute, name in places:
+            if name in self.values:
+                before.append((owner, attribute, getattr(owner, attribute)))
+                setattr(owner, attribute, RuntimeValue(self.values[name]))
+        try:
+            yield
+        finally:
+            for owner, attribute, value in before:
+                setattr(owner, attribute, value)
 
-    def _unpacked(self, state):
-        """The opposite of `_packed`, with or without an axis of models in front."""
-        if self.packing is None:
-            return state
-        slots = [None] * (len(self.packing) + sum(len(at) - 1 for at in self.packing if isinstance(at, list)))
-        for at, value in zip(self.packing, state.optimizer, strict=True):
-            for i, part in zip(at, self._parts([value]), strict=True) if isinstance(at, list) else [(at, value)]:
-                slots[i] = part
-        return state._replace(weights=self._parts(state.weights), optimizer=slots)
-
-    def _joined(self, weights):
-        """The weights as a list of one vector, or as they are."""
-        if self.packing is None:
-            return weights
-        lead = [] if self.shape.models is None else [self.shape.models]
-        return [tf.concat([tf.reshape(w, [*lead, -1]) for w in weights], -1)]
-
-    def _parts(self, weights):
-        """The opposite of `_joined`, for all models or for one."""
-        if self.packing is None:
-            return weights
-        lead = weights[0].shape[:-1]
-        parts = tf.split(weights[0], self.sizes, -1)
-        return [tf.reshape(p, [*lead, *v.shape]) for p, v in zip(parts, self.trained, strict=True)]
+    def _penalty(self, weights):
+        """L1 and L2 of the kernels, as `keras.regularizers.L1L2` in every layer adds them up, where they are runtime values."""
+        if "l1" not in self.values:
+            return None
+        kernels = tf.concat([tf.reshape(w, [-1]) for w in weights], 0) * self.in_kernel
+        return self.values["l1"] * tf.reduce_sum(tf.abs(kernels)) + self.values["l2"] * tf.reduce_sum(
+            tf.square(kernels)
+        )
 
     # --- one model, one batch --------------------------------------------------------------------------------------
 
-    def _evaluate(self, weights, layers, metrics, batch, training):
+    def _evaluate(self, parts, layers, metrics, batch, training, **more):
         """What `train_step` and `test_step` of `keras.Model` do before the gradient: see `evaluate`.
 
         Returns (loss, outputs, new layer state, new metrics).
         """
         variables = self.trained, self.layers, self.metrics
         loss, outputs, before, after, strangers = evaluate(
-            self.model, variables, (weights, layers, metrics), batch, training
+            self.model, variables, (parts, layers, metrics), batch, training, **more
         )
         if strangers:
             raise CannotHold("Calling the model writes to a variable that is not one of its weights.")
@@ -125,21 +120,27 @@ class Loop:
             raise CannotHold("Calling the model changes its trainable weights.")
         return loss, outputs, after[1], after[2]
 
-    def _step(self, state, batch):
-        """One step of the optimizer on one batch."""
-        parts = self._parts(state.weights)
+    def _step(self, weights, layers, slots, metrics, batch, count):
+        """One step of the optimizer on one batch of which `count` rows count: what it was given but the batch, changed."""
         with tf.GradientTape() as tape:
-            tape.watch(parts)
-            loss, _, layers, metrics = self._evaluate(parts, state.layers, state.metrics, batch, True)
-            with keras.StatelessScope(zip(self.optimizer.variables, state.optimizer, strict=True)):
+            tape.watch(weights)
+            parts, penalty = self.packing.parts(weights), self._penalty(weights)
+            loss, _, layers, metrics = self._evaluate(parts, layers, metrics, batch, True, count=count, penalty=penalty)
+            with keras.StatelessScope(zip(self.optimizer.variables, slots, strict=True)):
                 loss = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(loss, parts)
-        if self.packing is not None:
-            if not all(isinstance(g, tf.Tensor) for g in gradients):
-                raise NotFlat
-            gradients = [tf.concat([tf.reshape(g, [-1]) for g in gradients], 0)]
-        weights, slots = self.optimizer.stateless_apply(state.optimizer, gradients, state.weights)
-        return State(list(weights), layers, [tf.convert_to_tensor(s) for s in slots], metrics)
+        gradients, of_parts = tape.gradient(loss, (weights, parts))
+        if self.packing.slots is not None and not all(isinstance(g, tf.Tensor) for g in of_parts):
+            raise NotFlat
+        weights, slots = self.optimizer.stateless_apply(slots, gradients, weights)
+        return list(weights), layers, [tf.convert_to_tensor(s) for s in slots], metrics
+
+    def _validate(self, weights, layers, metrics, batch):
+        """One batch of validation: (layer state, metrics).
+
+        The state changes where a layer draws random numbers in validation, too, as GRU does with its dropout.
+        """
+        penalty = self._penalty(weights)
+        return self._evaluate(self.packing.parts(weights), layers, metrics, batch, False, penalty=penalty)[2:]
 
     # --- one model, the end of an epoch ----------------------------------------------------------------------------
 
@@ -154,53 +155,38 @@ class Loop:
             raise CannotHold(f"The metric {odd[0]} is not a single number.")
         return {name: tf.cast(results[name], tf.float32) for name in sorted(results)}  # sorted, as Keras's history is
 
-    def _validate(self, state, data, batch):
-        """(metrics of the validation data, layer state after it), batch by batch.
+    def _history(self, metrics):
+        """The results as one vector."""
+        return tf.stack(list(self._results(metrics).values()))
 
-        The state changes where a layer draws random numbers in validation, too, as GRU does with its dropout.
-        """
-        end = tf.shape(tf.nest.flatten(data[0])[0])[0]
-        step = batch if self.shape.ragged_validation else 1
-
-        def body(start, layers, metrics):
-            if self.shape.ragged_validation:
-                part = tf.nest.map_structure(lambda a: a[start : start + batch], data)
-            else:
-                part = tf.nest.map_structure(lambda a: a[start], data)
-            _, _, layers, metrics = self._evaluate(state.weights, layers, metrics, part, False)
-            return start + step, layers, metrics
-
-        zeros = [tf.zeros_like(m) for m in state.metrics]
-        _, layers, metrics = tf.while_loop(lambda start, *_: start < end, body, (0, state.layers, zeros))
-        return metrics, layers
-
-    def _measure(self, state, before, steps, batch, data, validation):
-        """(one row: everything that is measured at the end of an epoch, layer state after it)."""
-        row, layers = self._results(state.metrics), state.layers
-        if self.shape.validation:
-            metrics, layers = self._validate(state, validation, batch)
-            row |= {f"val_{name}": value for name, value in self._results(metrics).items()}
-        self.columns = {"history": list(row)}
-        row = [tf.stack(list(row.values()))]
+    def _measured(self, weights, layers, metrics, validated, before, steps, seen):
+        """The second part of a row, after the history of the training: that of the validation, and what the layers show."""
+        row = [self._history(validated)] if self.shape.validation else []
         if self.shape.probes:
+            parts = self.packing.parts(weights)
 
             def evaluate():
-                return self._evaluate(state.weights, state.layers, state.metrics, data, False)[:2]
+                penalty = self._penalty(self.packing.joined(parts))
+                return self._evaluate(parts, layers, metrics, seen, False, penalty=penalty)[:2]
 
-            probes = self.probes.measure(state.weights, before, steps, evaluate)
+            counts = seen[2] if self.shape.filled else None
+            probes = self.probes.measure(parts, self.packing.parts(before), steps, evaluate, counts)
             self.columns |= {name: int(values.shape[0]) for name, values in probes.items()}
             row += probes.values()
-        return tf.concat(row, 0), layers
+        return tf.concat(row, 0) if row else tf.zeros([0])
 
     def predict(self, weights, layers, x):
         """The outputs of each model for `x`."""
 
-        def one(weights, layers):
-            kept = [*zip(self.trained, weights, strict=True), *zip(self.layers, layers, strict=True)]
+        def one(weights, layers, x):
+            parts = self.packing.parts(weights)
+            kept = [*zip(self.trained, parts, strict=True), *zip(self.layers, layers, strict=True)]
             with keras.StatelessScope(kept):
                 return self.model(x, training=False) if takes_training(self.model.call) else self.model(x)
 
-        return self._each(one, weights, layers)
+        if self.shape.own_data:
+            return self._each(one, weights, layers, x)
+        return self._each(lambda weights, layers: one(weights, layers, x), weights, layers)
 
     # --- all models, many batches ----------------------------------------------------------------------------------
 
@@ -210,87 +196,196 @@ class Loop:
             return function(*arguments)
         return tf.vectorized_map(lambda row: function(*row), arguments, warn=False)
 
-    def chunk(self, state, before, position, data, seen, validation, batch, order, sizes, budget):
-        """Train `budget` steps on, or to the end of `order`: (state, before, position, rows).
+    def _each_with(self, data, function, *arguments):
+        """The same of (*arguments, data), where data are those of each model or the same for all."""
+        if self.shape.own_data:
+            return self._each(function, *arguments, data)
+        return self._each(lambda *rest: function(*rest, data), *arguments)
 
-        state: of each model. before: its weights at the start of this epoch. position: (2,) epoch within `order`, and step.
+    def _batch(self, data, rows, size):
+        """The batch of these rows, of which `size` count for each model."""
+        if self.shape.ragged:
+            rows = rows[..., : tf.reduce_max(size)]
+        axes = {"axis": 1, "batch_dims": 1} if self.lead and self.shape.own_data else {}
+        x, y, sample_weight = tf.nest.map_structure(lambda a: tf.gather(a, rows, **axes), data)
+        if self.shape.filled:  # a mean over all rows is one over those that count
+            length = tf.shape(rows)[-1]
+            counts = tf.cast(tf.sequence_mask(size, length), tf.float32)
+            sample_weight = counts * (tf.cast(length, tf.float32) / tf.cast(size, tf.float32))[..., None]
+        return x, y, sample_weight
+
+    def chunk(
+        self, state, position, data, seen, validation, batch, order, sizes, measured, rates, values, until, budget
+    ):
+        """Train and validate `budget` batches on, or to the end of epoch `until` of `order`: (state, position, rows).
+
+        position: (2,) epoch within `order`, and batch: after those to train on come those to validate on.
         data, seen, validation: (x, y, sample_weight): to train on, what the probes look at, and to validate on.
-        batch: samples of a batch in validation. order: (epochs, [models,] steps, batch) rows of the data. sizes: (steps,) samples of each batch.
+        batch: samples of a batch in validation. order: (epochs, steps, [models,] batch) rows of the data. sizes: (steps, [models])
+        samples of each batch. measured: (epochs,) whether it is validated and measured at the end. rates: (epochs, steps)
+        learning rates, or (). values: (runtime values,), or ().
         rows: (epochs, [models,] columns), filled for the epochs that ended in this chunk.
         """
-        models = self.shape.models
-        lead = [] if models is None else [models]
+        with self._with_values(values):
+            return self._chunk(
+                state, position, data, seen, validation, batch, order, sizes, measured, rates, until, budget
+            )
+
+    def _chunk(self, state, position, data, seen, validation, batch, order, sizes, measured, rates, until, budget):
+        shape, lead = self.shape, self.lead
         epochs, steps = tf.shape(order)[0], tf.shape(sizes)[0]
-        # A function of its own, so that it is traced before the loop begins, which must know how long a row is.
-        measure = tf.function(self._measure, autograph=False)
-        one = tf.nest.map_structure(lambda v: tf.TensorSpec(v.shape[len(lead) :], v.dtype), (state, before))
-        like = tf.nest.map_structure(lambda v: tf.TensorSpec(v.shape, v.dtype), (seen, validation))
-        number = tf.TensorSpec([], tf.int32)
-        width = measure.get_concrete_function(*one, number, number, *like).structured_outputs[0].shape[0]
+        axis = 1 if shape.own_data and lead else 0  # of the samples, or of batches of them
+        is_kernel = tf.constant([float(len(v.shape) > 1) for v in self.trained])
+        self.in_kernel = tf.repeat(is_kernel, self.packing.sizes) if "l1" in self.values else None
+        names = list(self._results([tf.zeros(v.shape, v.dtype) for v in self.metrics]))
+        self.columns = {"history": [*names, *(f"val_{name}" for name in names if shape.validation)]}
+        measure, width = self._measure_function(seen)
+        validations = 0
+        if shape.validation:
+            validations = tf.shape(tf.nest.flatten(validation[0])[0])[axis]
+            if shape.ragged_validation:
+                validations = (validations + batch - 1) // batch
 
-        def step(state, number, left, rows_of_epoch):
-            rows = tf.gather(rows_of_epoch, number, axis=len(lead))
-            if self.shape.ragged:
-                rows = rows[..., : sizes[number]]
+        def train(state, number, left, epoch):
+            slots = list(state.optimizer)
+            for at in self.rate_at:
+                slots[at] = tf.fill(lead, rates[epoch, number])
+            these = self._batch(data, order[epoch, number], sizes[number])
+            weights, layers, slots, metrics = self._each(
+                self._step, state.weights, state.layers, slots, state.metrics, these, sizes[number]
+            )
+            state = state._replace(weights=weights, layers=layers, optimizer=slots, metrics=metrics)
+            return state, number + 1, left - 1, epoch
 
-            def train(state, rows):
-                return self._step(state, tf.nest.map_structure(lambda a: tf.gather(a, rows), data))
+        def validate(state, number, left, epoch):
+            at = number - steps
+            if shape.ragged_validation:
+                these = tf.nest.map_structure(lambda a: a[at * batch : (at + 1) * batch], validation)
+            else:
+                these = tf.nest.map_structure(lambda a: tf.gather(a, at, axis=axis), validation)
+            layers, metrics = self._each_with(these, self._validate, state.weights, state.layers, state.validated)
+            return state._replace(layers=layers, validated=metrics), number + 1, left - 1, epoch
 
-            return self._each(train, state, rows), number + 1, left - 1, rows_of_epoch
+        def end_of_epoch(state, epoch, rows):
+            kept = state.weights, state.layers, state.metrics, state.validated, state.before
+            row = tf.cond(
+                measured[epoch],
+                lambda: self._each_with(seen, lambda *parts: measure(*parts[:-1], steps, parts[-1]), *kept),
+                lambda: tf.fill([*lead, width], np.float32(np.nan)),
+            )
+            row = tf.ensure_shape(row, [*lead, width])
+            row = tf.concat([self._each(self._history, state.metrics), row], -1)
+            if shape.stops_early:
+                state, row = self._stopped_early(state, row)
+            zeros = [tf.zeros_like(m) for m in state.metrics]
+            state = state._replace(metrics=zeros, validated=zeros, before=state.weights)
+            return state, epoch + 1, 0, tf.tensor_scatter_nd_update(rows, [[epoch]], row[None])
 
-        def end_of_epoch(state, before, epoch, rows):
-            def one(state, before):
-                return measure(state, before, steps, batch, seen, validation)
-
-            row, layers = self._each(one, self._unpacked(state), self._parts(before))
-            rows = tf.tensor_scatter_nd_update(rows, [[epoch]], tf.ensure_shape(row, [*lead, width])[None])
-            state = state._replace(layers=layers, metrics=[tf.zeros_like(m) for m in state.metrics])
-            return state, state.weights, epoch + 1, 0, rows
-
-        def epoch(state, before, epoch, number, left, rows):
+        def one_epoch(state, epoch, number, left, rows):
             state, number, left, _ = tf.while_loop(
-                lambda _, number, left, *__: (number < steps) & (left > 0), step, (state, number, left, order[epoch])
+                lambda _, number, left, *__: (number < steps) & (left > 0), train, (state, number, left, epoch)
             )
-            state, before, epoch, number, rows = tf.cond(
-                number >= steps,
-                lambda: end_of_epoch(state, before, epoch, rows),
-                lambda: (state, before, epoch, number, rows),
+            end = steps + tf.where(measured[epoch], validations, 0)
+            if shape.stops_early:  # those that have stopped go back to their best weights
+                back = where(state.best.stopped & (number >= steps), state.best.weights, state.weights)
+                state = state._replace(weights=back)
+            if shape.validation:
+                state, number, left, _ = tf.while_loop(
+                    lambda _, number, left, *__: (number >= steps) & (number < end) & (left > 0),
+                    validate,
+                    (state, number, left, epoch),
+                )
+            state, epoch, number, rows = tf.cond(
+                number >= end, lambda: end_of_epoch(state, epoch, rows), lambda: (state, epoch, number, rows)
             )
-            return state, before, epoch, number, left, rows
+            return state, epoch, number, left, rows
 
-        state = self._packed(state)
-        before = self._joined(before)
-        rows = tf.ensure_shape(tf.zeros([epochs, *lead, width]), [None, *lead, width])
-        state, before, ended, number, _, rows = tf.while_loop(
-            lambda _, __, epoch, ___, left, ____: (epoch < epochs) & (left > 0),
-            epoch,
-            (state, before, position[0], position[1], budget, rows),
+        wide = len(names) + width
+        rows = tf.ensure_shape(tf.zeros([epochs, *lead, wide]), [None, *lead, wide])
+        state, epoch, number, _, rows = tf.while_loop(
+            lambda _, epoch, __, left, ___: (epoch < until) & (left > 0),
+            one_epoch,
+            (state, position[0], position[1], budget, rows),
         )
-        return self._unpacked(state), self._parts(before), tf.stack([ended, number]), rows
+        return state, tf.stack([epoch, number]), rows
 
-    def signature(self, data, seen, validation):
-        """The types of `chunk`'s arguments. Open: samples, steps, batch size, epochs. The rest belongs to the model."""
-        lead = [] if self.shape.models is None else [self.shape.models]
+    def _stopped_early(self, state, row):
+        """The state and the row of an epoch, with the best epoch of each model that has stopped in place of this one."""
+        loss, val_loss = (self.columns["history"].index(name) for name in ("loss", "val_loss"))
+        best = state.best
+        at = tf.one_hot(loss, row.shape[-1], True, False, dtype=tf.bool)
+        row = tf.where(best.stopped[..., None] & at, best.loss[..., None], row)
+        best = best.after_epoch(state.weights, row[..., loss], row[..., val_loss], self.values["patience"])
+        return state._replace(weights=where(best.stopped, best.weights, state.weights), best=best), row
+
+    def _measure_function(self, seen):
+        """(`_measured` as a function of its own, the length of what it gives).
+
+        It is traced before the loop begins, which must know how long a row is.
+        """
+        state = self._state_of([])
+        skip = len(self.lead) if self.shape.own_data else 0
+        like = tf.nest.map_structure(lambda v: tf.TensorSpec(v.shape[skip:], v.dtype), seen)
+        measure = tf.function(self._measured, autograph=False)
+        arguments = state.weights, state.layers, state.metrics, state.validated, state.before
+        traced = measure.get_concrete_function(*arguments, tf.TensorSpec([], tf.int32), like)
+        return measure, traced.structured_outputs.shape[0]
+
+    # --- the types of what goes in -----------------------------------------------------------------------------------
+
+    def _state_of(self, lead):
+        """The types of a state, with these axes in front."""
 
         def specs(variables):
             return [tf.TensorSpec([*lead, *v.shape], v.dtype) for v in variables]
 
-        slots = specs(self.model.optimizer.variables)
-        state = State(specs(self.trained), specs(self.layers), slots, specs(self.metrics))
-        free = [
-            tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), part) for part in (data, seen)
-        ]
-        batches = [None] if self.shape.ragged_validation else [None, None]
-        free.append(tf.nest.map_structure(lambda a: tf.TensorSpec([*batches, *a.shape[1:]], a.dtype), validation))
-        number, sizes = tf.TensorSpec([], tf.int32), tf.TensorSpec([None], tf.int32)
-        order = tf.TensorSpec([None, *lead, None, None], tf.int32)
-        return (state, state.weights, tf.TensorSpec([2], tf.int32), *free, number, order, sizes, number)
+        weights, metrics = specs(self.trained), specs(self.metrics)
+        if self.packing.slots is not None:
+            weights = [tf.TensorSpec([*lead, sum(self.packing.sizes)], self.trained[0].dtype)]
+        best = ()
+        if self.shape.stops_early:
+            best = Best(weights, *[tf.TensorSpec(lead)] * 4, tf.TensorSpec(lead, tf.bool))
+        return State(weights, specs(self.layers), specs(self.optimizer.variables), metrics, metrics, weights, best)
+
+    def signature(self, data, seen, validation):
+        """The types of `chunk`'s arguments. Open: samples, steps, batch size, epochs. The rest belongs to the model."""
+        shape, lead = self.shape, self.lead
+        own = lead if shape.own_data else []
+
+        def open_to(axes, values):
+            return tf.nest.map_structure(
+                lambda a: tf.TensorSpec([*own, *[None] * axes, *a.shape[len(own) + 1 :]], a.dtype), values
+            )
+
+        number = tf.TensorSpec([], tf.int32)
+        return (
+            self._state_of(lead),
+            tf.TensorSpec([2], tf.int32),
+            open_to(1, data),
+            open_to(1, seen),
+            open_to(1 if shape.ragged_validation else 2, validation),
+            number,
+            tf.TensorSpec([None, None, *lead, None], tf.int32),
+            tf.TensorSpec([None, *lead], tf.int32),
+            tf.TensorSpec([None], tf.bool),
+            tf.TensorSpec([None, None]) if shape.rates else (),
+            tf.TensorSpec([len(shape.values)]) if shape.values else (),
+            number,
+            number,
+        )
+
+    def signature_to_predict(self, x):
+        """The types of `predict`'s arguments."""
+        state, own = self._state_of(self.lead), self.lead if self.shape.own_data else []
+        x = tf.nest.map_structure(lambda a: tf.TensorSpec([*own, None, *a.shape[len(own) + 1 :]], a.dtype), x)
+        return state.weights, state.layers, x
 
 
-def evaluate(model, variables, values, batch, training):
+def evaluate(model, variables, values, batch, training, count=None, penalty=None):
     """Call a model, its loss and its metrics on a batch, with values in the place of variables; nothing is written.
 
-    variables: (trainable, other, of metrics); values: the same structure. batch: (x, y, sample_weight).
+    variables: (trainable, other, of metrics); values: the same structure. batch: (x, y, sample_weight). count: how many of the
+    batch's samples count in the mean loss of an epoch, all if None. penalty: is added to the loss.
     Returns (loss, outputs, values before and after, in the structure of `values`, whether other variables were written to).
     """
     x, y, sample_weight = map(none_for_empty, batch)
@@ -300,7 +395,9 @@ def evaluate(model, variables, values, batch, training):
         outputs = model(x, training=training) if takes_training(model.call) else model(x)
         extra = {"training": training} if takes_training(model.compute_loss) else {}  # from Keras 3.4 on
         loss = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, **extra)
-        loss_tracker(model).update_state(loss, sample_weight=tf.shape(tf.nest.flatten(x)[0])[0])
+        loss = loss if penalty is None else loss + penalty
+        count = tf.shape(tf.nest.flatten(x)[0])[0] if count is None else count
+        loss_tracker(model).update_state(loss, sample_weight=count)
         model.compute_metrics(x, y, outputs, sample_weight=sample_weight)
         after = [[scope.get_current_value(v) for v in part] for part in variables]
     strangers = set(scope.state_mapping) - {id(v) for v, _ in flat}

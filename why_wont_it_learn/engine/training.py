@@ -1,6 +1,6 @@
 """`fit` and `fit_seeds`: a model and data in, a record out."""
 
-import time
+from functools import partial
 
 import keras
 import numpy as np
@@ -9,17 +9,16 @@ import tensorflow as tf
 from ..keras_private import excluded_from_weight_decay, layers_of, overwritten_by_gradient
 from .batches import Batches, CannotHold, count, none_for_empty, prepare
 from .by_keras import fit_by_keras
-from .cache import build, graph_for, predictor_for
 from .initial_weights import fresh_values
-from .layer_metrics import SAMPLES_SEEN
-from .loop import Shape, State
+from .layer_metrics import first_samples
+from .program import Program, Training, predict
 from .records import Record, SeedStudy, skill_of
+from .state import Shape
+from .tracing import build, graph_for, maps_well, predictor_for
 
 CHUNK_SECONDS = 0.08  # a run is asked about twelve times a second whether it is to stop
 SEEDS_AT_ONCE = 100
 WEIGHTS_AT_ONCE = 2_000_000  # of all copies together; each takes about 60 bytes while it is trained
-SAMPLES_PREDICTED = 1024
-STEPS_UNROLLED = 24  # a longer recurrent layer takes too long to trace unrolled
 
 
 def fit(
@@ -36,6 +35,7 @@ def fit(
     shuffle=True,
     seed=0,
     probes=True,
+    jit_compile="auto",
     verbose=0,
     on_progress=None,
 ):
@@ -53,6 +53,8 @@ def fit(
             `numpy.random.default_rng(seed)`. Not the order that Keras would draw, which no seed reproduces.
         seed: whole number, of the order of the batches.
         probes: False leaves out what is measured in the layers; then those arrays of the record have no columns.
+        jit_compile: "auto" answers in TensorFlow's graph mode until XLA has compiled the loop in the background, which pays for
+            a run of some seconds; False is graph mode only; True waits for XLA. XLA rounds differently, in the last digits.
         verbose: 0 prints nothing, 1 or 2 one line for each epoch.
         on_progress: called as `on_progress(epochs done, epochs)`, at least every 0.1 s or so; may raise to stop the training.
             KeyboardInterrupt stops it, too; the model keeps what it has learned until then.
@@ -66,30 +68,20 @@ def fit(
     prepared = batches = None
     try:
         data, validation = prepared = prepare(x, y, sample_weight, class_weight, validation_data, validation_split)
-        batches = Batches(len(tf.nest.flatten(data)[0]), batch_size, [seed], shuffle)
-        graph = _prepare_graph(model, data, validation, batches, Shape(probes=probes))
+        batches = Batches.of(len(tf.nest.flatten(data)[0]), batch_size, [seed], shuffle)
+        program = _program(model, data, validation, batches, batch_size, epochs, Shape(probes=probes))
     except Exception as error:
         reason = _reason(error)
     else:
-        run = Run(graph, _state_of(model, graph), data, validation, batches)
-        printed = 0
-
-        def progress(done, epochs):
-            nonlocal printed
-            while verbose and printed < done:
-                row = zip(graph.columns["history"], run.rows[printed], strict=False)
-                print(f"Epoch {printed + 1}/{epochs}", *(f"{name}: {value:.4g}" for name, value in row), sep=" - ")
-                printed += 1
-            if on_progress:
-                on_progress(done, epochs)
-
+        training, columns = Training(program), program.graph.columns
         try:
-            run.train(epochs, progress)
+            _run(training, jit_compile, verbose, on_progress)
         finally:
-            _write_back(model, run.state)
+            state, packing = training.state, program.graph.packing
+            _write_back(model, (packing.parts(state.weights), state.layers, packing.parts_of_slots(state.optimizer)))
         layers = layers_of(model)
-        names = [[layers[i].name for i in at] for at in (graph.layers, graph.hidden)]
-        return Record.of(run.rows, graph.columns, *names)
+        names = [[layers[i].name for i in at] for at in (program.graph.layers, program.graph.hidden)]
+        return Record.of(training.rows, columns, *names)
     return fit_by_keras(
         model, reason, x, y, sample_weight, class_weight, prepared, batches,
         epochs=epochs, batch_size=batch_size, validation_data=validation_data, validation_split=validation_split,
@@ -110,6 +102,8 @@ def fit_seeds(
     sample_weight=None,
     class_weight=None,
     shuffle=True,
+    score=None,
+    jit_compile="auto",
     on_progress=None,
 ):
     """Train fresh copies of a compiled Keras model from many seeds, all at once, and return a `SeedStudy`.
@@ -120,6 +114,7 @@ def fit_seeds(
 
     Args:
         seeds: how many (0, 1, 2, …), or whole numbers such as [3, 7].
+        score: `score(targets, [predictions of each output])`, a number that takes the place of the skill; None for `skill_of`.
         others: as in `fit`.
 
     Example:
@@ -129,33 +124,36 @@ def fit_seeds(
     _check_model(model)
     _check_numbers(epochs=epochs, batch_size=batch_size, validation_split=validation_split, seed=0)
     seeds = _seed_list(seeds)
+    score = score or partial(skill_of, model)
     data, validation = prepare(x, y, sample_weight, class_weight, validation_data, validation_split)
     samples = len(tf.nest.flatten(data)[0])
     build(model, data)
     weights, layers = fresh_values(model, seeds)
-    start = State(weights, layers, _fresh_optimizer(model, len(seeds)), [])
+    start = weights, layers, _fresh_optimizer(model, len(seeds))
     predicted = validation or data
     done = 0
 
     def deal(copies):
-        return Batches(samples, batch_size, [seeds[i] for i in copies], shuffle)
+        return Batches.of(samples, batch_size, [seeds[i] for i in copies], shuffle)
 
     def progress(epoch, _):
         if on_progress:
             on_progress(done * epochs + epoch * len(copies), len(seeds) * epochs)
 
     try:
-        train, at_once = _copies_by_loop(model, start, data, validation, predicted[0], deal, epochs)
+        train, at_once = _copies_by_loop(
+            model, start, data, validation, predicted[0], deal, batch_size, epochs, jit_compile
+        )
         reason = ""
     except Exception as error:  # whatever it is, model.fit has the last word
-        train, at_once = _copies_by_keras(model, start, data, validation, predicted[0], deal, epochs)
+        train, at_once = _copies_by_keras(model, start, data, validation, predicted[0], deal, batch_size, epochs)
         reason = _reason(error)
     histories, skill = [], []
     while done < len(seeds):
         copies = range(done, min(done + at_once, len(seeds)))
         history, predictions = train(copies, progress)
         histories.append(history)
-        skill += [skill_of(model, none_for_empty(predicted[1]), p) for p in predictions]
+        skill += [score(none_for_empty(predicted[1]), p) for p in predictions]
         done += len(copies)
     loss, val_loss = (
         np.concatenate([h[name] for h in histories]) if name in histories[0] else None for name in ("loss", "val_loss")
@@ -163,14 +161,32 @@ def fit_seeds(
     return SeedStudy(np.array(seeds), loss, val_loss, np.array(skill), "model.fit" if reason else "loop", reason)
 
 
-def _copies_by_loop(model, start, data, validation, x, deal, epochs):
+def _run(training, jit_compile, verbose, on_progress):
+    """Train to the end; prints and tells of what has ended."""
+    columns, epochs, printed = training.graph.columns["history"], training.program.epochs, 0
+    for _ in training.chunks(CHUNK_SECONDS, jit_compile=jit_compile):
+        while verbose and printed < training.epochs:
+            row = zip(columns, training.rows[printed], strict=False)
+            print(f"Epoch {printed + 1}/{epochs}", *(f"{name}: {value:.4g}" for name, value in row), sep=" - ")
+            printed += 1
+        if on_progress:
+            on_progress(training.epochs, epochs)
+
+
+def _copies_by_loop(model, start, data, validation, x, deal, batch_size, epochs, jit_compile):
     """(function that trains some copies and returns ({name: (copies, epochs)}, [predictions of each for x]), how many at once)."""
-    at_once = max(1, min(len(start.weights[0]), SEEDS_AT_ONCE, WEIGHTS_AT_ONCE // max(1, model.count_params())))
-    at_once = at_once if _maps_well(model) else 1
+    at_once = max(1, min(len(start[0][0]), SEEDS_AT_ONCE, WEIGHTS_AT_ONCE // max(1, model.count_params())))
+    at_once = at_once if maps_well(model) else 1
+
+    def program(models, block):
+        state = tf.nest.map_structure(lambda a: tf.constant(a[block] if models else a[block[0]]), start)
+        shape = Shape(models=models, probes=False)
+        return _program(model, data, validation, deal(block), batch_size, epochs, shape, state)
+
     for models in dict.fromkeys((at_once if at_once > 1 else None, None)):
         try:
-            graph = _prepare_graph(model, data, validation, deal([0]), Shape(models=models, probes=False))
-            answers = predictor_for(model, models, x)
+            graph = program(models, [0] * (models or 1)).graph
+            predictor = predictor_for(model, graph, x)
             break
         except Exception as error:  # what cannot be mapped over copies may still train one after the other
             if models is None or isinstance(error, CannotHold):
@@ -178,31 +194,28 @@ def _copies_by_loop(model, start, data, validation, x, deal, epochs):
 
     def train(copies, progress):
         # A last block that is not full is filled up, so that it runs on the same graph.
-        block = [*copies, *[copies[-1]] * ((models or 1) - len(copies))]
-        state = tf.nest.map_structure(lambda a: tf.constant(a[block] if models else a[block[0]]), start)
-        lead = [models] if models else []
-        state = state._replace(metrics=[tf.zeros([*lead, *shape], dtype) for shape, dtype in graph.metrics])
-        run = Run(graph, state, data, validation, deal(block))
-        run.train(epochs, progress)
-        rows = run.rows if models else run.rows[:, None]
+        training = Training(program(models, [*copies, *[copies[-1]] * ((models or 1) - len(copies))]))
+        for _ in training.chunks(CHUNK_SECONDS, jit_compile=jit_compile):
+            progress(training.epochs, epochs)
+        rows = training.rows if models else training.rows[:, None]
         history = {name: rows[:, : len(copies), i].T for i, name in enumerate(graph.columns["history"])}
-        outputs = _predict(answers, run.state, x)
+        outputs = predict(predictor, training.state.weights, training.state.layers, x)
         outputs = outputs if models else [a[None] for a in outputs]
         return history, [[a[i] for a in outputs] for i in range(len(copies))]
 
     return train, models or 1
 
 
-def _copies_by_keras(model, start, data, validation, x, deal, epochs):
+def _copies_by_keras(model, start, data, validation, x, deal, batch_size, epochs):
     """The same by `model.fit`, one copy after the other in the model itself, which gets its values back."""
 
     def train(copies, progress):
-        before = State(*([v.numpy() for v in part] for part in _variables(model)), [])
+        before = [[v.numpy() for v in part] for part in _variables(model)]
         try:
             _write_back(model, tf.nest.map_structure(lambda a: a[copies[0]], start))
             record = fit_by_keras(
                 model, "", None, None, None, None, (data, validation), deal(copies),
-                epochs=epochs, verbose=0, probes=False, on_progress=progress,
+                epochs=epochs, batch_size=batch_size, verbose=0, probes=False, on_progress=progress,
             )  # fmt: skip
             predictions = tf.nest.flatten(model.predict(none_for_empty(x), verbose=0))
         finally:
@@ -212,83 +225,30 @@ def _copies_by_keras(model, start, data, validation, x, deal, epochs):
     return train, 1
 
 
-# --- running a graph ---------------------------------------------------------------------------------------------------
+# --- models in and out of programs -------------------------------------------------------------------------------------
 
 
-class Run:
-    """A run on a graph, in chunks of steps. `state` and `rows`, (epochs, [models,] columns), are those so far."""
-
-    def __init__(self, graph, state, data, validation, batches):
-        self.graph, self.state, self.before, self.batches = graph, state, state.weights, batches
-        self.pieces = []  # rows, chunk by chunk
-        seen = first_samples(data) if graph.shape.probes else ()
-        if not graph.shape.ragged_validation:
-            shape = [-1, batches.batch_size]
-            validation = tf.nest.map_structure(lambda a: tf.reshape(a, [*shape, *a.shape[1:]]), validation)
-        self.data = data, seen, validation, tf.constant(batches.batch_size)
-
-    @property
-    def rows(self):
-        return np.concatenate(self.pieces)
-
-    def train(self, epochs, on_progress=None):
-        """Train so many epochs and call `on_progress(epochs done, epochs)` after each chunk."""
-        sizes, steps, done = tf.constant(self.batches.sizes), len(self.batches.sizes), 0
-        budget = self.graph.steps_at_once
-        while done < epochs:
-            order = self.batches.deal(min(epochs - done, self.batches.at_once()))
-            order = tf.constant(order if self.graph.shape.models else order[:, 0])
-            place = np.array([0, 0], "int32")  # epoch and step
-            while place[0] < len(order):
-                began, before = time.perf_counter(), place
-                self.state, self.before, place, rows = self.graph(
-                    self.state, self.before, tf.constant(place), *self.data, order, sizes, tf.constant(budget)
-                )
-                place = place.numpy()
-                self.pieces.append(rows.numpy()[before[0] : place[0]])
-                taken = (place - before) @ [steps, 1]
-                share = CHUNK_SECONDS / (time.perf_counter() - began)
-                budget = max(1, round(taken * min(4.0, share)))  # a first call also starts TensorFlow's kernels
-                if on_progress:
-                    on_progress(done + int(place[0]), epochs)
-            done += len(order)
-        self.graph.steps_at_once = budget
-
-
-def _predict(graph, state, x):
-    """The outputs for x, an array for each, with an axis of models if the graph has one."""
-    pieces = []
-    for start in range(0, len(tf.nest.flatten(x)[0]), SAMPLES_PREDICTED):
-        part = tf.nest.map_structure(lambda a, start=start: a[start : start + SAMPLES_PREDICTED], x)
-        pieces.append([a.numpy() for a in graph.function(*tf.nest.flatten((state.weights, state.layers, part)))])
-    return [np.concatenate(parts, 1 if graph.shape.models else 0) for parts in zip(*pieces, strict=True)]
-
-
-def first_samples(data):
-    """What the probes look at."""
-    return tf.nest.map_structure(lambda a: a[:SAMPLES_SEEN], data)
-
-
-def _prepare_graph(model, data, validation, batches, shape):
-    """The graph for a model and data, or CannotHold."""
+def _program(model, data, validation, batches, batch_size, epochs, shape, state=None):
+    """The `Program` of a model and data, or CannotHold. state: as in `Program`, but not packed; that of the model if None."""
     _check_held(model)
     build(model, data)
-    uneven = bool(validation) and count(validation) % batches.batch_size > 0
+    uneven = bool(validation) and count(validation) % batch_size > 0
     shape = shape._replace(validation=bool(validation), ragged=batches.ragged, ragged_validation=uneven)
-    return graph_for(model, shape, (data, first_samples(data) if shape.probes else (), validation))
+    graph = graph_for(model, shape, (data, first_samples(data) if shape.probes else (), validation))
+    if state is None:
+        state = [[tf.convert_to_tensor(v.value) for v in part] for part in _variables(model)]
+    lead = [] if shape.models is None else [shape.models]
+    weights, layers, slots = state
+    state = graph.packing.joined(weights, lead), layers, graph.packing.joined_slots(slots, lead)
+    return Program(graph, state, data, validation, batches, epochs, validation_batch=batch_size)
 
 
 def _variables(model):
     return model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
 
 
-def _state_of(model, graph):
-    values = [[tf.convert_to_tensor(v.value) for v in part] for part in _variables(model)]
-    return State(*values, [tf.zeros(shape, dtype) for shape, dtype in graph.metrics])
-
-
 def _write_back(model, state):
-    for part, values in zip(_variables(model), state, strict=False):
+    for part, values in zip(_variables(model), state, strict=True):
         for variable, value in zip(part, values, strict=True):
             variable.assign(value)
 
@@ -338,27 +298,6 @@ def _input_shapes(model):
         return [tuple(tensor.shape) for tensor in model.inputs]
     except (AttributeError, ValueError, TypeError):  # a subclassed model has no inputs that are known beforehand
         return []
-
-
-def _maps_well(model):
-    """Whether copies train faster at once than one after the other: not where a step is itself a loop that is too long to unroll."""
-    recurrent = keras.layers.RNN, keras.layers.Bidirectional
-    short = [
-        layer
-        for layer in model.layers
-        if isinstance(layer, recurrent) and (_time_steps(layer) or 999) <= STEPS_UNROLLED
-    ]
-    inside = {id(x) for layer in short for x in layers_of(layer)}
-    loops = *recurrent, keras.layers.TimeDistributed
-    return not any(isinstance(layer, loops) and id(layer) not in inside for layer in layers_of(model))
-
-
-def _time_steps(layer):
-    """The length of the series that a layer of a functional or Sequential model gets, or None."""
-    try:
-        return tf.nest.flatten(layer.input)[0].shape[1]
-    except (AttributeError, ValueError):
-        return None
 
 
 def _reason(error):

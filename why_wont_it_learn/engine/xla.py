@@ -19,29 +19,44 @@ _programs = 0
 
 
 class Programs:
-    """The compiled programs of one graph, one for each shape of its inputs."""
+    """The compiled programs of one graph, one for each shape of its inputs.
 
-    def __init__(self, function, allowed):
-        self.function, self.allowed = function, allowed
+    allowed: whether the graph may be compiled. alone: also without being asked for, once that pays.
+    """
+
+    def __init__(self, function, allowed, alone):
+        self.function, self.allowed, self.alone = function, allowed, alone
         self.steps, self.ready, self.threads = {}, {}, []
 
-    def run(self, tensors):
-        """The outputs, from a program if there is one for these shapes."""
-        return self.ready.get(_shapes(tensors), self.function)(*tensors)
+    def run(self, tensors, jit_compile="auto"):
+        """The outputs: from graph mode where jit_compile is False, from a program where it is True, else from one that is there."""
+        if not jit_compile:
+            return self.function(*tensors)
+        shapes = _shapes(tensors)
+        if jit_compile is True and shapes not in self.ready and self._begin():
+            self._compile(tensors, shapes)
+        return self.ready.get(shapes, self.function)(*tensors)
 
     def count(self, tensors, steps):
         """Note that so many steps were taken with tensors like these; compile for them once it pays."""
-        global _programs
+        if not self.alone:
+            return
         shapes = _shapes(tensors)
-        with _lock:
-            before = self.steps.get(shapes, 0)
-            self.steps[shapes] = before + steps
-            if not self.allowed or not before < AFTER_STEPS <= before + steps or _programs >= PROGRAMS_AT_MOST:
-                return
-            _programs += 1
+        before = self.steps.get(shapes, 0)
+        self.steps[shapes] = before + steps
+        if before < AFTER_STEPS <= before + steps and shapes not in self.ready and self._begin():
             thread = threading.Thread(target=self._compile, args=[tensors, shapes])
             self.threads.append(thread)
-        thread.start()
+            thread.start()
+
+    def _begin(self):
+        """Whether one more program may be made; if so, it is counted."""
+        global _programs
+        with _lock:
+            if not self.allowed or _programs >= PROGRAMS_AT_MOST:
+                return False
+            _programs += 1
+            return True
 
     def _compile(self, tensors, shapes):
         program = tf.function(lambda *inputs: self.function(*inputs), autograph=False, jit_compile=True)
@@ -53,13 +68,11 @@ class Programs:
         self.ready[shapes] = program
 
 
-def allowed(function, shape):
-    """Whether the graph of a `Loop` of this shape may be compiled."""
-    if shape.models is not None or shape.ragged or (shape.validation and shape.ragged_validation):
+def allowed(operations, shape):
+    """Whether a graph of these operations, of a `Loop` of this shape, may be compiled."""
+    if shape.ragged or (shape.validation and shape.ragged_validation):
         return False
-    definition = function.graph.as_graph_def()
-    used = {n.op for n in (*definition.node, *(n for f in definition.library.function for n in f.node_def))}
-    return not any(op.startswith(NOT_FOR_XLA) for op in used)
+    return not any(op.startswith(NOT_FOR_XLA) for op in operations)
 
 
 def _shapes(tensors):

@@ -1,4 +1,4 @@
-"""A class pools its finds: what is counted, and what a line must not be able to do."""
+"""A class pools its discoveries: what is counted, and what a line must not be able to do."""
 
 import json
 import types
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import Experiment, success_map, train
-from helpers.lab.discoveries import pool_finds
+from helpers.lab.discoveries import merge_discoveries
 
 pytestmark = pytest.mark.numerical
 
@@ -30,15 +30,15 @@ LAB = types.SimpleNamespace(show=print, run=None)
 
 def share(*experiments, experiment=XOR, rows=ROWS, columns=COLUMNS):
     """The line of a learner who found these. They are put there by hand, as a hostile or a lucky learner would."""
-    found = success_map(experiment, rows, columns, lab=LAB, finds=True)
-    found.finds += experiments
+    found = success_map(experiment, rows, columns, lab=LAB, discoveries=True)
+    found.discoveries += experiments
     return found.share()
 
 
 def test_learners_are_counted_once_for_each_cell():
     ada = share(XOR, XOR.replace(epochs=61), XOR.replace(width=16))
     bob = share(XOR.replace(width=9), XOR.replace(activation="relu"))
-    pooled = pool_finds(f"ada {ada}\n\n  bob: {bob}\n{share()}")
+    pooled = merge_discoveries(f"ada {ada}\n\n  bob: {bob}\n{share()}")
     assert list(pooled.learners) == ["ada", "bob", "line 4"]
     np.testing.assert_array_equal(pooled.count, [[0, 0], [2, 1], [1, 0]])
     assert pooled.refused == []
@@ -53,30 +53,30 @@ def test_learners_are_counted_once_for_each_cell():
 
 
 def test_a_learner_with_two_lines_is_one_learner():
-    pooled = pool_finds([f"ada {share(XOR)}", f"ada {share(XOR, XOR.replace(width=2))}"])
+    pooled = merge_discoveries([f"ada {share(XOR)}", f"ada {share(XOR, XOR.replace(width=2))}"])
     assert list(pooled.learners) == ["ada"]
     np.testing.assert_array_equal(pooled.count, [[1, 0], [1, 0], [0, 0]])
 
 
 def test_a_registered_find_goes_the_whole_way_and_is_checked():
-    found = success_map(XOR, ROWS, COLUMNS, lab=LAB, finds=True)
+    found = success_map(XOR, ROWS, COLUMNS, lab=LAB, discoveries=True)
     assert found.register(train(XOR.replace(width=16))).startswith("Registered at width 16, tanh")
     assert "did not learn" in found.register(train(XOR.replace(epochs=1)))
-    assert pool_finds(found.share()).check() == []
+    assert merge_discoveries(found.share()).check() == []
 
 
 def test_check_finds_what_did_not_learn():
-    (sentence,) = pool_finds(f"eve {share(XOR.replace(epochs=1))}").check()
+    (sentence,) = merge_discoveries(f"eve {share(XOR.replace(epochs=1))}").check()
     assert sentence.startswith("eve: width 8, tanh did not learn here: ")
 
 
 def test_another_map_and_a_find_outside_are_told():
     other = share(XOR, rows=("depth", [1, 2]))
     far = share(XOR.replace(width=40))
-    pooled = pool_finds([share(XOR), other, far, share(XOR)])
+    pooled = merge_discoveries([share(XOR), other, far, share(XOR)])
     assert pooled.refused == [
         "Line 2: it is of another map, depth × activation on xor; this one is width × activation on xor.",
-        "Line 3: one of its finds is left out. The width is 40, and the map goes from 2 to 16.",
+        "Line 3: one of its discoveries is left out. The width is 40, and the map goes from 2 to 16.",
     ]
     assert pooled.count.sum() == 2
     assert pooled.text.endswith(pooled.refused[1])
@@ -93,18 +93,18 @@ def changed_map(**what):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("nonsense", "has no finds. Copy all of what Share shows"),
-        ("__import__('os').system('true')", "has no finds"),
-        (share(XOR)[:-20], "These are no shared finds"),
+        ("nonsense", "has no discoveries. Copy all of what Share shows"),
+        ("__import__('os').system('true')", "has no discoveries"),
+        (share(XOR)[:-20], "These are no shared discoveries"),
         ("<img src=x onerror=alert(1)>" + share(XOR), "the name '<img src=x onerror=alert(1)>' has something else"),
         ("x" * 300_001, "it has 300,001 characters"),
-        ("{" * 100_000, "These are no shared finds"),
-        ('{"finds":[]}', "does not say of which map"),
+        ("{" * 100_000, "These are no shared discoveries"),
+        ('{"discoveries":[]}', "does not say of which map"),
         (changed(map=None), "does not say of which map"),
         (changed(map=[]), "does not say of which map"),
-        (changed(finds=[{"depth": 1e999}]), "Find 1 of 1: "),
-        (changed(finds=[{"script": "x"}]), "Find 1 of 1: "),
-        (changed(finds=[{}] * 1001), "At most 1000 finds"),
+        (changed(discoveries=[{"depth": 1e999}]), "Discovery 1 of 1: "),
+        (changed(discoveries=[{"script": "x"}]), "Discovery 1 of 1: "),
+        (changed(discoveries=[{}] * 1001), "At most 1000 discoveries"),
         (changed_map(experiment={"problem": "../../etc/passwd"}), "problem='../../etc/passwd' is not one of"),
         (changed_map(experiment=7), "."),
         (changed_map(rows=["width", list(range(1, 30))], columns=["epochs", list(range(1, 30))]), "too many cells"),
@@ -115,7 +115,7 @@ def changed_map(**what):
     ],
 )
 def test_a_hostile_line_is_told_and_changes_nothing(line, sentence):
-    pooled = pool_finds([share(XOR), line])
+    pooled = merge_discoveries([share(XOR), line])
     (told,) = pooled.refused
     assert told.startswith("Line 2: ")
     assert sentence in told
@@ -125,13 +125,13 @@ def test_a_hostile_line_is_told_and_changes_nothing(line, sentence):
 
 @pytest.mark.parametrize("lines", ["", "\n \n", [], "nonsense"])
 def test_without_a_good_line_there_is_a_sentence(lines):
-    with pytest.raises(ValueError, match="No line of shared finds could be read"):
-        pool_finds(lines)
+    with pytest.raises(ValueError, match="No line of shared discoveries could be read"):
+        merge_discoveries(lines)
 
 
 def test_too_many_lines():
     with pytest.raises(ValueError, match="At most 500 lines are read; these are 501"):
-        pool_finds(["x"] * 501)
+        merge_discoveries(["x"] * 501)
 
 
 def test_the_teachers_notebook_is_built_from_its_source():

@@ -1,0 +1,446 @@
+"""The repair shop: broken Keras programs to repair by editing them, with hints, checks and post-mortems.
+
+x, y, x_val, y_val = repairs.data("tides")          # the data as they come
+…                                                   # the program, which you repair
+check(repairs.tides, model, x, y, x_val, y_val, **settings)
+hint("tides")                                       # the next of three hints
+post_mortem("tides")                                # what would have told it soonest
+"""
+
+import numpy as np
+
+from why_wont_it_learn import fit
+
+from . import broken_programs
+from .broken_programs import cars, data
+from .repair_checks import Repair
+from .teaching import has_passed, tell
+
+__all__ = ["REPAIRS", "SHOP", "cars", "data", "hint", "post_mortem"]
+
+
+# --- post-mortems: what would have told it soonest -----------------------------------------------------------------------
+
+
+def _predictions(program, samples=300):
+    return program.model.predict(program.x[:samples], verbose=0)
+
+
+def _capacity(repair):
+    program, study = repair.printed, repair.printed_study
+    left = np.median(study.loss[:, -1]) / program.y.var()
+    return (
+        f"The training loss. It stays at {left:.0%} of the variance of the targets, on the very samples that are trained on. A network "
+        f"that cannot fit its training samples is too small somewhere: here {program.model.layers[0].units} units have to carry "
+        f"{program.x.shape[1]} inputs."
+    )
+
+
+def _gradients(program):
+    """The gradient norm of each layer in the first epoch."""
+    settings = program.settings | {"epochs": 1}
+    return fit(program.model, program.x, program.y, **settings).gradient_norm[0]
+
+
+def _activation(repair):
+    norms = _gradients(repair.printed)
+    return (
+        f"The gradient norms after one epoch: {norms[-1]:.2g} in the output layer and {norms[0]:.2g} in the first layer, a factor of "
+        f"{norms[-1] / norms[0]:.2g}. Each sigmoid passes on at most a quarter."
+    )
+
+
+def _learning_rate(repair):
+    study = repair.printed_study
+    lost = np.mean(~np.isfinite(study.loss[:, 0]))
+    largest = np.abs(repair.printed.x).max()
+    return (
+        f"The training loss after the first epoch: it is NaN with {lost:.0%} of the seeds. Inputs up to {largest:.0f} make gradients "
+        "that are about as many times too large for this learning rate."
+    )
+
+
+def _preparation(repair):
+    spread = repair.printed.x.std(axis=0)
+    return (
+        f"`x.std(axis=0)`, before any training: from {spread.min():.2g} to {spread.max():.2g}. The first weights and the learning rate "
+        "treat all inputs alike, so the network sees only the largest one."
+    )
+
+
+def _regularization(repair):
+    study = repair.printed_study
+    best, end = study.val_loss.min(axis=1), study.val_loss[:, -1]
+    return (
+        f"Training and validation loss in one figure: the validation loss is lowest ({np.median(best):.2f}) in epoch "
+        f"{int(np.median(study.val_loss.argmin(axis=1))) + 1} of {study.loss.shape[1]} and ends at {np.median(end):.2f}, while the "
+        f"training loss goes on to {np.median(study.loss[:, -1]):.3f}."
+    )
+
+
+def _debugging(repair):
+    program = repair.printed
+    predictions = _predictions(program)
+    return (
+        f"Two looks, before any training. `model.predict(x)`: the outputs of a sample sum to values from {predictions.sum(axis=1).min():.1f} "
+        f"to {predictions.sum(axis=1).max():.1f}, and probabilities sum to 1. `x.mean()`: {program.x.mean():.0f}, far from 0."
+    )
+
+
+def _mushrooms(repair):
+    values = np.unique(_predictions(repair.printed).round(3))
+    return (
+        f"`np.unique(model.predict(x).round(3))`, before any training: {values.tolist()}. Softmax divides each output by the sum "
+        "of all outputs of the layer; a single output becomes 1. Keras's printed loss falls nevertheless."
+    )
+
+
+def _kettle(repair):
+    program = repair.printed
+    return (
+        f"The targets beside the first predictions: mean {program.y.mean():,.0f} and {_predictions(program).mean():.2f}. With Adam a "
+        f"weight moves by about the learning rate in each step, so a bias would need {program.y.mean() / 0.005:,.0f} steps to get there."
+    )
+
+
+def _thermometer(repair):
+    program = repair.printed
+    return (
+        f"`(y < 0).mean()` beside `model.predict(x).min()`: {(program.y < 0).mean():.0%} of the targets are negative, and the lowest "
+        f"prediction is {_predictions(program).min():g}."
+    )
+
+
+def _shelf(repair):
+    program = repair.printed
+    split = program.settings["validation_split"]
+    kept = len(program.y) - int(len(program.y) * split)
+    return (
+        f"`np.bincount(y[:{kept}])`, the classes that are trained on: {np.bincount(program.y[:kept], minlength=3).tolist()} samples. "
+        "`validation_split` takes the last samples as they stand, before any shuffling."
+    )
+
+
+def _bakery(repair):
+    program = repair.printed
+    return (
+        f"The means of the inputs: {np.abs(program.x.mean(axis=0)).max():.2f} at most in the training data, "
+        f"{np.abs(program.x_val.mean(axis=0)).max():.2f} in the validation data. Each number that prepares data comes from the training "
+        "data and is used for both."
+    )
+
+
+def _tides(repair):
+    program = repair.printed
+    shape = (program.y[:100] - _predictions(program, 100)).shape
+    return (
+        f"The shape of `y[:100] - model.predict(x[:100])`: {shape}. Each prediction is compared with all hundred targets, and the best "
+        "answer to all of them is one constant."
+    )
+
+
+def _postcodes(repair):
+    program = repair.printed
+    number = program.x[:, 0]
+    return (
+        f"The correlation of the street's number with the target: {np.corrcoef(number, program.y)[0, 1]:.2f}; the mean target of each "
+        f"street explains {_explained_by(number, program.y):.0%} of the variance. The number is a name: the order means nothing."
+    )
+
+
+def _explained_by(groups, y):
+    mean = {g: y[groups == g].mean() for g in np.unique(groups)}
+    return 1 - np.mean((y - np.array([mean[g] for g in groups])) ** 2) / y.var()
+
+
+def _turbine(repair):
+    program = repair.printed
+    steps = -(-len(program.y) // program.settings["batch_size"])
+    rate = program.model.optimizer.get_config()["learning_rate"]["config"]
+    first, fifth = (rate["initial_learning_rate"] * rate["decay_rate"] ** (epoch * steps) for epoch in (1, 5))
+    return (
+        f"`model.optimizer.learning_rate` after each epoch. An epoch has {steps} steps and the schedule counts steps: "
+        f"{rate['initial_learning_rate']:g} becomes {first:.2g} after one epoch and {fifth:.1g} after five."
+    )
+
+
+def _ferry(repair):
+    rare = repair.printed.y_val.mean()
+    return (
+        f"The recall of each class. The rare class is {rare:.0%} of the samples, so one answer to everything is right in "
+        f"{1 - rare:.0%}; the printed program finds about {max(np.median(repair.printed_study.skill), 0):.0%} of the rare class."
+    )
+
+
+def _orchard(repair):
+    program, study = repair.printed, repair.printed_study
+    steps = study.loss.shape[1] * -(-len(program.y) // program.settings["batch_size"])
+    return (
+        f"`model.evaluate(x, y)` on the training samples beside the last training loss ({np.median(study.loss[:, -1]):.2g}); on the "
+        f"validation samples the loss is {np.median(study.val_loss[:, -1]):.2g}. In inference BatchNormalization uses moving averages, "
+        f"which after {steps} steps with a momentum of 0.99 still consist of their initial values to {0.99**steps:.0%}."
+    )
+
+
+def _cellar(repair):
+    model = repair.printed.model
+    trained = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    return (
+        f"`model.summary()`, before any training: {trained} of {model.count_params()} parameters are trained. The frozen ones keep the "
+        "random values that they started with."
+    )
+
+
+def _lighthouse(repair):
+    norms = _gradients(repair.printed)
+    return (
+        f"The gradient norms after one epoch: {', '.join(f'{norm:.2g}' for norm in norms)}. Nothing before argmax gets a gradient: the "
+        "number of the largest value does not change when the values change a little."
+    )
+
+
+# --- the programs: one for each of the lessons 01 to 06 ------------------------------------------------------------------
+
+capacity = Repair(
+    broken_programs.capacity,
+    "regression",
+    0.9,
+    (
+        "Compare the training loss at the end with the variance of the targets.",
+        "About a fifth of the variance is left, on the samples that are trained on: it underfits, and that is neither noise nor overfitting.",
+        "Look at the width of each layer. How much can pass through the narrowest one?",
+    ),
+    _capacity,
+)
+activation = Repair(
+    broken_programs.activation,
+    "classes",
+    0.6,
+    (
+        "Train for one epoch with `fit` from `why_wont_it_learn` and print `gradient_norm[0]`: the gradient of each layer.",
+        "The gradient shrinks from layer to layer on its way back, and hardly anything reaches the first ones.",
+        "Look at the activation of the hidden layers, and at how many layers there are.",
+    ),
+    _activation,
+)
+learning_rate = Repair(
+    broken_programs.learning_rate,
+    "regression",
+    0.9,
+    (
+        "Print the training loss of the first three epochs.",
+        "It is NaN: the steps were so long that the loss grew instead of falling.",
+        "The length of a step depends on the learning rate and on the size of the inputs. Print `x.mean(axis=0)`.",
+    ),
+    _learning_rate,
+)
+preparation = Repair(
+    broken_programs.preparation,
+    "regression",
+    0.9,
+    (
+        "Print mean and standard deviation of each input.",
+        "They differ by a factor of more than a million; one input drowns the others.",
+        "Prepare the inputs before `Sequential`, and the validation inputs with the same numbers.",
+    ),
+    _preparation,
+)
+regularization = Repair(
+    broken_programs.regularization,
+    "classes",
+    0.55,
+    (
+        "Plot the training loss and the validation loss in one figure.",
+        "The training loss falls to nearly 0 while the validation loss rises: it memorises wrong labels.",
+        "Make memorising harder (dropout, L2, fewer units), or stop before it begins.",
+    ),
+    _regularization,
+)
+debugging = Repair(
+    broken_programs.debugging,
+    "classes",
+    0.8,
+    (
+        "Look at five predictions and at five inputs before any training.",
+        "The predictions are no probabilities, and the inputs are far from 0. There are two faults, and each alone is enough.",
+        "Look at the activation of the last layer together with the loss, and at how the inputs are prepared.",
+    ),
+    _debugging,
+)
+
+# --- the twelve of lesson 07 ---------------------------------------------------------------------------------------------
+
+mushrooms = Repair(
+    broken_programs.mushrooms,
+    "classes",
+    0.6,
+    (
+        "Print ten predictions.",
+        "They are all 1, whatever the input, although the printed loss falls.",
+        "Look at the activation of the last layer. What does it do with a single unit?",
+    ),
+    _mushrooms,
+)
+kettle = Repair(
+    broken_programs.kettle,
+    "regression",
+    0.9,
+    (
+        "Print mean and standard deviation of `y` and of the first predictions.",
+        "The targets are tens of thousands; an untrained network predicts values near 0.",
+        "Change what the network has to predict: subtract and divide, in training and validation alike.",
+    ),
+    _kettle,
+)
+thermometer = Repair(
+    broken_programs.thermometer,
+    "regression",
+    0.9,
+    (
+        "Print the smallest target and the smallest prediction.",
+        "About half of the targets are negative, and no prediction is.",
+        "Which values can the last layer produce?",
+    ),
+    _thermometer,
+)
+shelf = Repair(
+    broken_programs.shelf,
+    "classes",
+    0.7,
+    (
+        "Print `y`, as it comes.",
+        "The samples are sorted by class, and one class is hardly or never trained on.",
+        "Look at what `validation_split` takes away, and when.",
+    ),
+    _shelf,
+)
+bakery = Repair(
+    broken_programs.bakery,
+    "regression",
+    0.9,
+    (
+        "Print mean and standard deviation of `x` and of `x_val`, as they enter the network.",
+        "Training and validation inputs have nothing in common: what was learned does not apply.",
+        "Look at the two lines that prepare the inputs. Which numbers should the second one use?",
+    ),
+    _bakery,
+)
+tides = Repair(
+    broken_programs.tides,
+    "regression",
+    0.9,
+    (
+        "Print the shapes of `y`, of the predictions and of their difference.",
+        "The difference is a square: every prediction is compared with every target.",
+        "Give the targets the shape of the predictions, or make the loss do so.",
+    ),
+    _tides,
+)
+postcodes = Repair(
+    broken_programs.postcodes,
+    "regression",
+    0.9,
+    (
+        "Plot the target against the first input.",
+        "Neighbouring numbers have nothing in common: the number is the name of a street, not an amount.",
+        "How does a network get names? Think of `Embedding`, or of one input for each name.",
+    ),
+    _postcodes,
+)
+turbine = Repair(
+    broken_programs.turbine,
+    "regression",
+    0.9,
+    (
+        "Print the learning rate after each epoch: `float(model.optimizer.learning_rate)`.",
+        "It is almost gone after a few epochs, while the loss is still falling.",
+        "In what does `decay_steps` count?",
+    ),
+    _turbine,
+)
+ferry = Repair(
+    broken_programs.ferry,
+    "rare",
+    0.5,
+    (
+        "Count how many samples of each class are predicted correctly.",
+        "The accuracy is high because nearly all samples belong to one class; most of the other class is missed.",
+        "Make an error in the rare class count for more: look at the arguments of `fit`.",
+    ),
+    _ferry,
+)
+orchard = Repair(
+    broken_programs.orchard,
+    "regression",
+    0.9,
+    (
+        "Compare the last training loss with `model.evaluate(x, y)`: the same samples.",
+        "The network predicts well while training and badly in inference, with the same weights and the same samples.",
+        "Which layer works differently in inference, and what does it need to have seen by then?",
+    ),
+    _orchard,
+)
+cellar = Repair(
+    broken_programs.cellar,
+    "regression",
+    0.9,
+    (
+        "Print `model.summary()` and compare the number of trainable parameters with the total.",
+        "Most of the network is not trained. It keeps its random initial weights.",
+        "Look for `trainable`. After a change the model has to be compiled again.",
+    ),
+    _cellar,
+)
+lighthouse = Repair(
+    broken_programs.lighthouse,
+    "regression",
+    0.9,
+    (
+        "Train for one epoch with `fit` from `why_wont_it_learn` and print `gradient_norm[0]`.",
+        "Only the last layer gets a gradient; all layers before it get exactly 0.",
+        "Which operation has no slope? What is its smooth relative?",
+    ),
+    _lighthouse,
+)
+
+LESSONS = (
+    capacity,
+    activation,
+    learning_rate,
+    preparation,
+    regularization,
+    debugging,
+)  # in the order of lessons 01 to 06
+SHOP = (
+    mushrooms, kettle, thermometer, shelf, bakery, tides, postcodes, turbine, ferry, orchard, cellar, lighthouse,
+)  # fmt: skip
+REPAIRS = {repair.__name__: repair for repair in (*LESSONS, *SHOP)}
+
+_hints_shown = {}  # name -> how many
+
+
+def hint(name):
+    """Show the next of the three hints of a program: what to measure, what that shows, where to look."""
+    hints = _repair(name).hints
+    number = _hints_shown[name] = min(_hints_shown.get(name, 0) + 1, len(hints))
+    tell(f"Hint {number} of {len(hints)}: {hints[number - 1]}")
+
+
+def post_mortem(name, now=False):
+    """Show which measurement would have told the fault soonest, with its numbers.
+
+    Args:
+        name: of the program.
+        now: True to show it although the program has not passed its check yet.
+    """
+    repair = _repair(name)
+    if now or has_passed(repair):
+        tell(repair.told_by(repair))
+    else:
+        tell(f'This is shown when `{name}` has passed its check. `post_mortem("{name}", now=True)` shows it at once.')
+
+
+def _repair(name):
+    if name not in REPAIRS:
+        raise ValueError(f"{name!r} is not a program. There are {', '.join(REPAIRS)}.")
+    return REPAIRS[name]

@@ -1,0 +1,935 @@
+# %% [markdown]
+# # 7 · Your own network
+#
+# A Keras program of your own does not learn. After this lesson you know four functions that measure why, three lines each, and you
+# have repaired up to twelve programs, each with a fault that people often ask about.
+#
+# | part | minutes |
+# |---|---|
+# | The failure, your predictions, the lab | 5 |
+# | Four measurements: `fit_seeds`, `Watch`, `diagnose`, `table` | 10 |
+# | The fix | 2 |
+# | The repair shop: twelve broken programs | 5 to 10 each |
+# | In your own network | 2 |
+#
+# The words *skill*, *baseline* and *success rate* are those of [00 Start here](00_start_here.ipynb).
+#
+# ## The failure
+#
+# How far does a car go on a gallon? For each of 392 cars a table gives six numbers: cylinders, displacement, horsepower, weight,
+# acceleration and year.
+
+# %%
+import keras
+import numpy as np
+from keras import layers
+
+from helpers.lessons import repairs
+
+x, y, x_val, y_val = repairs.cars()
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((6,)),
+        layers.Dense(16, activation="tanh"),
+        layers.Dense(16, activation="tanh"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.1f}, baseline {np.mean((y_val - y.mean()) ** 2):.1f}"
+)
+
+# %% [markdown]
+# The baseline is the error of always predicting the mean. Forty epochs did not beat it, and yet the weight of a car alone tells most
+# of the answer.
+#
+# ## Predict
+
+# %%
+from helpers.lessons.teaching import predict
+
+predict(
+    "longer",
+    "Trained for three times as many epochs, with most seeds the network has a skill of …",
+    ["at most 0.1", "0.1 to 0.5", "more than 0.5"],
+)
+
+# %%
+predict(
+    "wider",
+    "With 64 units in each hidden layer instead of 16, with most seeds it has a skill of …",
+    ["at most 0.1", "0.1 to 0.5", "more than 0.5"],
+)
+
+# %%
+predict(
+    "saturated",
+    "After the first epoch, of the units of the first hidden layer these are saturated (at −1 or 1 for most cars):",
+    ["fewer than a tenth", "about half", "nearly all"],
+)
+
+# %% [markdown]
+# ## Observe
+#
+# The same network with two inputs instead of six, so that its predictions can be drawn. One input goes up to 1, the other up to
+# 1,000, much as the weight of a car exceeds its number of cylinders.
+
+# %% tags=["dashboard-1"]
+from helpers import Experiment, Lab
+
+two_scales = Experiment(
+    problem="two_scales",
+    depth=2,
+    width=16,
+    activation="tanh",
+    optimizer="adam",
+    learning_rate=0.01,
+    epochs=60,
+)
+lab = Lab(
+    two_scales,
+    controls=["width", "activation", "learning_rate", "scaling"],
+    pictures=("fit", "loss", "units"),
+)
+lab
+
+# %% [markdown] tags=["dashboard-1-text"]
+# One input goes up to 1, the other up to 1,000, and the network does hardly better than a constant.
+#
+# 1. Which picture shows the fault at once?
+# 2. Move one control at a time. Which ones help?
+
+# %% [markdown]
+# Your own program has no lab. It has the library `why_wont_it_learn`, which takes any compiled Keras model.
+#
+# ## Four measurements
+#
+# ### `fit_seeds`: is it bad luck?
+#
+# One run proves nothing. `fit_seeds` trains fresh copies of the model, each with its own initial weights, all at once. Your model
+# stays as it is.
+
+# %%
+from why_wont_it_learn import fit_seeds
+
+validation = {"validation_data": (x_val, y_val)}
+study = fit_seeds(model, x, y, seeds=50, **validation, **settings)
+longer = fit_seeds(model, x, y, seeds=50, **validation, **(settings | {"epochs": 120}))
+
+# %%
+from helpers.lessons.teaching import claim, reveal
+
+
+def median(study):
+    """The median skill of the seeds, without the sign of a zero."""
+    return round(float(np.median(study.skill)), 2) + 0.0
+
+
+skill, best = median(study), float(study.skill.max())
+claim(
+    "The median skill is {skill:.2f}: a constant is as good.",
+    abs(skill) < 0.1,
+    over=study,
+    skill=skill,
+)
+claim(
+    "The best of the seeds has a skill of {best:.2f}: even luck does not help.",
+    best < 0.75,
+    over=study,
+    best=best,
+)
+
+# %%
+skill = median(longer)
+reveal(
+    "longer",
+    {
+        "at most 0.1": skill <= 0.1,
+        "0.1 to 0.5": 0.1 < skill <= 0.5,
+        "more than 0.5": skill > 0.5,
+    },
+)
+claim(
+    "After three times the epochs the median skill is {skill:.2f}.",
+    skill <= 0.1,
+    over=longer,
+    skill=skill,
+)
+
+
+# %%
+def network(units, activation="tanh", rate=0.01):
+    """The program's network with some changes."""
+    hidden = [layers.Dense(units, activation=activation) for _ in range(2)]
+    model = keras.Sequential([keras.Input((6,)), *hidden, layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+    return model
+
+
+wider = fit_seeds(network(64), x, y, seeds=50, **validation, **settings)
+skill = median(wider)
+reveal(
+    "wider",
+    {
+        "at most 0.1": skill <= 0.1,
+        "0.1 to 0.5": 0.1 < skill <= 0.5,
+        "more than 0.5": skill > 0.5,
+    },
+)
+claim(
+    "With `64` units the median skill is {skill:.2f}.",
+    skill <= 0.1,
+    over=wider,
+    skill=skill,
+)
+
+# %% [markdown]
+# More time and more units are what most people try first. So it is neither bad luck, nor too short a training, nor too small a
+# network.
+#
+# ### `Watch`: what goes wrong, and when?
+#
+# `Watch` is a callback. It looks at data, output and loss before the first step, then at the layers while `fit` trains, and prints
+# one line when it finds something.
+
+# %%
+from why_wont_it_learn import Watch
+
+watch = Watch(x, y, validation_data=(x_val, y_val))
+model = network(16)
+history = model.fit(x, y, verbose=0, callbacks=[watch], **settings)
+
+# %%
+share = float(watch.record.saturated[0, 0])
+reveal(
+    "saturated",
+    {
+        "fewer than a tenth": share < 0.1,
+        "about half": 0.1 <= share < 0.8,
+        "nearly all": share >= 0.8,
+    },
+)
+print(f"Saturated in the first hidden layer after one epoch: {share:.0%}")
+
+# %% [markdown]
+# A car weighs about 3,000 pounds. The first layer multiplies that by its weights, and tanh of hundreds is 1 or −1. So most units
+# give the same value for every car, and what is constant has no gradient.
+#
+# ### `diagnose`: which change helps?
+#
+# `Watch` names suspects. `diagnose` tries the fixes, one at a time over several seeds, and says which one worked.
+
+# %%
+from why_wont_it_learn import diagnose
+
+diagnose(network(16), x, y, budget=10, **validation, **settings)
+
+# %% [markdown]
+# ### `table`: how good can it get?
+#
+# `table` makes a problem of your data: it trains three models of scikit-learn, the best of which is the noise floor, and then the lab,
+# maps and everything else in these lessons work on your data.
+
+# %%
+from helpers import table, train_seeds
+
+own = Experiment(
+    problem=table(x, y),
+    depth=2,
+    width=16,
+    activation="tanh",
+    optimizer="adam",
+    learning_rate=0.01,
+    epochs=40,
+)
+unscaled, scaled = (
+    train_seeds(own, 50),
+    train_seeds(own.replace(scaling="standard"), 50),
+)
+
+# %%
+worse, better = unscaled.success_rate, scaled.success_rate
+claim(
+    "Unscaled, {worse:.0%} of the seeds learn.", worse < 0.1, over=unscaled, worse=worse
+)
+skill = median(scaled)
+claim(
+    "With standardised inputs, the median skill is {skill:.2f}.",
+    skill > 0.8,
+    over=scaled,
+    skill=skill,
+)
+
+# %% [markdown]
+# ## Fix
+#
+# One change: the inputs are standardised, with mean and standard deviation of the training data.
+
+# %%
+mean, std = x.mean(axis=0), x.std(axis=0)
+x, x_val = (x - mean) / std, (x_val - mean) / std
+model = network(16)
+model.fit(x, y, verbose=0, **settings)
+print(
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.1f}, baseline {np.mean((y_val - y.mean()) ** 2):.1f}"
+)
+
+# %%
+validation = {"validation_data": (x_val, y_val)}
+fixed = fit_seeds(network(16), x, y, seeds=50, **validation, **settings)
+worst = float(fixed.skill.min())
+claim(
+    "Even the worst seed now has a skill of {worst:.2f}.",
+    worst > 0.7,
+    over=fixed,
+    worst=worst,
+)
+before = float(study.skill.max())
+claim(
+    "That is more than the best seed had before: {before:.2f}.",
+    worst > before,
+    over=[fixed, study],
+    before=before,
+)
+
+# %% [markdown]
+# ## The repair shop
+#
+# Twelve programs do not learn. Each has a fault that people often ask about, with small data of our own. Edit the program in its
+# cell until the check passes. Change what you like: data, layers, loss, optimizer, settings.
+#
+# - `check` trains *your* model with 20 seeds and says what is wrong, if it does not learn with 16 of them. It trains at most ten times
+#   as many steps as the printed program.
+# - `hint("…")` gives three hints, one each time: what to measure, what that shows, where to look. Measure first.
+# - `post_mortem("…")`, once you have passed: which measurement would have told it soonest.
+#
+# The first ones take a minute. Keras itself would warn of two of the faults; here you find them yourself.
+
+# %%
+import warnings
+
+from helpers.lessons.repairs import hint, post_mortem
+from helpers.lessons.teaching import check
+
+warnings.filterwarnings("ignore", module="keras")
+hint("mushrooms")
+
+# %% [markdown]
+# ### 1. Mushrooms
+#
+# Edible or not, from four measurements. "The loss falls, the accuracy is that of a coin, and `predict` gives the same
+# number for every mushroom."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("mushrooms")
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1, activation="softmax"),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="binary_crossentropy")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.mushrooms, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("mushrooms")
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="binary_crossentropy")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.mushrooms, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("mushrooms")
+# post_mortem("mushrooms")
+
+# %% tags=["solution"]
+post_mortem("mushrooms")
+
+# %% [markdown]
+# ### 2. Kettle
+#
+# How many watt-seconds a kettle needs, from four readings. "I have tried more layers and more epochs. The loss is eight
+# digits long and hardly moves."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("kettle")
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.kettle, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("kettle")
+m, s = y.mean(), y.std()
+y, y_val = (y - m) / s, (y_val - m) / s
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.kettle, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("kettle")
+# post_mortem("kettle")
+
+# %% tags=["solution"]
+post_mortem("kettle")
+
+# %% [markdown]
+# ### 3. Thermometer
+#
+# The temperature of a cold store. The author knows that targets should be standardised, and has done so. "It is good on
+# warm days and useless on cold ones."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("thermometer")
+mean, std = y.mean(), y.std()
+y, y_val = (y - mean) / std, (y_val - mean) / std
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1, activation="relu"),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.thermometer, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("thermometer")
+mean, std = y.mean(), y.std()
+y, y_val = (y - mean) / std, (y_val - mean) / std
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.thermometer, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("thermometer")
+# post_mortem("thermometer")
+
+# %% tags=["solution"]
+post_mortem("thermometer")
+
+# %% [markdown]
+# ### 4. Shelf
+#
+# Three kinds of books, by size and weight, one kind after the other as they stand on the shelf. "The training loss is
+# excellent. The validation loss gets worse with every epoch, so I must be overfitting." The last two arrays are a test set
+# that the program never sees.
+
+# %% tags=["exercise"]
+x, y, x_test, y_test = repairs.data("shelf")
+settings = {"epochs": 40, "batch_size": 32, "validation_split": 0.4}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(3, activation="softmax"),
+    ]
+)
+model.compile(
+    optimizer=keras.optimizers.Adam(0.005), loss="sparse_categorical_crossentropy"
+)
+history = model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {history.history['val_loss'][-1]:.3g}")
+check(repairs.shelf, model, x, y, x_test, y_test, **settings)
+
+# %% tags=["solution"]
+x, y, x_test, y_test = repairs.data("shelf")
+order = np.random.default_rng(0).permutation(len(x))
+x, y = x[order], y[order]
+settings = {"epochs": 40, "batch_size": 32, "validation_split": 0.4}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(3, activation="softmax"),
+    ]
+)
+model.compile(
+    optimizer=keras.optimizers.Adam(0.005), loss="sparse_categorical_crossentropy"
+)
+history = model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {history.history['val_loss'][-1]:.3g}")
+check(repairs.shelf, model, x, y, x_test, y_test, **settings)
+
+# %% tags=["exercise"]
+# hint("shelf")
+# post_mortem("shelf")
+
+# %% tags=["solution"]
+post_mortem("shelf")
+
+# %% [markdown]
+# ### 5. Bakery
+#
+# How much bread is sold, from temperature, rain and the like. "Training works. On the validation data it is worse than a
+# guess, even with dropout."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("bakery")
+x = (x - x.mean(axis=0)) / x.std(axis=0)
+x_val = x_val / x_val.max(axis=0)
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.bakery, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("bakery")
+m, s = x.mean(axis=0), x.std(axis=0)
+x = (x - m) / s
+x_val = (x_val - m) / s
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.bakery, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("bakery")
+# post_mortem("bakery")
+
+# %% tags=["solution"]
+post_mortem("bakery")
+
+# %% [markdown]
+# ### 6. Tides
+#
+# The height of the tide. Too low a forecast is worse than one that is too high, so the author wrote a loss. "With `mse` it
+# learns. With my own loss it predicts one number for everything."
+
+
+# %% tags=["exercise"]
+class Cautious(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        error = y_true - y_pred
+        return keras.ops.where(error > 0, 1.5 * error**2, error**2)
+
+
+x, y, x_val, y_val = repairs.data("tides")
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss=Cautious())
+model.fit(x, y, verbose=0, **settings)
+check(repairs.tides, model, x, y, x_val, y_val, **settings)
+
+
+# %% tags=["solution"]
+class Cautious(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        error = y_true - y_pred
+        return keras.ops.where(error > 0, 1.5 * error**2, error**2)
+
+
+x, y, x_val, y_val = repairs.data("tides")
+y, y_val = y[:, None], y_val[:, None]
+settings = {"epochs": 40, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss=Cautious())
+model.fit(x, y, verbose=0, **settings)
+check(repairs.tides, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("tides")
+# post_mortem("tides")
+
+# %% tags=["solution"]
+post_mortem("tides")
+
+# %% [markdown]
+# ### 7. Postcodes
+#
+# Rents by street and month, each street and each month with a number. "A tree learns this at once. My network finds a faint
+# trend."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("postcodes")
+x, x_val = x / 40, x_val / 40
+settings = {"epochs": 60, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((2,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.postcodes, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("postcodes")
+x, x_val = x + np.array([0, 40]), x_val + np.array([0, 40])
+settings = {"epochs": 60, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((2,)),
+        layers.Embedding(65, 8),
+        layers.Flatten(),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.postcodes, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("postcodes")
+# post_mortem("postcodes")
+
+# %% tags=["solution"]
+post_mortem("postcodes")
+
+# %% [markdown]
+# ### 8. Turbine
+#
+# The power of a wind turbine, with a learning rate that falls by a tenth. "It improves in the first two epochs and then
+# stands still."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("turbine")
+settings = {"epochs": 40, "batch_size": 32}
+rate = keras.optimizers.schedules.ExponentialDecay(0.01, decay_steps=1, decay_rate=0.9)
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.turbine, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("turbine")
+settings = {"epochs": 40, "batch_size": 32}
+rate = keras.optimizers.schedules.ExponentialDecay(
+    0.01, decay_steps=13 * 5, decay_rate=0.9
+)
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.turbine, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("turbine")
+# post_mortem("turbine")
+
+# %% tags=["solution"]
+post_mortem("turbine")
+
+# %% [markdown]
+# ### 9. Ferry
+#
+# Which of the passengers of a ferry will need help; few do. "94% accuracy, and it has hardly found anyone."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("ferry")
+settings = {"epochs": 30, "batch_size": 32}
+model = keras.Sequential(
+    [
+        keras.Input((3,)),
+        layers.Dense(8, activation="tanh"),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+)
+model.compile(
+    optimizer=keras.optimizers.Adam(0.005),
+    loss="binary_crossentropy",
+    metrics=["accuracy"],
+)
+model.fit(x, y, verbose=0, **settings)
+print("validation loss and accuracy", model.evaluate(x_val, y_val, verbose=0))
+check(repairs.ferry, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("ferry")
+settings = {"epochs": 30, "batch_size": 32, "class_weight": {0: 1, 1: 15}}
+model = keras.Sequential(
+    [
+        keras.Input((3,)),
+        layers.Dense(8, activation="tanh"),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+)
+model.compile(
+    optimizer=keras.optimizers.Adam(0.005),
+    loss="binary_crossentropy",
+    metrics=["accuracy"],
+)
+model.fit(x, y, verbose=0, **settings)
+print("validation loss and accuracy", model.evaluate(x_val, y_val, verbose=0))
+check(repairs.ferry, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("ferry")
+# post_mortem("ferry")
+
+# %% tags=["solution"]
+post_mortem("ferry")
+
+# %% [markdown]
+# ### 10. Orchard
+#
+# The harvest of apple trees. "With `BatchNormalization` the training loss is better than ever, and the validation loss is a
+# disaster."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("orchard")
+settings = {"epochs": 30, "batch_size": 64}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.BatchNormalization(),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.orchard, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("orchard")
+settings = {"epochs": 30, "batch_size": 64}
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.BatchNormalization(momentum=0.8),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(1),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.orchard, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("orchard")
+# post_mortem("orchard")
+
+# %% tags=["solution"]
+post_mortem("orchard")
+
+# %% [markdown]
+# ### 11. Cellar
+#
+# The temperature of a cellar, with the first layers taken from another program of the same author. "It learns a little.
+# More epochs change nothing."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("cellar")
+keras.utils.set_random_seed(1)
+settings = {"epochs": 40, "batch_size": 32}
+base = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(8, activation="relu"),
+    ]
+)
+base.trainable = False
+model = keras.Sequential([base, layers.Dense(8, activation="relu"), layers.Dense(1)])
+model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.cellar, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("cellar")
+keras.utils.set_random_seed(1)
+settings = {"epochs": 40, "batch_size": 32}
+base = keras.Sequential(
+    [
+        keras.Input((4,)),
+        layers.Dense(32, activation="relu"),
+        layers.Dense(8, activation="relu"),
+    ]
+)
+base.trainable = True
+model = keras.Sequential([base, layers.Dense(8, activation="relu"), layers.Dense(1)])
+model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.cellar, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("cellar")
+# post_mortem("cellar")
+
+# %% tags=["solution"]
+post_mortem("cellar")
+
+# %% [markdown]
+# ### 12. Lighthouse
+#
+# The range of a lighthouse depends on the weather, of which there are three kinds. So the network first chooses one of
+# three kinds, then answers. "The choice never gets better."
+
+# %% tags=["exercise"]
+x, y, x_val, y_val = repairs.data("lighthouse")
+settings = {"epochs": 40, "batch_size": 32}
+inputs = keras.Input((3,))
+scores = layers.Dense(3)(layers.Dense(32, activation="relu")(inputs))
+choice = layers.Lambda(
+    lambda s: keras.ops.one_hot(keras.ops.argmax(s, axis=-1), 3), output_shape=(3,)
+)(scores)
+model = keras.Model(inputs, layers.Dense(1)(choice))
+model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.lighthouse, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["solution"]
+x, y, x_val, y_val = repairs.data("lighthouse")
+settings = {"epochs": 40, "batch_size": 32}
+inputs = keras.Input((3,))
+scores = layers.Dense(3)(layers.Dense(32, activation="relu")(inputs))
+choice = layers.Softmax()(scores)
+model = keras.Model(inputs, layers.Dense(1)(choice))
+model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+model.fit(x, y, verbose=0, **settings)
+print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
+check(repairs.lighthouse, model, x, y, x_val, y_val, **settings)
+
+# %% tags=["exercise"]
+# hint("lighthouse")
+# post_mortem("lighthouse")
+
+# %% tags=["solution"]
+post_mortem("lighthouse")
+
+# %% tags=["exercise"]
+from helpers.lessons.teaching import score
+
+score()
+
+# %% tags=["solution"]
+from helpers.lessons.teaching import score
+
+score(all_exercises=True)
+
+# %% [markdown]
+# ## In your own network
+#
+# Before training, look at `x[:5]`, `y[:5]` and `model.predict(x[:5])`: their shapes, their ranges, NaN. Most of the twelve programs show
+# their fault there. Then put your model and your data in place of these:
+#
+# ```python
+# from why_wont_it_learn import Watch, diagnose, fit_seeds
+#
+# model.fit(x, y, epochs=60, callbacks=[Watch(x, y)])                                 # what goes wrong, and when
+# print(fit_seeds(model, x, y, epochs=60, validation_data=(x_val, y_val)).skill)      # with every seed?
+# diagnose(model, x, y, epochs=60, validation_data=(x_val, y_val))                    # which change helps?
+# ```
+#
+# ## In one sentence
+#
+# Look at data and predictions before you train, ask whether it beats a constant, ask several seeds, and then change one thing at a
+# time.
+#
+# **Where next.** [06 Debugging clinic](06_debugging_clinic.ipynb): the same without knowing where to look.
+#
+# **Read on.**
+# A. Karpathy, [*A recipe for training neural networks*](https://karpathy.github.io/2019/04/25/recipe/) (2019).
+# N. Humbatova and others, [*Taxonomy of real faults in deep learning systems*](https://arxiv.org/abs/1910.11015) (2020).

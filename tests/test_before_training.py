@@ -1,0 +1,243 @@
+"""What is said of a model before its first step: each fault of its kind is named, and nothing in programs that learn."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from why_wont_it_learn.diagnosis.before_training import before_training, sample_of
+from why_wont_it_learn.engine.tracing import build
+
+L, ops = keras.layers, keras.ops
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 6)).astype("float32")
+NUMBER = (X[:, :1] * X[:, 1:2] + X[:, 2:3]).astype("float32")
+YES = (NUMBER[:, 0] > 0).astype("int64")
+CLASS = np.digitize(NUMBER[:, 0], [-0.5, 0.5])
+ONE_HOT = np.eye(3, dtype="float32")[CLASS]
+SEQUENCE = RNG.normal(size=(120, 5, 2)).astype("float32")
+
+
+class Lost(L.Layer):
+    """A layer whose output has no gradient, or whose weights do not count."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+
+class Subclassed(keras.Model):
+    def __init__(self, last):
+        super().__init__()
+        self.hidden, self.last = L.Dense(8, "relu"), last
+
+    def call(self, x):
+        return self.last(self.hidden(x))
+
+
+class OwnLoss(keras.losses.Loss):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, y_true, y_pred):
+        return self.function(y_true, y_pred)
+
+
+def squared(y, p):
+    return ops.mean(ops.square(y - p), axis=-1)
+
+
+def logits_loss(y, p):
+    return tf.nn.softmax_cross_entropy_with_logits(y, p)
+
+
+def network(*layers, loss="mse", shape=(6,), optimizer="adam"):
+    model = keras.Sequential([keras.Input(shape), *layers])
+    model.compile(optimizer=optimizer, loss=loss)
+    return model
+
+
+def hidden_in_a_lambda():
+    inner = keras.Sequential([keras.Input((6,)), L.Dense(8, "relu")])
+    return network(L.Lambda(lambda x: inner(x), output_shape=(8,)), L.Dense(1)), X, NUMBER
+
+
+def frozen(trained=False):
+    base = keras.Sequential([keras.Input((6,)), L.Dense(8, "relu"), L.Dense(8, "relu")])
+    if trained:
+        base.set_weights([RNG.normal(size=w.shape) for w in base.get_weights()])
+    base.trainable = False
+    return network(base, L.Dense(1)), X, NUMBER
+
+
+def two_outputs(loss):
+    inputs = keras.Input((6,))
+    h = L.Dense(8, "relu")(inputs)
+    model = keras.Model(inputs, {"a": L.Dense(1, name="a")(h), "b": L.Dense(3, "softmax", name="b")(h)})
+    model.compile(optimizer="adam", loss=loss)
+    return model, X, {"a": 1e4 * NUMBER, "b": ONE_HOT}
+
+
+def through(function, *before):
+    return network(*before, L.Dense(8, "tanh"), Lost(function), L.Dense(1)), X, NUMBER
+
+
+FAULTS = {
+    "in a Lambda": (hidden_in_a_lambda, "frozen_weights", "inside a Lambda"),
+    "frozen as it was made": (frozen, "frozen_weights", "trainable is False"),
+    "rounded": (lambda: through(ops.round), "vanishing_gradient", "exactly 0"),
+    "threshold": (lambda: through(lambda x: ops.cast(x > 0, "float32"), L.Dense(8, "relu")), "vanishing_gradient", "dense"),
+    "sign": (lambda: through(ops.sign), "vanishing_gradient", "no gradient"),
+    "argmax": (
+        lambda: through(lambda x: ops.one_hot(ops.argmax(x, -1), 8)), "vanishing_gradient", "argmax",
+    ),
+    "stopped": (lambda: through(ops.stop_gradient), "vanishing_gradient", "exactly 0"),
+    "dead from the start": (
+        lambda: (network(L.Dense(8, "relu", bias_initializer=keras.initializers.Constant(-50)), L.Dense(1)), X, NUMBER),
+        "dead_relu", "outputs 0 for every sample",
+    ),
+    "saturated from the start": (
+        lambda: (network(L.Dense(8, "tanh", bias_initializer=keras.initializers.Constant(50)), L.Dense(1)), X, NUMBER),
+        "saturated_activation", "flat end",
+    ),
+    "penalised and rounded": (
+        lambda: (network(L.Dense(8, "tanh", kernel_regularizer="l2"), Lost(ops.round), L.Dense(1)), X, NUMBER),
+        "vanishing_gradient", "exactly 0",
+    ),
+    "subclassed": (lambda: (compiled(Subclassed(Lost(lambda x: ops.round(ops.mean(x, -1, keepdims=True))))), X, NUMBER),
+                   "vanishing_gradient", "exactly 0"),
+    "broadcast": (lambda: (network(L.Dense(1), loss=OwnLoss(squared)), X, NUMBER[:, 0]), "loss_mismatch", "(n,) and"),
+    "the wrong sign": (
+        lambda: (network(L.Dense(1), loss=lambda y, p: -squared(y, p)), X, NUMBER), "loss_mismatch", "does not fall",
+    ),
+    "softmax twice": (
+        lambda: (network(L.Dense(3, "softmax"), loss=logits_loss), X, ONE_HOT), "loss_mismatch", "already a probability",
+    ),
+    "sigmoid twice": (
+        lambda: (
+            network(L.Dense(1, "sigmoid"), loss=keras.losses.BinaryCrossentropy(from_logits=True)), X, YES,
+        ), "loss_mismatch", "already a probability",
+    ),
+    "log of a negative": (
+        lambda: (network(L.Dense(1), loss=lambda y, p: -ops.mean(y * ops.log(p) + (1 - y) * ops.log(1 - p), -1)), X,
+                 YES[:, None].astype("float32")),
+        "output_activation_mismatch", "nothing keeps the output",
+    ),
+    "log of targets below 0": (
+        lambda: (network(L.Dense(1, "softplus"), loss=lambda y, p: ops.mean(ops.square(ops.log(y) - ops.log(p)), -1)), X,
+                 NUMBER),
+        "loss_mismatch", "nan for predictions that equal",
+    ),
+    "one of two outputs": (
+        lambda: two_outputs({"a": "mse", "b": logits_loss}), "loss_mismatch", "output 'b'",
+    ),
+    "NaN": (lambda: (network(L.Dense(1)), np.where(X > 2, np.nan, X), NUMBER), "missing_values", "inputs are NaN"),
+    "NaN targets": (lambda: (network(L.Dense(1)), X, np.where(X[:, :1] > 2, np.nan, 0)), "missing_values", "targets"),
+    "constant targets": (lambda: (network(L.Dense(1)), X, np.ones(120)), "label_or_data_bug", "targets are the same"),
+    "far inputs": (lambda: (network(L.Dense(8, "tanh"), L.Dense(1)), 1e4 * X, NUMBER), "unscaled_inputs", "deviation"),
+    "far targets": (lambda: (network(L.Dense(8, "tanh"), L.Dense(1)), X, 1e4 * NUMBER), "unscaled_targets", "targets"),
+    "softmax of one": (
+        lambda: (network(L.Dense(1, "softmax"), loss="binary_crossentropy"), X, YES), "output_activation_mismatch", "single",
+    ),
+    "relu output": (
+        lambda: (network(L.Dense(1, "relu")), X, NUMBER - NUMBER.mean()), "output_activation_mismatch", "below 0",
+    ),
+}  # fmt: skip
+
+
+def compiled(model, loss="mse"):
+    model.compile(optimizer="adam", loss=loss)
+    return model
+
+
+def recurrent():
+    model = network(L.LSTM(4), L.Dense(1), shape=(5, 2))
+    return model, SEQUENCE, NUMBER
+
+
+def attention_to_one():
+    inputs = keras.Input((1, 6))
+    attended = L.Flatten()(L.MultiHeadAttention(2, 4)(inputs, inputs))
+    return compiled(keras.Model(inputs, L.Dense(1)(attended))), X[:, None], NUMBER
+
+
+def contrastive(y, p):
+    return ops.mean(y * ops.square(p) + (1 - y) * ops.square(ops.maximum(1 - p, 0)), axis=-1)
+
+
+HEALTHY = {
+    "regression": lambda: (network(L.Dense(8, "relu"), L.Dense(1)), X, NUMBER),
+    "one column": lambda: (network(L.Dense(8, "relu"), L.Dense(1)), X, NUMBER[:, 0]),
+    "binary": lambda: (network(L.Dense(1, "sigmoid"), loss="binary_crossentropy"), X, YES),
+    "logits": lambda: (network(L.Dense(1), loss=keras.losses.BinaryCrossentropy(from_logits=True)), X, YES),
+    "labels": lambda: (network(L.Dense(3, "softmax"), loss="sparse_categorical_crossentropy"), X, CLASS),
+    "one-hot": lambda: (network(L.Dense(3, "softmax"), loss="categorical_crossentropy"), X, ONE_HOT),
+    "class logits": lambda: (network(L.Dense(3), loss=logits_loss), X, ONE_HOT),
+    "squared error of classes": lambda: (network(L.Dense(3, "softmax"), loss="mse"), X, ONE_HOT),
+    "hinge": lambda: (network(L.Dense(1, "tanh"), loss="hinge"), X, 2 * YES[:, None] - 1),
+    "counts": lambda: (network(L.Dense(1, "exponential"), loss="poisson"), X, RNG.poisson(2, (120, 1))),
+    "cosine": lambda: (network(L.Dense(3), loss="cosine_similarity"), X, keras.utils.normalize(X[:, :3])),
+    "own loss": lambda: (network(L.Dense(1), loss=OwnLoss(squared)), X, NUMBER),
+    "a distance": lambda: (network(L.Dense(1, "relu"), loss=contrastive), X, YES[:, None].astype("float32")),
+    "zeros at the end": lambda: (network(L.Dense(8, "tanh"), L.Dense(1, kernel_initializer="zeros")), X, NUMBER),
+    "a trained base": lambda: frozen(trained=True),
+    "dropout and normalisation": lambda: (
+        network(L.Dense(8), L.BatchNormalization(), L.ReLU(), L.Dropout(0.5), L.Dense(1)), X, NUMBER,
+    ),
+    "recurrent": recurrent,
+    "attention to one": attention_to_one,
+    "two outputs": lambda: (lambda m, x, y: (m, x, y | {"a": NUMBER}))(
+        *two_outputs({"a": "mse", "b": "categorical_crossentropy"})
+    ),
+    "subclassed": lambda: (compiled(Subclassed(L.Dense(1))), X, NUMBER),
+    "scaled inside": lambda: (network(L.BatchNormalization(), L.Dense(8, "relu"), L.Dense(1)), 1e4 * X, NUMBER),
+    "booleans": lambda: (
+        network(L.LSTM(4, return_sequences=True), L.Dense(2, "softmax"), loss="categorical_crossentropy", shape=(5, 2)),
+        SEQUENCE > 0, np.stack([SEQUENCE[:, :, 0] > 0, SEQUENCE[:, :, 0] <= 0], -1),
+    ),
+    "tokens": lambda: (
+        network(L.Embedding(5000, 4), L.Flatten(), L.Dense(1), shape=(3,)), RNG.integers(0, 5000, (120, 3)), NUMBER,
+    ),
+}  # fmt: skip
+
+
+def looked_at(model, x, y):
+    keras.utils.set_random_seed(0)
+    data = sample_of(model, x, y, 256)
+    build(model, data)
+    return before_training(model, data)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named(name):
+    program, cause, words = FAULTS[name]
+    findings = looked_at(*program())
+    assert [finding.cause for finding in findings][:1] == [cause], findings
+    assert words in findings[0].evidence
+    assert findings[0].fix.endswith(".")
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_program_that_learns_gets_no_finding(name):
+    assert looked_at(*HEALTHY[name]()) == []
+
+
+def test_the_model_is_left_as_it_is():
+    model, x, y = HEALTHY["dropout and normalisation"]()
+    before = [v.numpy() for v in model.variables]
+    looked_at(model, x, y)
+    assert all(np.array_equal(a, v.numpy()) for a, v in zip(before, model.variables, strict=True))
+
+
+def test_samples_are_read_without_using_data_up():
+    model = HEALTHY["regression"]()[0]
+    batches = tf.data.Dataset.from_tensor_slices((X, NUMBER)).batch(16)
+    x, y, _ = sample_of(model, batches, None, 256)
+    assert (x.shape, y.shape) == ((16, 6), (16, 1))
+    assert sample_of(model, X, NUMBER, 50)[0].shape == (50, 6)
+    for unread in ((None, None), (iter([(X, NUMBER)]), None), (X, None)):
+        assert sample_of(model, *unread, 50) is None

@@ -1,0 +1,185 @@
+"""`Watch`: it changes nothing, says each fault once and in time, and nothing of a network that learns."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from why_wont_it_learn import Watch
+
+L = keras.layers
+RNG = np.random.default_rng(1)
+X = RNG.normal(size=(200, 4)).astype("float32")
+Y = (X[:, :1] + 0.5 * X[:, 1:2]).astype("float32")
+
+
+def network(*layers, optimizer=None, loss="mse"):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    model.compile(optimizer=optimizer or keras.optimizers.Adam(0.01), loss=loss)
+    return model
+
+
+def plain(**compiled):
+    return network(L.Dense(16, "tanh"), L.Dense(1), **compiled)
+
+
+def watched(model, epochs=20, x=X, y=Y, batch_size=32, watch=None, **fit):
+    watch = watch or Watch(x, y)
+    model.fit(x, y, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=[watch], **fit)
+    return watch
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [L.Dense(16, "relu"), L.Dropout(0.3), L.Dense(1)],
+        lambda: [L.Dense(16), L.BatchNormalization(), L.ReLU(), L.GaussianNoise(0.1), L.Dense(1)],
+        lambda: [L.Reshape((4, 1)), L.LSTM(5, recurrent_dropout=0.2), L.Dense(1)],
+    ],
+    ids=["dropout", "normalisation and noise", "recurrent"],
+)
+def test_the_training_is_the_same_to_the_bit(layers):
+    results = []
+    for callbacks in ([], [Watch(X, Y, validation_data=(X, Y))]):
+        keras.utils.set_random_seed(5)  # dropout draws its seed when it is made
+        model = network(*layers())
+        history = model.fit(
+            X, Y, epochs=20, batch_size=32, verbose=0, callbacks=callbacks, validation_split=0.2
+        ).history
+        results.append(([v.numpy() for v in model.variables], history))
+    (weights, history), (with_watch, history_with_watch) = results
+    assert all(np.array_equal(a, b) for a, b in zip(weights, with_watch, strict=True))
+    assert history == history_with_watch
+
+
+def test_nothing_is_said_of_a_network_that_learns(capsys):
+    watch = watched(plain(), epochs=60)
+    assert watch.findings == []
+    assert watch.skill > 0.95
+    assert re.fullmatch(r"Watch: 60 epochs; skill \d\.\d\d on the first 256 training samples\. Nothing found\.\n",
+                        capsys.readouterr().out)  # fmt: skip
+
+
+FAULTS = {
+    "diverges": (lambda: plain(optimizer=keras.optimizers.SGD(50.0)), "learning_rate_too_high"),
+    "does not move": (lambda: plain(optimizer=keras.optimizers.SGD(1e-7)), "learning_rate_too_low"),
+    "saturated": (
+        lambda: network(L.Dense(16, "sigmoid", kernel_initializer=keras.initializers.RandomNormal(stddev=100.0)),
+                        L.Dense(1), optimizer=keras.optimizers.SGD(1e-3)), "saturated_activation",
+    ),
+    "vanishes": (
+        lambda: network(*[L.Dense(8, "sigmoid") for _ in range(8)], L.Dense(1)), "vanishing_gradient",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_while_it_trains(name, capsys):
+    build, cause = FAULTS[name]
+    watch = watched(build(), epochs=8)
+    named = [finding.cause for finding in watch.findings]
+    assert cause in named
+    said = [line for line in capsys.readouterr().out.splitlines() if f"[{cause}]" in line]
+    assert said
+    assert all(line.startswith("Watch: ") for line in said)
+    assert len(said) == named.count(cause) <= 2, "again only when it has become worse"
+
+
+def test_what_cannot_work_is_named_before_the_first_step(capsys):
+    watched(network(L.Dense(1, "softmax"), loss="binary_crossentropy"), epochs=2, y=(Y > 0).astype("int64"))
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("Watch: Before the first step: Softmax over a single unit")
+
+
+def test_a_hopeless_training_is_ended_early(capsys):
+    model = plain(optimizer=keras.optimizers.SGD(50.0))
+    watch = watched(model, epochs=50, watch=Watch(X, Y, stop=True))
+    assert len(watch.record.history["loss"]) < 10
+    assert "Training is stopped" in capsys.readouterr().out
+
+
+def test_without_stop_it_goes_on():
+    assert len(watched(plain(optimizer=keras.optimizers.SGD(50.0)), epochs=5).record.history["loss"]) == 5
+
+
+def test_the_record_has_what_was_measured():
+    model = network(L.Dense(16, "relu"), L.Dense(8, "tanh"), L.Dense(1))
+    watch = watched(model, epochs=10)
+    record = watch.record
+    assert watch.epochs == [1, 2, 3, 4, 5, 6, 8, 10]
+    assert record.gradient_norm.shape == record.update_ratio.shape == (8, 3)
+    assert record.dead.shape == record.saturated.shape == (8, 2)
+    assert (record.gradient_norm > 0).all()
+    assert len(record.history["loss"]) == 10
+
+
+def test_a_fit_that_goes_on_is_watched_from_its_start():
+    model, watch = plain(), Watch(X, Y)
+    watched(model, epochs=3, watch=watch)
+    watched(model, epochs=5, watch=watch, initial_epoch=3)
+    assert watch.epochs == [1, 2]
+    assert len(watch.record.history["loss"]) == 2
+
+
+def test_validation_data_judge():
+    noise = RNG.normal(size=Y.shape).astype("float32")
+    watch = watched(plain(), watch=Watch(X, Y, validation_data=(X, noise)))
+    assert watch.train_skill > 0.8 > 0.2 > watch.val_skill
+    assert watch.skill == watch.val_skill
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (None, None),
+        (tf.data.Dataset.from_tensor_slices((X, Y)).batch(16), None),
+        (X.tolist(), Y.tolist()),
+        (object(), object()),
+    ],
+    ids=["nothing", "data set", "lists", "what it cannot read"],
+)
+def test_it_watches_with_whatever_it_is_given(x, y):
+    watch = Watch(x, y)
+    plain().fit(X, Y, epochs=3, verbose=0, callbacks=[watch])
+    assert len(watch.record.history["loss"]) == 3
+    assert (watch.skill > -1) == (type(x) not in (type(None), list, object))
+
+
+class Awkward(keras.Model):
+    """A model that refuses to be called in inference."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = L.Dense(1)
+
+    def call(self, x, training=False):
+        if not training:
+            raise RuntimeError("only in training")
+        return self.dense(x)
+
+
+def test_a_model_that_cannot_be_measured_trains_anyway(capsys):
+    model = Awkward()
+    model.compile(optimizer="adam", loss="mse")
+    watch = watched(model, epochs=3)
+    assert len(watch.record.history["loss"]) == 3
+    assert capsys.readouterr().out.count("cannot be measured") == 1
+
+
+def test_lines_stand_between_the_progress_bars(capsys):
+    model = plain(optimizer=keras.optimizers.SGD(50.0))
+    model.fit(X, Y, epochs=4, verbose=2, callbacks=[Watch(X, Y)])
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith(("Epoch", "Watch: ", "7/7", "\x1b", "")) and line.count("Watch") <= 1 for line in lines)
+    assert not any("Watch" in line and not line.startswith("Watch: ") for line in lines)
+
+
+def test_the_picture_shows_what_was_measured():
+    figure = watched(network(L.Dense(16, "relu"), L.Dense(1)), epochs=6).plot()
+    loss, gradient, units = figure.axes
+    assert len(loss.lines[0].get_ydata()) == 6
+    assert len(gradient.lines) == 2
+    assert units.get_ylim()[1] <= 1.05

@@ -1,0 +1,185 @@
+"""`diagnose` takes whatever `model.fit` takes: every kind of model and of data gets a report, and none an exception."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from clocks import Ticks
+from keras import layers
+
+from why_wont_it_learn import diagnose
+from why_wont_it_learn.diagnosis.data import data_of, drawn
+from why_wont_it_learn.diagnosis.joined import joined, needs_joining
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 6)).astype("float32")
+Y = (X[:, 0] * X[:, 1] + X[:, 2]).astype("float32")
+LABELS = (X[:, 0] > 0).astype("int64")
+SERIES = RNG.normal(size=(120, 5, 2)).astype("float32")
+WORDS = RNG.integers(0, 50, (120, 5))
+PICTURES = RNG.normal(size=(80, 6, 6, 1)).astype("float32")
+Dense = layers.Dense
+
+
+def chain(*some, shape=(6,), loss="mse"):
+    model = keras.Sequential([keras.Input(shape), *some])
+    model.compile("adam", loss)
+    return model
+
+
+def two_inputs():
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
+    model = keras.Model({"a": a, "b": b}, Dense(1)(Dense(8, "relu")(layers.Concatenate()([a, b]))))
+    model.compile("adam", "mse")
+    return model
+
+
+def two_outputs(loss=("mse", "binary_crossentropy"), **weights):
+    inputs = keras.Input((6,))
+    hidden = Dense(8, "relu")(inputs)
+    model = keras.Model(inputs, [Dense(1, name="size")(hidden), Dense(1, "sigmoid", name="sign")(hidden)])
+    model.compile("adam", loss if isinstance(loss, dict) else list(loss), **weights)
+    return model
+
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.out = Dense(8, "relu"), Dense(1)
+
+    def call(self, inputs):
+        return self.out(self.hidden(inputs))
+
+
+class Stepping(Own):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+def compiled(model):
+    model.compile("adam", "mse")
+    return model
+
+
+def attending():
+    inputs = keras.Input((5, 2))
+    seen = layers.MultiHeadAttention(2, 4)(inputs, inputs)
+    return compiled(keras.Model(inputs, Dense(1)(layers.GlobalAveragePooling1D()(seen))))
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        rows = slice(20 * index, 20 * (index + 1))
+        return X[rows], Y[rows]
+
+
+def endless():
+    while True:
+        yield X[:32], Y[:32]
+
+
+def plain():
+    return chain(Dense(8, "relu"), Dense(1))
+
+
+SOME = {
+    "two inputs in a dict": lambda: (two_inputs(), {"x": {"a": X[:, :3], "b": X[:, 3:]}, "y": Y}),
+    "two outputs in a list": lambda: (two_outputs(loss_weights=[1, 0.5]), {"x": X, "y": [Y, LABELS]}),
+    "a dataset": lambda: (plain(), {"x": tf.data.Dataset.from_tensor_slices((X, Y)).batch(20)}),
+    "sample weights": lambda: (plain(), {"x": X, "y": Y, "sample_weight": np.ones(120)}),
+    "a training step of its own": lambda: (compiled(Stepping()), {"x": X, "y": Y}),
+    "a model without weights yet": lambda: (compiled(Own()), {"x": X, "y": Y}),
+    "a label for each word": lambda: (
+        chain(layers.Embedding(50, 4), Dense(2, "softmax"), shape=(5,), loss="sparse_categorical_crossentropy"),
+        {"x": WORDS, "y": (WORDS > 25).astype("int64")},
+    ),
+}
+MORE = {
+    "one of two outputs without a loss": lambda: (two_outputs({"size": "mse"}), {"x": X, "y": {"size": Y}}),
+    "a PyDataset": lambda: (plain(), {"x": Batches()}),
+    "a generator": lambda: (plain(), {"x": endless()}),
+    "class weights": lambda: (
+        chain(Dense(8, "relu"), Dense(1, "sigmoid"), loss="binary_crossentropy"),
+        {"x": X, "y": LABELS, "class_weight": {0: 1.0, 1: 5.0}},
+    ),
+    "lists": lambda: (plain(), {"x": X.tolist(), "y": Y.tolist()}),
+    "a Sequential without input": lambda: (compiled(keras.Sequential([Dense(8, "relu"), Dense(1)])), {"x": X, "y": Y}),
+    "LSTM": lambda: (chain(layers.LSTM(4), Dense(1), shape=(5, 2)), {"x": SERIES, "y": SERIES[:, 0, 0]}),
+    "Bidirectional": lambda: (
+        chain(layers.Bidirectional(layers.GRU(3)), Dense(1), shape=(5, 2)), {"x": SERIES, "y": SERIES[:, 0, 0]},
+    ),
+    "attention": lambda: (attending(), {"x": SERIES, "y": SERIES[:, 0, 0]}),
+    "Conv1D and BatchNormalization": lambda: (
+        chain(layers.Conv1D(4, 3), layers.BatchNormalization(), layers.GlobalMaxPooling1D(), Dense(1), shape=(5, 2)),
+        {"x": SERIES, "y": SERIES[:, 0, 0]},
+    ),
+    "a label for each pixel, one-hot": lambda: (
+        chain(layers.Conv2D(2, 3, padding="same", activation="softmax"), shape=(6, 6, 1), loss="categorical_crossentropy"),
+        {"x": PICTURES, "y": np.eye(2)[(PICTURES[..., 0] > 0).astype(int)]},
+    ),
+    "nothing to train": lambda: (chain(Dense(1, trainable=False)), {"x": X, "y": Y}),
+}  # fmt: skip
+
+
+def reported(kind):
+    model, given = kind()
+    keras.utils.set_random_seed(0)
+    fitted = [v.numpy() for v in model.trainable_variables]
+    report = diagnose(model, epochs=2, seeds=2, clock=Ticks(0.3), **given)
+    for before, after in zip(fitted, model.trainable_variables, strict=False):
+        np.testing.assert_array_equal(before, after)
+    assert str(report)
+    return report
+
+
+@pytest.mark.parametrize("kind", SOME)
+def test_it_gets_a_report(kind):
+    reported(SOME[kind])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", MORE)
+def test_more_of_it_gets_a_report(kind):
+    reported(MORE[kind])
+
+
+def test_a_dataset_keeps_labels_with_their_rows():
+    data = tf.data.Dataset.from_tensor_slices(({"a": X}, Y, np.arange(120.0))).batch(50)
+    x, y, weight, batch_size, notes = drawn(data, None, None, 32)
+    np.testing.assert_array_equal(x["a"], X)
+    np.testing.assert_array_equal(y, Y)
+    np.testing.assert_array_equal(weight, np.arange(120.0))
+    assert batch_size == 50
+    assert "120 samples were drawn" in notes[0]
+    assert len(drawn(endless(), None, None, 32)[0]) <= 2032
+
+
+def test_the_joined_loss_is_that_of_evaluate():
+    model = two_outputs(loss_weights=[2.0, 0.5])
+    weights = RNG.uniform(0, 2, 120).astype("float32")
+    whole, data = joined(model, X, [Y, LABELS], weights, (X, [Y, LABELS]))
+    rows = slice(0, data.points)
+    expected = model.evaluate(
+        X, [Y, LABELS], sample_weight=weights, batch_size=120, verbose=0, return_dict=True
+    )["loss"]  # fmt: skip
+    found = float(data.loss(tf.constant(data.y[rows]), whole(data.x[rows])))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_skills_of_several_outputs_are_told_apart():
+    model = two_outputs()
+    _, data = joined(model, X, [Y, LABELS], None, None)
+    perfect = np.c_[data.parts["size"].targets_2d, np.full(len(data.x), 0.5)]
+    skills = data.skills(perfect)
+    assert skills["size"] == (1.0, 1.0)
+    assert max(skills["sign"]) < 0.2
+    assert data.skill(perfect)[0] == pytest.approx(np.mean([skills["size"][0], skills["sign"][0]]))
+
+
+def test_one_array_is_not_joined():
+    assert not needs_joining(plain(), X, weighted=False)
+    assert needs_joining(two_inputs(), {"a": X, "b": X}, weighted=False)
+    assert data_of(plain(), {"x": X}, [Y]).x.shape == X.shape

@@ -1,0 +1,90 @@
+"""What can be told of a model and its data before the first step."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..engine.batches import CannotHold, prepare
+from ..program import program_of
+from .causes import CAUSES
+from .checks import data_faults
+from .data import data_of
+from .findings import Finding, finding_of
+from .joined import needs_joining, with_positions
+from .loss_check import loss_findings
+from .measure import rescaled, scales_itself
+from .network import output_stage
+from .output_and_loss import from_logits, loss_name, mismatches
+from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
+from .untrained import untrained_weights
+
+FAR = 100.0  # so many times out of scale, data are named before anything was trained; 255 for a pixel often learns
+
+
+def sample_of(model, x, y, most):
+    """The first samples of what `fit` is given, as (x, y, ()) of tensors; None where they cannot be read without using them up.
+
+    x, y: arrays, lists or dicts of arrays, DataFrames; or x a batched `tf.data.Dataset` or a `keras.utils.PyDataset`.
+    """
+    if isinstance(x, keras.utils.PyDataset):
+        x, y = x[0][:2]
+    elif isinstance(x, tf.data.Dataset):
+        batch = next(iter(x.take(1)))
+        x, y = batch[:2] if isinstance(batch, tuple) and len(batch) > 1 else (batch, None)
+    if x is None or y is None:
+        return None
+    try:
+        data, _ = prepare(*(tf.nest.map_structure(lambda a: a[:most], part) for part in (x, y)), None, None, None, 0.0)
+    except (CannotHold, TypeError):
+        return None
+    return data
+
+
+def before_training(model, data):
+    """`Finding`s of a built, compiled model and its data, the one that explains most first.
+
+    data: as `sample_of` gives it. Only what is wrong however it is trained is named, so a network that learns gets none.
+    """
+    if missing := _missing(data):
+        return [missing]  # every number that is computed from these says nothing
+    found = [*_of_output_and_data(model, data), *loss_findings(model, data), *untrained_weights(model, data)]
+    return list({finding.cause: finding for finding in reversed(found)}.values())[::-1]
+
+
+def _missing(data):
+    for name, part in zip(("inputs", "targets"), data[:2], strict=True):
+        lost = max(float(np.mean(~np.isfinite(np.asarray(a, float)))) for a in tf.nest.flatten(part))
+        if lost:
+            told = f"{lost:.1%} of the {name} are NaN or infinite. A single one makes every weight NaN in the step that uses it."
+            return Finding("missing_values", told, CAUSES["missing_values"].fix)
+    return None
+
+
+def _of_output_and_data(model, data):
+    """What the checks of `diagnose` say of one input and one output, without any training."""
+    x, y = data[:2]
+    if needs_joining(model, x, False):
+        return
+    try:
+        facts = data_of(model, x.numpy(), y.numpy())
+        layers = program_of(model, 1, 1, facts.loss).layers
+    except ValueError:  # layers that cannot be taken apart
+        return
+    if with_positions(model, facts, facts.output_shape) is not facts:  # a label for each position is not several labels
+        return
+    if faults := list(data_faults(facts)):
+        yield from faults
+        return
+    output, inputs, targets = output_stage(layers), rescaled(layers, facts.inputs_2d), facts.targets_2d
+    if output is not None:
+        of_loss = loss_name(facts.loss), from_logits(facts.loss)
+        for mismatch in mismatches(output.activation, output.units, *of_loss, facts.targets):
+            if mismatch.strong:
+                yield Finding(mismatch.cause, mismatch.evidence, CAUSES[mismatch.cause].fix)
+    training = Training(
+        inputs=None if facts.tokens or scales_itself(layers) else Scale.of(inputs),
+        targets=Scale.of(targets) if facts.task == "regression" else None,
+    )
+    for row, scale in ((unscaled_inputs, training.inputs), (unscaled_targets, training.targets)):
+        if scale is not None and scale.away >= FAR:
+            yield from map(finding_of, row(training))

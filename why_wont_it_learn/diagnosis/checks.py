@@ -1,0 +1,121 @@
+"""What can be said before anything is trained: targets and inputs from which nothing can be learned."""
+
+import numpy as np
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+from .data import skill_of_moved_targets
+from .findings import Finding
+
+COLUMNS_SEEN = 64
+FAR_SHIFT = 3.0  # standard deviations between the means of training and validation inputs
+OUTSIDE = 0.5  # part of the validation samples beyond the range of the training samples
+TOLD_APART = 0.95  # area under the ROC curve
+FEWEST_TO_TELL = 20  # validation samples
+ALIKE = "Prepare both sets alike, with the numbers of the training samples; or shuffle before the split."
+CONSTANT_COLUMN = "A column that never varies becomes NaN when it is divided by its standard deviation of 0."
+
+
+def data_faults(data):
+    """Yield a `Finding` if there is nothing in the targets or the inputs, however they are trained on."""
+    y, x = data.targets_2d[: data.points], data.inputs_2d[: data.points]
+    known = np.isfinite(x)
+    if not np.isfinite(data.targets_2d).all():
+        bad = float((~np.isfinite(data.targets_2d)).any(axis=1).mean())
+        yield Finding("missing_values", f"{bad:.1%} of the targets are not numbers.", "Leave these samples out.")
+    elif (y == y[0]).all():
+        yield Finding(
+            "label_or_data_bug", f"All {len(y)} targets are the same ({y[0, 0]:g}).", "Look where the targets get lost."
+        )
+    elif not known.all() and not (known & (x != _first_known(x))).any():
+        yield Finding(
+            "missing_values", f"No input varies, and {(~known).any(axis=0).mean():.0%} of them are not numbers.",
+            f"Look where the inputs get lost. {CONSTANT_COLUMN}",
+        )  # fmt: skip
+    elif (x == x[0]).all():
+        yield Finding("label_or_data_bug", "All samples have the same inputs.", "Look where the inputs get lost.")
+    elif data.max_skill < 0.5:
+        yield Finding(
+            "label_or_data_bug",
+            f"Samples with equal inputs have different targets: no prediction can reach a skill above {data.max_skill:.2f}.",
+            "Look for inputs that tell these samples apart, or for labels that are wrong.",
+        )  # fmt: skip
+
+
+def _first_known(x):
+    """The first number of each column, or 0."""
+    rows = np.isfinite(x).argmax(axis=0)
+    return np.nan_to_num(x[rows, np.arange(x.shape[1])], posinf=0.0, neginf=0.0)
+
+
+def unlike_validation(data):
+    """`Finding`s where the validation samples are not like the training samples."""
+    if not data.has_validation or not np.isfinite(data.inputs_2d).all():
+        return []
+    train, val = data.true_targets[: data.points], data.true_targets[data.points :]
+    if data.task in ("binary", "multiclass") and train.shape[1] > 1:
+        missing = [k for k in range(train.shape[1]) if val[:, k].any() and not train[:, k].any()]
+        if missing:
+            text = f"Class {missing[0]} is among the validation samples ({val[:, missing[0]].mean():.0%}) and not among the training samples."
+            return [Finding("label_or_data_bug", text, "Shuffle the samples before they are split.")]
+    x, x_val = data.inputs_2d[: data.points], data.inputs_2d[data.points :]
+    shift = np.abs(x_val.mean(axis=0) - x.mean(axis=0)) / np.maximum(
+        np.maximum(x.std(axis=0), x_val.std(axis=0)), 1e-12
+    )
+    outside = ((x_val < x.min(axis=0)) | (x_val > x.max(axis=0))).mean(axis=0)
+    for column in np.argsort(-shift)[:1]:
+        if shift[column] > FAR_SHIFT or outside[column] > OUTSIDE:
+            text = (
+                f"Input {column + 1} has mean {x[:, column].mean():.3g} and standard deviation {x[:, column].std():.3g} in the training "
+                f"samples, {x_val[:, column].mean():.3g} and {x_val[:, column].std():.3g} in the validation samples."
+            )
+            return [Finding("label_or_data_bug", text, ALIKE)]
+    told = told_apart(data)
+    if told > TOLD_APART:
+        text = f"By its inputs alone a sample is known to be of the training or of the validation set (area under the ROC curve {told:.2f})."
+        return [Finding("label_or_data_bug", text, ALIKE)]
+    return []
+
+
+def told_apart(data):
+    """How well a tree ensemble tells training from validation samples that it has not seen: 0.5 if at random, 1 if always."""
+    x, of_validation = data.few_columns, np.arange(len(data.x)) >= data.points
+    if of_validation.sum() < FEWEST_TO_TELL:
+        return 0.5
+    trees = ExtraTreesClassifier(50, min_samples_leaf=3, class_weight="balanced", random_state=0)
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    return float(np.mean(cross_val_score(trees, x, of_validation, scoring="roc_auc", cv=folds)))
+
+
+def unlearnable(data, x, y, skill, in_time):
+    """The `Finding`s where reference models learn nothing from the data either.
+
+    x, y: as they were given, in their order. skill: of the best reference model. in_time: () -> whether there is time left.
+    """
+    shift, moved = skill_of_moved_targets(x, y, data.task, in_time=in_time)
+    if shift:
+        text = f"The inputs tell nothing of their own targets, but with the targets moved by {shift} rows they do (a skill of "
+        return [
+            Finding("label_or_data_bug", f"{text}{moved:.2f}).", "Join inputs and targets again, row by row.", True)
+        ]
+    text = f"A linear model, a kernel model and a tree ensemble learn almost nothing from it (a skill of {max(skill, 0):.2f})."
+    found = [
+        Finding(
+            "label_or_data_bug", text, "Check that each target belongs to its row: print ten of them, look at them."
+        ),
+        Finding("nothing_to_learn", text, "Look for other inputs; no network will find it in these."),
+    ]
+    return found[::-1] if _look_like_noise(data) else found
+
+
+def _look_like_noise(data):
+    """Whether the targets look like noise about 0, as returns do, and the inputs not like something that was measured."""
+    if data.task != "regression":
+        return False
+    x, y = data.inputs_2d[: data.points], data.targets_2d[: data.points, 0]
+    z = (y - y.mean()) / max(y.std(), 1e-12)
+    noise = abs(y.mean()) < 0.3 * y.std() and abs(np.mean(z**3)) < 0.7 and len(np.unique(y)) > len(y) / 2
+    x = x[:, x.std(axis=0) > 0][:, :COLUMNS_SEEN]
+    related = np.abs(np.corrcoef(x, rowvar=False) - np.eye(x.shape[1])).max() if x.shape[1] > 1 else 0.0
+    steps = min((len(np.unique(column)) for column in x.T), default=0)
+    return bool(noise and related < 0.7 and steps > 12)

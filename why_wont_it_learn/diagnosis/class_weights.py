@@ -1,0 +1,56 @@
+"""Class weights: a loss that counts some classes more than others, and whether a network needs one."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .output_and_loss import from_logits
+
+LARGE_CLASS = 0.6  # fraction of the samples, for a class to be able to hide the others
+FEWEST_OF_A_CLASS = 5  # samples, to say that a class is never predicted
+NEVER = 0.1  # recall below which a class counts as overlooked
+HARDLY_MORE = 0.05  # accuracy above the largest class's fraction that still counts as near it
+
+
+class ClassWeighted(keras.losses.Loss):
+    """A Keras loss in which each sample counts as much as its class, as `model.fit(class_weight=…)` counts it.
+
+    loss: a Keras loss of classes. weights: one for each class, in their order.
+    """
+
+    def __init__(self, loss, weights):
+        super().__init__(name="class_weighted", reduction=loss.reduction)
+        self.loss, self.weights, self.fn, self.from_logits = loss, weights, loss.fn, from_logits(loss)
+
+    def call(self, y_true, y_pred):
+        """The weighted loss of each sample."""
+        if len(y_true.shape) == 2 and y_true.shape[-1] > 1:
+            labels = tf.argmax(y_true, axis=-1, output_type=tf.int32)
+        else:
+            labels = tf.cast(tf.round(tf.reshape(y_true, [-1])), tf.int32)
+        labels = tf.maximum(labels, 0)  # -1 and 1 are two classes, too
+        return self.loss.call(y_true, y_pred) * tf.gather(tf.constant(self.weights, y_pred.dtype), labels)
+
+
+def balanced(labels, classes):
+    """Weights with which all classes count the same: (classes,), as scikit-learn's "balanced"."""
+    counts = np.bincount(labels, minlength=classes)
+    return tuple(float(w) for w in len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))
+
+
+def never_predicted(labels, train_labels, predictions):
+    """What a network that overlooks a class shows: (the class, its fraction, the accuracy, the largest class's fraction).
+
+    labels: (samples,) to judge by; train_labels: (samples,) trained on; predictions: (seeds, samples) classes. None if every
+    class is predicted, or if that is not because of a large class.
+    """
+    counts = np.bincount(train_labels)
+    largest, largest_fraction = int(counts.argmax()), counts.max() / len(train_labels)
+    accuracy = float(np.median((predictions == labels).mean(axis=1)))
+    if largest_fraction < LARGE_CLASS or accuracy > (labels == largest).mean() + HARDLY_MORE:
+        return None
+    for name in np.argsort(-counts, kind="stable")[1:]:
+        of_class = labels == name
+        if of_class.sum() >= FEWEST_OF_A_CLASS and (predictions[:, of_class] == name).mean() < NEVER:
+            return int(name), counts[name] / len(train_labels), accuracy, float(largest_fraction)
+    return None

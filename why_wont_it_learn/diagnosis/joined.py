@@ -1,0 +1,277 @@
+"""Models of several inputs or outputs, or with weighted samples, as models with one row of numbers in and one out.
+
+So everything that looks at one array of inputs and one of targets works on them, too.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..keras_private import layers_of, loss_of_function, loss_weights_of
+from .data import TOKEN_LAYERS, Data, split, spread_out, task_of
+from .loss_probes import is_reversed
+from .network import first_line, output_activation
+from .output_and_loss import from_logits, loss_name
+
+MOST_REFERENCES = 4  # outputs for which reference models are trained
+MOST_POSITIONS = 12  # of a sample that is labelled position by position
+
+
+@dataclass(frozen=True, eq=False)
+class JointData(Data):
+    """The samples of a `Joined` model: the columns of all inputs in x, those of all outputs (and a weight) in y.
+
+    parts: {name of the output: its own `Data`}, in the order of the columns.
+    """
+
+    parts: dict = None
+
+    @property
+    def targets(self):
+        """The `Targets` of the first output."""
+        return next(iter(self.parts.values())).targets
+
+    def skill(self, answers, logits=False):
+        """The mean skill of the outputs."""
+        return tuple(np.mean(list(self.skills(answers).values()), axis=0))
+
+    def skills(self, answers):
+        """{name of the output: (skill on training samples, on validation samples)}."""
+        answers = np.asarray(answers, float).reshape(len(self.x), -1)
+        return {
+            name: part.skill(answers[:, part.start : part.start + part.width], part.logits)
+            for name, part in self.parts.items()
+        }
+
+    def reference_skill(self, in_time=lambda: True):
+        """The mean over the outputs."""
+        some = list(self.parts.values())[:: max(1, len(self.parts) // MOST_REFERENCES)]
+        return float(np.mean([part.reference_skill(in_time) for part in some]))
+
+    @cached_property
+    def linear_skill(self):
+        """The mean over the outputs."""
+        return float(np.mean([part.linear_skill for part in self.parts.values()]))
+
+    @cached_property
+    def max_skill(self):
+        """The mean over the outputs."""
+        return float(np.mean([part.max_skill for part in self.parts.values()]))
+
+    @property
+    def number_targets(self):
+        """The training targets of the outputs of numbers: (samples, columns); None without one."""
+        found = [part.number_targets for part in self.parts.values() if part.task == "regression"]
+        return np.concatenate(found, axis=1) if found else None
+
+    @property
+    def has_two_labels(self):
+        """Whether there is one output, whose targets are 0 and 1."""
+        return [part.has_two_labels for part in self.parts.values()] == [True] and self.y.shape[1] == 1
+
+    def exchanged(self):
+        """The same with the two labels exchanged."""
+        parts = {name: part.exchanged() for name, part in self.parts.items()}
+        return replace(self, y=1 - self.y, parts=parts).after("y = 1 - y")
+
+    def with_x(self, x):
+        """The same with other inputs."""
+        parts = {name: part.with_x(x) for name, part in self.parts.items()}
+        return replace(self, x=np.asarray(x, "float32"), parts=parts)
+
+    def y_scaled(self):
+        """Targets with mean 0 and standard deviation 1, of the outputs of numbers."""
+        parts = {n: part.y_scaled() if part.task == "regression" else part for n, part in self.parts.items()}
+        columns = [part.targets_2d for part in parts.values()]
+        rest = self.y[:, sum(c.shape[1] for c in columns) :]
+        y = np.concatenate([*columns, rest], axis=1).astype("float32")
+        step = "y = (y - y_train.mean(axis=0)) / y_train.std(axis=0)  # for each output of numbers"
+        return replace(self, y=y, parts=parts).after(step)
+
+
+@dataclass(frozen=True, eq=False)
+class Part(Data):
+    """The samples of one output.
+
+    start, width: which numbers of all that the network gives. logits: whether these are logits.
+    """
+
+    start: int = 0
+    width: int = 1
+    logits: bool | None = False
+
+
+class Joined(keras.Model):
+    """A model with all inputs in one row of numbers, and all outputs."""
+
+    def __init__(self, model, like):
+        super().__init__(name="joined")
+        self.inner = model
+        # Kept in a function, as Keras would wrap a structure of its own around an attribute.
+        sizes = [int(np.prod(part.shape[1:])) for part in keras.tree.flatten(like)]
+        specs = [(part.shape[1:], part.dtype.name) for part in keras.tree.flatten(like)]
+
+        def unpacked(x):
+            parts = tf.split(x, sizes, axis=1)
+            parts = [tf.cast(tf.reshape(p, [-1, *s]), kind) for p, (s, kind) in zip(parts, specs, strict=True)]
+            return keras.tree.pack_sequence_as(like, parts)
+
+        self.unpacked = unpacked
+
+    def call(self, x, training=False):
+        """(samples, all outputs)."""
+        outputs = keras.tree.flatten(self.inner(self.unpacked(x), training=training))
+        return tf.concat([tf.reshape(tf.cast(o, "float32"), [-1, int(np.prod(o.shape[1:]))]) for o in outputs], 1)
+
+
+def needs_joining(model, x, weighted):
+    """Whether a model has several inputs or outputs, or weighted samples."""
+    several = [len(keras.tree.flatten(getattr(model, name, None) or [0])) > 1 for name in ("inputs", "outputs")]
+    own = (
+        not getattr(model, "inputs", None)
+        and isinstance(x, (dict, list, tuple))
+        and len(x) > 1
+        and all(map(np.ndim, keras.tree.flatten(x)))
+    )
+    return weighted or any(several) or own
+
+
+def joined(model, x, y, sample_weight, validation_data):
+    """(a `Joined` model, its `JointData`). x, y: structures of arrays. sample_weight: (samples,) or None."""
+    x = keras.tree.map_structure(lambda part: np.asarray(part), x)
+    names, targets = _by_output(model, y)
+    samples = len(keras.tree.flatten(x)[0])
+    columns = [part.reshape(samples, -1).astype("float32") for part in keras.tree.flatten(x)]
+    weights = [] if sample_weight is None else [np.asarray(sample_weight, "float32").reshape(samples, 1)]
+    wrapper = Joined(model, keras.tree.map_structure(lambda part: part[:1], x))
+    flat_x = np.concatenate(columns, axis=1)
+    try:
+        outputs = keras.tree.flatten(model(wrapper.unpacked(tf.constant(flat_x[:2])), training=False))
+    except Exception as error:
+        raise ValueError(f"The model cannot be called on these inputs: {first_line(error)}") from None
+    losses, factors = _losses(model, names, len(outputs))
+    used = [i for i, loss in enumerate(losses) if loss is not None and targets[i] is not None]
+    flat_y = [np.asarray(targets[i], "float32").reshape(samples, -1) for i in used]
+    validation = None
+    if validation_data is not None:
+        val_x = keras.tree.flatten(validation_data[0])
+        n = len(val_x[0])
+        _, val_y = _by_output(model, validation_data[1])
+        val_columns = [np.asarray(val_y[i], "float32").reshape(n, -1) for i in used] + [
+            np.ones((n, 1), "float32")
+        ] * len(weights)
+        validation = (
+            np.concatenate([np.asarray(part, "float32").reshape(n, -1) for part in val_x], axis=1),
+            np.concatenate(val_columns, axis=1),
+        )
+    all_y = np.concatenate([*flat_y, *weights], axis=1)
+    rows_x, rows_y, n_train = split(flat_x, all_y, validation)
+    starts = np.cumsum([0, *(int(np.prod(o.shape[1:])) for o in outputs)])
+    parts, at = {}, 0
+    for i, y_i in zip(used, flat_y, strict=True):
+        width, shape = int(np.prod(outputs[i].shape[1:])), np.shape(targets[i])[1:]
+        own = rows_y[:, at : at + y_i.shape[1]].reshape(len(rows_y), *shape)
+        task, classes, signed = task_of(own if own.ndim > 1 else own[:, None], losses[i], width)
+        parts[names[i]] = Part(
+            rows_x, own, n_train, task, classes, signed, given=samples,
+            start=int(starts[i]), width=width, logits=from_logits(losses[i]),
+            loss=losses[i], reversed=_is_reversed(model, losses[i], own, task, width),
+        )  # fmt: skip
+        at += y_i.shape[1]
+    loss = _joint_loss(
+        [losses[i] for i in used], [factors[i] for i in used], [outputs[i].shape[1:] for i in used],
+        [np.shape(targets[i])[1:] for i in used], used,
+        [int(np.prod(o.shape[1:])) for o in outputs], bool(weights),
+    )  # fmt: skip
+    wrapper(tf.constant(flat_x[:2]))
+    wrapper.compile(optimizer=model.optimizer, loss=loss)
+    tokens = any(type(layer).__name__ in TOKEN_LAYERS for layer in layers_of(model))
+    data = JointData(rows_x, rows_y, n_train, "several", tokens=tokens, given=samples, loss=loss, parts=parts)
+    if data.has_two_labels:
+        data = replace(data, reversed=next(iter(parts.values())).reversed)
+    return wrapper, data
+
+
+def with_positions(model, data, shape):
+    """The `JointData` of a model that labels every position of a sample, such as a pixel or a word; else the data as they are.
+
+    shape: of the predictions for one sample, (positions, …, classes).
+    """
+    y, classes = data.y, shape[-1]
+    name = loss_name(data.loss)
+    if "categorical" not in name or len(shape) < 2:
+        return data
+    one_hot = y.shape[1:] == tuple(shape)
+    labels = (y.argmax(-1) if one_hot else y).reshape(len(y), -1)
+    if labels.shape[1] != np.prod(shape[:-1]):
+        return data
+    parts = {}
+    for at in spread_out(labels.shape[1], MOST_POSITIONS):
+        parts[f"position {at + 1}"] = Part(
+            data.x, labels[:, at : at + 1].astype("float32"), data.points, "multiclass", classes, tokens=data.tokens,
+            given=data.given, loss=data.loss, start=int(at) * classes, width=classes, logits=from_logits(data.loss),
+        )  # fmt: skip
+    return JointData(
+        data.x,
+        data.y,
+        data.points,
+        "several",
+        dtype=data.dtype,
+        tokens=data.tokens,
+        loss=data.loss,
+        given=data.given,
+        parts=parts,
+    )
+
+
+def _is_reversed(model, loss, y, task, width):
+    probabilities = output_activation(model) in ("sigmoid", "softmax")
+    return from_logits(loss) is None and task == "binary" and width == 1 and not probabilities and is_reversed(loss, y)
+
+
+def _by_output(model, y):
+    """(names of the outputs, their targets), in the order of the flattened outputs."""
+    outputs = getattr(model, "output", None)
+    names = list(getattr(model, "output_names", None) or ["output"])
+    if isinstance(outputs, dict):
+        names = sorted(outputs)
+    if isinstance(y, dict):
+        return names, [y.get(name) for name in names]
+    return names, list(y) if isinstance(y, (list, tuple)) and len(names) > 1 else [y]
+
+
+def _losses(model, names, count):
+    """The loss and its factor of each output."""
+
+    def spread(values, default):
+        if isinstance(values, dict):
+            return [values.get(name, default) for name in names]
+        return list(values) if isinstance(values, (list, tuple)) else [values] * count
+
+    losses = [None if loss is None else keras.losses.get(loss) for loss in spread(model.loss, None)]
+    factors = loss_weights_of(model)
+    factors = factors if len(factors) == count else [None] * count
+    return losses, [1.0 if factor is None else float(factor) for factor in factors]
+
+
+def _joint_loss(losses, factors, output_shapes, target_shapes, used, widths, weighted):
+    """(y_true, y_pred) -> the sum of the losses of all outputs, each on its own columns."""
+    losses = [loss if isinstance(loss, keras.losses.Loss) else loss_of_function(loss) for loss in losses]
+    starts = np.cumsum([0, *widths])
+    target_widths = [int(np.prod(shape)) for shape in target_shapes]
+
+    def sum_of_losses(y_true, y_pred):
+        weight = y_true[:, -1] if weighted else None
+        total, at = 0.0, 0
+        rows = zip(losses, factors, output_shapes, target_shapes, target_widths, used, strict=True)
+        for loss, factor, shape, target_shape, width, i in rows:
+            target = tf.reshape(y_true[:, at : at + width], [-1, *target_shape])
+            prediction = tf.reshape(y_pred[:, starts[i] : starts[i + 1]], [-1, *shape])
+            total += factor * tf.reduce_mean(loss(target, prediction, sample_weight=weight))
+            at += width
+        return total
+
+    return sum_of_losses

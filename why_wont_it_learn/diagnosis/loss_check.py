@@ -1,0 +1,163 @@
+"""What a loss measures, asked of the loss itself: how it answers to predictions that are made up.
+
+A name tells nothing of a loss of one's own. So the loss is called with predictions between "always the mean" and "exactly the
+targets". A loss that measures how wrong predictions are falls on that way.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from ..engine.batches import none_for_empty
+from .call import loss_for, loss_of
+from .findings import Finding
+
+SURE = 0.999  # a probability that is right
+CERTAIN = 12.0  # a logit whose sigmoid is 1 to five digits
+LEFT = 0.3  # a loss that keeps so much of its range when probabilities are right takes them for logits
+LOUD = 30.0  # weights so many times as large show whether the output is bounded
+
+
+@dataclass
+class _Output:
+    """One output. targets: as given. right: what it would ideally predict, in the shape of the output.
+
+    classes: whether those are probabilities; then they keep away from 0 and 1, where a loss of one's own may take the logarithm of 0.
+    """
+
+    name: str
+    targets: np.ndarray
+    right: np.ndarray
+    classes: bool
+
+
+def loss_findings(model, data):
+    """`Finding`s on a loss that does not measure how wrong the predictions of a built, compiled model are.
+
+    data: (x, y, sample_weight), structures of tensors; the same weights are given to the loss. An output whose ideal prediction
+    cannot be told from the targets (other sizes, an own meaning) is not judged.
+    """
+    values = [tf.identity(v.value) for v in model.trainable_variables]
+    _, predictions = loss_of(model, values, data, outputs=True)
+    flat = tf.nest.flatten(predictions)
+    targets = tf.nest.flatten(none_for_empty(data[1]))
+    if len(targets) != len(flat):
+        return []
+    names = [str(name) for name in getattr(model, "output_names", None) or range(len(flat))]
+    outputs = [
+        _output(name if len(flat) > 1 else "", target.numpy().astype(float), prediction.numpy())
+        for name, target, prediction in zip(names, targets, flat, strict=True)
+    ]
+    # The other outputs are right, so that their loss does not drown the one that is asked for.
+    right = [p if o is None else tf.cast(o.right, p.dtype) for o, p in zip(outputs, flat, strict=True)]
+    findings = []
+    for index, output in enumerate(outputs):
+
+        def loss(made_up, index=index):
+            changed = [*right[:index], tf.cast(made_up, flat[index].dtype), *right[index + 1 :]]
+            return loss_for(model, data, tf.nest.pack_sequence_as(predictions, changed))
+
+        if output is not None:
+            finding = _judged(output, loss, _bounded(model, values, data, index))
+            findings += [finding] * (finding is not None)
+    return findings
+
+
+def _output(name, targets, predictions):
+    """An `_Output`, or None where the ideal prediction cannot be told from the targets."""
+    if not np.isfinite(targets).all() or predictions.ndim < 2 or len(targets) < 2 or np.ptp(targets) == 0:
+        return None
+    classes = bool(np.isin(targets, (0, 1)).all())
+    if targets.size == predictions.size:
+        right = targets.reshape(predictions.shape).astype("float64")
+        return _Output(name, targets, _sure(right) if classes else right, classes)
+    labels, k = targets.reshape(len(targets), -1), predictions.shape[-1]
+    whole = labels.shape[1] == 1 and (labels == np.round(labels)).all() and labels.min() >= 0 and labels.max() < k
+    if not whole or predictions.ndim != 2:
+        return None
+    return _Output(name, targets, _sure(np.eye(k)[labels[:, 0].astype(int)]), True)
+
+
+def _sure(labels):
+    return SURE * labels + (1 - SURE) / labels.shape[-1] if labels.shape[-1] > 1 else (1 - SURE) / 2 + SURE * labels
+
+
+def _bounded(model, values, data, index):
+    """Whether an output stays between 0 and 1 whatever the weights are, as probabilities do."""
+    loud = [LOUD * v for v in values]
+    outputs = tf.nest.flatten(loss_of(model, loud, data, outputs=True)[1])[index].numpy()
+    return bool(((outputs >= 0) & (outputs <= 1)).all())
+
+
+def _judged(output, loss, bounded):
+    where = f"For the output {output.name!r}, the" if output.name else "The"
+    constant = np.broadcast_to(output.right.mean(axis=0), output.right.shape)
+    at_constant, at_right = float(loss(constant)), float(loss(output.right))
+    if not np.isfinite(at_right) and not output.classes:
+        return Finding(
+            "loss_mismatch",
+            f"{where} loss is {at_right} for predictions that equal the targets.",
+            "Take a loss that is defined for these targets, such as mean_squared_error.",
+        )
+    ways = [at_right]
+    if output.classes:
+        signs = np.where(output.right > 0.5, 1.0, -1.0)
+        # Hinge losses want -1 and 1, losses from logits any large number; a distance is small where the label is 1.
+        ways += [float(loss(way)) for way in (signs, CERTAIN * signs, 1 - output.right)]
+    best = np.nanmin(ways)
+    if not best < at_constant - 1e-6 * abs(at_constant):
+        return _not_falling(output, loss, where, at_constant, at_right)
+    if output.classes and bounded and np.isfinite(at_right):
+        at_logits = ways[2]
+        if at_right - at_logits > LEFT * (at_constant - at_logits) > 0:
+            return Finding(
+                "loss_mismatch",
+                f"{where} loss takes logits, but the output is already a probability: even when every prediction is right "
+                f"and certain, the loss is {at_right:.2g} (for logits it would be {max(at_logits, 0):.2g}), so sigmoid or "
+                "softmax is applied twice.",
+                "Remove the activation of the output layer, or take the loss with from_logits=False.",
+            )
+    if output.classes and not bounded:
+        return _outside(output, loss, where)
+    return None
+
+
+def _not_falling(output, loss, where, at_constant, at_right):
+    shape, predicted = output.targets.shape, output.right.shape
+    told = (
+        f"{where} loss does not fall as the predictions approach the targets: it is {at_right:.3g} when they are equal and "
+        f"{at_constant:.3g} when every prediction is the mean of the targets."
+    )
+    if shape != predicted and output.targets.size == output.right.size:
+        return Finding(
+            "loss_mismatch",
+            f"{told} The targets have shape {_shape(shape)} and the predictions {_shape(predicted)}: their difference has "
+            f"{len(output.targets):,} times as many numbers, every prediction against every target.",
+            "Give the targets the shape of the predictions (y[:, None]), or reshape them in the loss.",
+        )
+    return Finding(
+        "loss_mismatch", told, "Look at the loss: its sign, the order of its arguments (y_true, y_pred), its axes."
+    )
+
+
+def _outside(output, loss, where):
+    """Where nothing keeps the predictions between 0 and 1, a loss of probabilities must still pull them back."""
+    wrong = tf.constant(np.where(output.right > 0.5, -0.5, 1.5), "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(wrong)
+        value = loss(wrong)
+    gradient = tape.gradient(value, wrong)
+    lost = gradient is None or not np.isfinite(gradient).all() or not np.any(gradient)
+    if lost or not np.isfinite(value):
+        return Finding(
+            "output_activation_mismatch",
+            f"{where} loss takes probabilities, and nothing keeps the output between 0 and 1: outside, "
+            "the loss is not a number or has no gradient.",
+            "Give the output layer a sigmoid (or softmax over the classes), or take the loss with from_logits=True.",
+        )
+    return None
+
+
+def _shape(shape):
+    return f"({', '.join(['n', *map(str, shape[1:])])}{',' * (len(shape) == 1)})"

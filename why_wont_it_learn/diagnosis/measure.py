@@ -1,0 +1,114 @@
+"""What a variant and its trial show, as the `Training` that symptoms are read from."""
+
+import numpy as np
+
+from .network import kind_of, other_layers, stages
+from .symptoms import Layer, Scale, Training
+
+NOISE_LAYERS = {"Dropout": "rate", "AlphaDropout": "rate", "GaussianDropout": "rate", "GaussianNoise": "stddev"}
+SCALING_LAYERS = ("BatchNormalization", "Normalization", "LayerNormalization", "Discretization")
+SHAPING_LAYERS = ("InputLayer", "Flatten", "Reshape")
+MOST_COLUMNS = 500  # of which the covariance is taken
+
+
+def training_of(variant, outcome, first, last, attainable_skill):
+    """The `Training` of a variant.
+
+    outcome: its `TrialResult`. first, last: a `Look` into its layers at the start and at the end.
+    """
+    program, data = variant.program, variant.data
+    kind = program.optimizer["class_name"].lower()
+    momentum = float(program.optimizer["config"].get("momentum") or 0) if kind == "sgd" else 0.0
+    x, y = data.inputs_2d[: data.points], data.number_targets
+    numbers = not data.tokens and np.isfinite(x).all()
+    train_skill = float(np.median(outcome.train[-1]))
+    return Training(
+        loss=np.median(outcome.loss, axis=1), skill_curve=np.median(outcome.train, axis=1), steps=outcome.steps, planned_steps=outcome.planned,
+        train_skill=train_skill, attainable_skill=attainable_skill, linear_skill=data.linear_skill,
+        val_skill=float(np.median(outcome.held[-1])) if data.has_validation else np.nan,
+        diverged=outcome.diverged,
+        inputs=Scale.of(rescaled(program.layers, x)) if numbers and not scales_itself(program.layers) else None,
+        targets=Scale.of(y) if y is not None and np.isfinite(y).all() else None,
+        own_loss=data.has_two_labels and data.own_loss, reversed_loss=data.reversed,
+        rate_halfway=_rate_halfway(variant), agreement=_agreement(outcome, data),
+        condition=_condition(x) if numbers else 1.0,
+        optimizer=kind, learning_rate=variant.learning_rate / max(1 - momentum, 0.01),
+        regularization=regularization(program),
+        layers=tuple(
+            Layer(stage.units, stage.activation, stage.initializer.get("class_name", ""), stage.bias, size, usual)
+            for stage, size, usual in zip(stages(program.layers), first.size, first.usual, strict=True)
+        ),
+        other_layers=bool(other_layers(program.layers)) or (data.task == "distribution" and len(first.size) < 2),
+        gradient_norm=np.stack([first.gradient, last.gradient]),
+        dead=np.stack([first.dead, last.dead]), saturated=np.stack([first.saturated, last.saturated]),
+    )  # fmt: skip
+
+
+def _rate_halfway(variant):
+    half = variant.epochs * variant.program.steps(variant.data.points) // 2
+    return float(variant.program.rates(np.array([half]))[0]) * variant.rate / max(variant.learning_rate, 1e-30)
+
+
+def _agreement(outcome, data):
+    """The correlation between predictions and targets over the training samples, of one column each: the median of the seeds."""
+    if outcome.answers is None or data.targets_2d.shape[1] != 1 or outcome.answers[0].size != len(data.x):
+        return np.nan
+    y = data.targets_2d[: data.points, 0]
+    found = [np.reshape(answers, -1)[: data.points] for answers in outcome.answers]
+    found = [p for p in found if np.isfinite(p).all() and p.std() > 0]
+    sign = -1 if data.reversed else 1
+    return sign * float(np.median([np.corrcoef(p, y)[0, 1] for p in found])) if found else np.nan
+
+
+def scales_itself(layers):
+    """Whether the first layer that computes something scales its inputs by what it sees of them, or takes them to pieces."""
+    first = next((kind for layer in layers if (kind := kind_of(layer)) not in SHAPING_LAYERS), None)
+    return first in SCALING_LAYERS
+
+
+def first_rescaling(layers):
+    """The configuration of the Rescaling layer that a network begins with; None if there is none, or not by two numbers."""
+    first = next((layer for layer in layers if kind_of(layer) not in SHAPING_LAYERS), None)
+    if first is None or kind_of(first) != "Rescaling":
+        return None
+    config = first["config"]
+    return config if all(isinstance(config[name], (int, float)) for name in ("scale", "offset")) else None
+
+
+def rescaled(layers, x):
+    """Inputs as they are after the Rescaling layer that a network begins with."""
+    config = first_rescaling(layers)
+    return x if config is None else x * config["scale"] + config["offset"]
+
+
+def _condition(x):
+    """The condition number of the covariance of (samples, columns), without directions in which nothing varies."""
+    if x.shape[1] >= MOST_COLUMNS:
+        return 1.0
+    curvatures = np.linalg.eigvalsh(np.cov(x.astype(float), rowvar=False).reshape(x.shape[1], -1))
+    least = curvatures[curvatures > 1e-9 * curvatures.max()].min(initial=np.inf)
+    return float(curvatures.max() / max(least, 1e-30))
+
+
+def regularization(program):
+    """How strong the strongest penalty or dropout is, 0 to 1; None without any.
+
+    A dropout counts by its rate, an L2 of 0.1 or a weight decay of 0.33 as 1.
+    """
+    strengths = [3 * float(program.optimizer["config"].get("weight_decay") or 0)]
+    for layer in program.layers:
+        config, kind = layer["config"], kind_of(layer)
+        if kind in NOISE_LAYERS:
+            strengths.append(float(config.get(NOISE_LAYERS[kind]) or 0))
+        penalties = [value for name, value in config.items() if name.endswith("_regularizer") and value]
+        if kind == "ActivityRegularization":
+            penalties.append({"config": config})
+        for penalty in penalties:
+            numbers = penalty.get("config") if isinstance(penalty, dict) else None
+            numbers = numbers if isinstance(numbers, dict) else {}
+            strengths.append(max(1e-6, 10 * max(_number(numbers.get(name)) for name in ("l1", "l2"))))
+    return min(1.0, max(strengths)) or None
+
+
+def _number(value):
+    return float(value) if isinstance(value, (int, float)) else 0.0

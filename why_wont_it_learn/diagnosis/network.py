@@ -1,0 +1,136 @@
+"""The layers of a Keras model as its configuration describes them, and what follows from them without training."""
+
+from dataclasses import dataclass, replace
+
+import keras
+
+ACTIVATION_LAYERS = {
+    "ReLU": "relu",
+    "LeakyReLU": "leaky_relu",
+    "PReLU": "leaky_relu",
+    "ELU": "elu",
+    "Softmax": "softmax",
+}
+PASSING = {
+    "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "Reshape", "ActivityRegularization",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A Dense layer and the activation that follows it. index: of the layer, end: of the layer that bends."""
+
+    index: int
+    end: int
+    units: int
+    activation: str
+    initializer: dict
+    bias: float
+
+
+def kind_of(layer):
+    """The class of a layer, from its configuration; of one that is not Keras's with its module, if it has one."""
+    ours = layer.get("registered_name") is not None
+    return f"{layer.get('module') or 'own'}.{layer['class_name']}" if ours else layer["class_name"]
+
+
+def stages(layers):
+    """The Dense layers in some layer configurations, each with its activation, wherever that stands."""
+    found = []
+    for index, layer in enumerate(layers):
+        config, kind = layer["config"], kind_of(layer)
+        if kind == "Dense" and len(layer.get("inbound_nodes", ())) <= 1:
+            found.append(
+                Stage(
+                    index, index, config["units"], _activation(config["activation"]), _named(config["kernel_initializer"]),
+                    _constant(config["bias_initializer"]) if config["use_bias"] else 0.0,
+                )
+            )  # fmt: skip
+        elif found and found[-1].activation == "linear" and (kind == "Activation" or kind in ACTIVATION_LAYERS):
+            name = ACTIVATION_LAYERS.get(kind) or _activation(config["activation"])
+            found[-1] = replace(found[-1], activation=name, end=index)
+    return found
+
+
+def output_stage(layers):
+    """The last `Stage`, if what it gives is the answer of the network; else None."""
+    found = stages(layers)
+    if not found or any(kind_of(layer) not in PASSING for layer in layers[found[-1].end + 1 :]):
+        return None
+    return found[-1]
+
+
+KNOWN_LAYERS = {
+    "InputLayer", "Dense", "Activation", *PASSING, "BatchNormalization", "LayerNormalization", "Normalization", "Rescaling",
+    *ACTIVATION_LAYERS,
+}  # fmt: skip
+
+
+def other_layers(layers):
+    """The kinds of layers that are not looked into and not changed."""
+    return sorted({layer["class_name"] for layer in layers if kind_of(layer) not in KNOWN_LAYERS})
+
+
+def _activation(value):
+    """The name of an activation, from the configuration of one that Keras knows or of any function or layer."""
+    if not isinstance(value, dict):
+        return str(value)
+    kind, config = value.get("class_name"), value.get("config")
+    if kind in ("function", "__lambda__"):
+        return config if isinstance(config, str) else "a function"
+    return ACTIVATION_LAYERS.get(kind) or str(kind or "a function")
+
+
+def _named(initializer):
+    """The configuration of an initializer as a dict with a class name, as one of one's own may not have it."""
+    return initializer if isinstance(initializer, dict) else {"class_name": str(initializer), "config": {}}
+
+
+def _constant(initializer):
+    """The number that all biases start at; 0 if they differ."""
+    config = _named(initializer).get("config")
+    value = config.get("value", 0.0) if isinstance(config, dict) else 0.0
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def only(answers):
+    """The one output of a model that may return it within a list or dict."""
+    return keras.tree.flatten(answers)[0]
+
+
+def first_line(error):
+    """What an error says, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def output_activation(model):
+    """The name of the activation of a model's last layer; "" where it has none that is known."""
+    layers = [layer for layer in getattr(model, "layers", []) if type(layer).__name__ not in PASSING]
+    last = layers[-1] if layers else None
+    if type(last).__name__ in ACTIVATION_LAYERS:
+        return ACTIVATION_LAYERS[type(last).__name__]
+    return getattr(getattr(last, "activation", None), "__name__", "")
+
+
+@dataclass(frozen=True)
+class Output:
+    """The layer that makes the output. index: of the layer; end: of the one with its activation. dense: whether it is Dense."""
+
+    index: int
+    end: int
+    units: int
+    activation: str
+    dense: bool
+
+
+def output_of(layers):
+    """The `Output` of some layer configurations, of any layer with an activation; None if there is none at the end."""
+    stage = output_stage(layers)
+    if stage is not None:
+        return Output(stage.index, stage.end, stage.units, stage.activation, True)
+    last = next((i for i in range(len(layers) - 1, -1, -1) if kind_of(layers[i]) not in PASSING), None)
+    config = layers[last]["config"] if last is not None else {}
+    units = config.get("filters", config.get("units"))
+    if not isinstance(units, int) or "activation" not in config or "." in kind_of(layers[last]):
+        return None
+    return Output(last, last, units, _activation(config["activation"]), False)

@@ -1,0 +1,206 @@
+"""Output layer, loss and targets: which fit each other, and where a model breaks that."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from ..keras_private import binary_or_sparse, takes_logits
+
+CLASS_LOSSES = {
+    "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
+    "sparse_categorical_crossentropy", "hinge", "squared_hinge", "categorical_hinge",
+}  # fmt: skip
+BINARY_LOSSES = ("binary_crossentropy", "binary_focal_crossentropy")
+OUTPUT_RANGES = {
+    "relu": (0, np.inf), "sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1), "softplus": (0, np.inf), "softsign": (-1, 1),
+    "hard_sigmoid": (0, 1), "exponential": (0, np.inf), "relu6": (0, 6), "elu": (-1, np.inf), "selu": (-1.76, np.inf),
+}  # fmt: skip
+
+
+def resolved_loss(model, y=None, answers=None):
+    """The one loss that a model is compiled with, out of its list or dict: an object or a function.
+
+    y, answers: arrays, of which "crossentropy" is to be told what kind of labels there are.
+    """
+    losses = keras.tree.flatten(model.loss)
+    if len(losses) != 1:
+        raise ValueError(f"The model has {len(losses)} losses; diagnose can follow one.")
+    if losses[0] in ("crossentropy", "ce"):
+        binary, sparse = binary_or_sparse(y, answers)
+        name = "binary" if binary else "sparse_categorical" if sparse else "categorical"
+        return keras.losses.get(f"{name}_crossentropy")
+    return keras.losses.get(losses[0])
+
+
+def loss_name(loss):
+    """The name of a Keras loss, its object or a function: "mean_squared_error", say."""
+    loss = keras.losses.get(loss)
+    function = getattr(loss, "fn", loss)  # the name of an object is free
+    return getattr(function, "__name__", None) or type(loss).__name__
+
+
+def from_logits(loss):
+    """Whether a loss takes logits; None for one that is not Keras's, of which that cannot be known."""
+    if isinstance(loss, str):
+        return False
+    known = takes_logits(loss)
+    ours = not (getattr(getattr(loss, "fn", loss), "__module__", None) or "").startswith("keras.")
+    return known if known is None and ours else bool(known)
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What is to be predicted.
+
+    task: "regression", "binary", "multiclass", "multilabel" or "distribution" (rows of fractions that sum to 1).
+    values: (samples, columns). classes: how many, or 0. flat: whether they came as (samples,).
+    """
+
+    task: str
+    values: np.ndarray
+    classes: int = 0
+    flat: bool = False
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Output, loss and targets that do not fit: the cause, the numbers, and whether no training can make up for it.
+
+    activation: the one for the output layer, where that is all that has to be changed.
+    """
+
+    cause: str
+    evidence: str
+    strong: bool
+    activation: str = ""
+
+
+def mismatches(activation, units, loss, logits, targets):
+    """The `Mismatch`es between the output layer, the loss and the `Targets`, the strong ones first.
+
+    activation, units: of the output layer. loss: its name. logits: whether it takes logits; None for a loss of which nothing is
+    known.
+    """
+    if logits is None and (activation != "softmax" or units > 1):
+        return []
+    output = activation, units
+    found = [*_output_mismatches(*output, loss, logits, targets), *_loss_mismatches(units, loss, targets)]
+    return sorted(found, key=lambda mismatch: not mismatch.strong)
+
+
+def _output_mismatches(activation, units, loss, logits, targets):
+    cause, task = "output_activation_mismatch", targets.task
+    if activation == "softmax" and units == 1:
+        yield Mismatch(cause, "Softmax over a single unit is always 1, whatever its input.", True)
+        return
+    if task == "multiclass":
+        if units == 1:
+            yield Mismatch(cause, f"One output unit cannot tell {targets.classes} classes apart.", True)
+        elif activation == "relu" or (activation == "tanh" and "crossentropy" in loss):
+            yield Mismatch(
+                cause, f"{activation} does not give probabilities of {targets.classes} classes; softmax does.", True
+            )
+        elif activation == "sigmoid" and "categorical_crossentropy" in loss and not logits:
+            yield Mismatch(
+                cause, "Each sigmoid is on its own, while the loss compares the classes with each other.", False
+            )
+        elif activation == "linear" and "crossentropy" in loss and not logits:
+            yield Mismatch(cause, "The loss takes probabilities of classes, and the output is linear.", True)
+        elif logits and activation in ("softmax", "sigmoid"):
+            yield Mismatch(cause, f"The loss expects logits, and the output is already a {activation}.", False)
+    elif task in ("binary", "multilabel"):
+        if activation == "softmax" and task == "multilabel":
+            yield Mismatch(cause, "Softmax divides 1 among the labels, but several can be true at once.", True)
+        elif loss in BINARY_LOSSES and not logits and activation in (
+            "linear", "relu", "tanh", "leaky_relu", "elu", "selu", "softplus",
+        ):  # fmt: skip
+            yield Mismatch(
+                cause, f"The loss takes a probability between 0 and 1, and the output is {activation}.", True
+            )
+        elif logits and activation in ("sigmoid", "softmax"):
+            yield Mismatch(cause, f"The loss expects logits, and the output is already a {activation}.", False)
+        elif activation == "relu":
+            yield Mismatch(cause, "A relu in the output stays at 0 once it is dead.", False)
+    else:
+        yield from range_mismatches(activation, units, targets)
+        if loss == "poisson" and (activation == "linear" or OUTPUT_RANGES.get(activation, (0,))[0] < 0):
+            text = f"The Poisson loss takes the logarithm of the prediction, and the output ({activation}) can be negative."
+            yield Mismatch(cause, text, True, "softplus")
+
+
+def range_mismatches(activation, units, targets):
+    """Where numbers are to be predicted that the output cannot produce."""
+    cause, y = "output_activation_mismatch", targets.values
+    columns = y.shape[1]
+    if columns not in (1, units) or (columns == 1 and units > 1 and not targets.flat):
+        yield Mismatch(
+            cause, f"The network predicts {units} numbers for each sample, and there are {columns} targets.", True
+        )
+        return
+    low, high = OUTPUT_RANGES.get(activation, (-np.inf, np.inf))
+    outside = float(((y < low - 1e-6) | (y > high + 1e-6)).mean())
+    if activation == "softmax" and targets.task != "distribution":
+        yield Mismatch(cause, "The outputs of a softmax sum to 1, and the targets do not.", True)
+    elif outside:
+        bounds = f"never below {low:g}" if high == np.inf else f"always between {low:g} and {high:g}"
+        yield Mismatch(
+            cause,
+            f"The output of {activation} is {bounds}, and {outside:.0%} of the targets lie outside.",
+            outside > 0.02,
+        )
+    elif targets.task == "distribution" and activation != "softmax":
+        yield Mismatch(cause, "The targets of a sample sum to 1, which softmax would ensure.", False)
+    elif activation in ("relu", "sigmoid", "tanh"):
+        yield Mismatch(cause, f"{activation} is flat at the ends of its range, and the targets reach there.", False)
+
+
+def _loss_mismatches(units, loss, targets):
+    cause, task, y = "loss_mismatch", targets.task, targets.values
+    if task == "regression":
+        between = "binary" in loss and bool(((y >= 0) & (y <= 1)).all())  # as of pixels, where cross-entropy is usual
+        if (loss in CLASS_LOSSES and not between) or loss == "kl_divergence":
+            yield Mismatch(cause, f"{loss} is a loss for classes, and the targets are numbers.", True)
+        elif loss in ("poisson", "mean_squared_logarithmic_error") and (y < 0).mean() > 0.02:
+            yield Mismatch(cause, f"{loss} is made for targets of 0 or more; {(y < 0).mean():.0%} are below.", True)
+        elif loss == "mean_absolute_percentage_error" and (np.abs(y) < 1e-3 * np.abs(y).max()).mean() > 0.02:
+            yield Mismatch(cause, f"{loss} divides by the target, which is about 0 for some samples.", True)
+        elif loss == "cosine_similarity" and np.ptp(np.linalg.norm(y, axis=1)) > 1e-3:
+            yield Mismatch(cause, "Cosine similarity compares directions only, not magnitudes.", True)
+    elif loss in ("categorical_crossentropy", "categorical_hinge") and (units == 1 or task == "multilabel"):
+        what = "compares several outputs with each other, and there is one" if units == 1 else "allows one true label"
+        yield Mismatch(cause, f"{loss} {what}.", True)
+    elif task == "multiclass" and loss == "binary_crossentropy" and y.shape[1] == 1:
+        yield Mismatch(cause, f"binary_crossentropy is for two classes, and there are {targets.classes}.", True)
+    elif task == "multiclass" and y.shape[1] == 1 and loss not in CLASS_LOSSES and units > 1:
+        yield Mismatch(cause, f"{loss} would have each of {units} outputs equal the number of the class.", True)
+    elif loss not in CLASS_LOSSES and task != "distribution":
+        yield Mismatch(cause, f"{loss} hardly punishes a confident wrong prediction; cross-entropy does.", False)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The output layer and loss that the Keras documentation pairs with some targets, and the words that say so."""
+
+    words: str
+    units: int
+    activation: str
+    loss: str
+
+
+def fitting(targets):
+    """The `Fitting` of some `Targets`; labels of two classes are to be 0 and 1."""
+    columns = targets.values.shape[1]
+    if targets.task == "regression":
+        words = f"Give the output layer {columns} unit{'s' * (columns > 1)} and no activation, with mean_squared_error."
+        return Fitting(words, columns, "linear", "mean_squared_error")
+    if targets.task == "distribution":
+        return Fitting(f"Take softmax over {columns} units with kl_divergence.", columns, "softmax", "kl_divergence")
+    if targets.task == "multilabel":
+        words = f"Take sigmoid in each of {columns} units with binary_crossentropy."
+        return Fitting(words, columns, "sigmoid", "binary_crossentropy")
+    if targets.task == "binary" and columns == 1:
+        return Fitting("Take one sigmoid unit with binary_crossentropy.", 1, "sigmoid", "binary_crossentropy")
+    loss = "categorical_crossentropy" if columns > 1 else "sparse_categorical_crossentropy"
+    words = f"Take softmax over {targets.classes} units with {loss}."
+    return Fitting(words, targets.classes, "softmax", loss)

@@ -1,0 +1,162 @@
+"""Weights that no training can move: found by one gradient, before the first step."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..engine.layer_metrics import Probes, owners
+from ..keras_private import layers_of
+from .call import loss_of
+from .causes import CAUSES
+from .findings import Finding
+from .network import output_activation
+
+NOISE = 0.1  # the second look: weights that start at exactly 0 must not pass for weights without a gradient
+
+
+def untrained_weights(model, data):
+    """`Finding`s, one for each reason for which weights of a built, compiled model are not trained.
+
+    data: (x, y, sample_weight), structures of tensors; a few hundred samples tell as much as all.
+
+    Three reasons are told apart: no gradient arrives (an operation such as argmax or a comparison has none, the layer is not on
+    the way to the loss, or every unit of a layer after it is dead or saturated); the model does not know the weights (their
+    layer is called in a Lambda); they are frozen although they were never trained.
+    """
+    frozen = _frozen(model)
+    return blocked_weights(model, data) + [frozen] * (frozen is not None)
+
+
+def blocked_weights(model, data, values=None):
+    """The `Finding`s of `untrained_weights` without frozen layers.
+
+    values: of the trainable weights, where training starts; None for those that the model has.
+    """
+    values = [
+        tf.convert_to_tensor(v.value if values is None else values[i]) for i, v in enumerate(model.trainable_variables)
+    ]
+    gradients, hidden = _gradients(model, values, data)
+    rng = np.random.default_rng(0)
+    moved = [v + tf.cast(NOISE * rng.standard_normal(v.shape), v.dtype) for v in values]
+    again, _ = _gradients(model, moved, data)
+    still = [_is_nothing(g) and _is_nothing(h) for g, h in zip(gradients, again, strict=True)]
+    reasons = (_without_gradient(model, still, values, data), _hidden(hidden))
+    return [finding for finding in reasons if finding is not None]
+
+
+def _gradients(model, values, data):
+    """(the gradient of the loss without penalties for each trainable weight, None where there is no way to it;
+    trainable weights that were read and do not belong to the model)."""
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        loss = loss_of(model, values, data)
+    known = {id(v.value) for v in model.variables}
+    hidden = [v for v in tape.watched_variables() if id(v) not in known]
+    return tape.gradient(loss, values), hidden
+
+
+def _is_nothing(gradient):
+    return gradient is None or not np.any(tf.convert_to_tensor(gradient))
+
+
+def _without_gradient(model, still, values, data):
+    owner, cut, alive = owners(model), {}, set()
+    of_attention = {
+        id(inner)
+        for layer in layers_of(model)
+        if isinstance(layer, keras.layers.MultiHeadAttention)  # a sequence of length 1 leaves nothing to attend to
+        for inner in layers_of(layer)
+    }
+    for variable, nothing in zip(model.trainable_variables, still, strict=True):
+        layer = owner.get(id(variable))
+        if layer is not None and not nothing:
+            alive.add(id(layer))
+        elif layer is not None and id(layer) not in of_attention:
+            cut[id(layer)] = layer
+    names = [layer.name for key, layer in cut.items() if key not in alive]
+    if not names:
+        return None
+    which = f"The gradient of the loss is exactly 0 for every weight of {_listed(names)}, for all samples"
+    dead, saturated = _flat_layers(model, values, data)
+    outputs = tf.nest.flatten(loss_of(model, values, data, outputs=True)[1])
+    if output_activation(model) == "relu" and not any(np.any(output) for output in outputs):
+        return Finding(
+            "output_activation_mismatch",
+            f"{which}: the relu of the output layer is at 0 for every sample from the start.",
+            "Take no activation in the output layer, or softplus for targets above 0.",
+        )
+    if dead:
+        return Finding(
+            "dead_relu",
+            f"{which}: every unit of {_listed(dead)} outputs 0 for every sample from the start.",
+            "Start the biases at 0, take he_normal, scale the inputs, or use leaky_relu.",
+        )
+    if saturated:
+        return Finding(
+            "saturated_activation",
+            f"{which}: every unit of {_listed(saturated)} is on a flat end of its activation for every sample from the start.",
+            CAUSES["saturated_activation"].fix,
+        )
+    return Finding(
+        "vanishing_gradient",
+        f"{which}: they are not on the way to the loss, or an operation on that way has no gradient "
+        "(argmax, round, a comparison, a cast to whole numbers).",
+        "Replace that operation by a smooth one (a steep sigmoid for a threshold, softmax for argmax), or connect the layer to the "
+        "loss.",
+    )
+
+
+def _flat_layers(model, values, data):
+    """The names of hidden layers in which no unit has a slope for any sample: (dead ones, those that saturate at both ends)."""
+    probes = Probes(model)
+    measured = probes.measure(values, values, 1, lambda: loss_of(model, values, data, outputs=True))
+    at_both_ends = {id(layer): saturates for layer, _, (_, saturates) in probes.activations.layers}
+    flat = [layer for layer, dead in zip(probes.hidden, measured["dead"].numpy(), strict=True) if dead == 1]
+    return tuple([layer.name for layer in flat if at_both_ends[id(layer)] == kind] for kind in (False, True))
+
+
+def _hidden(variables):
+    if not variables:
+        return None
+    number = sum(int(np.prod(v.shape)) for v in variables)
+    names = sorted({v.name.split("/")[0].split(":")[0] for v in variables})
+    return Finding(
+        "frozen_weights",
+        f"The model computes with {number:,} weights that it does not know ({_listed(names)}): a layer that is called inside a "
+        "Lambda or a plain function keeps its initial weights.",
+        "Make that layer a layer of the model (or an attribute of a layer of your own) instead of calling it in a Lambda.",
+    )
+
+
+def _frozen(model):
+    """Layers with trainable=False that still have the biases they were made with."""
+    layers = {id(layer): layer for layer in owners_of_all(model)}.values()
+    frozen = [layer for layer in layers if not layer.trainable and _was_never_trained(layer)]
+    if not frozen:
+        return None
+    number = sum(int(np.prod(v.shape)) for layer in frozen for v in layer.variables)
+    return Finding(
+        "frozen_weights",
+        f"{_listed([layer.name for layer in frozen])}: trainable is False, and the biases are still those of a new layer, so "
+        f"{number:,} of {model.count_params():,} weights stay at their initial values.",
+        "Set trainable = True and compile again, or load trained weights before freezing.",
+    )
+
+
+def owners_of_all(model):
+    """The innermost layers that have kernels, frozen ones as well."""
+    outer = {id(layer): layer for layer in layers_of(model)}
+    inside = {id(inner) for layer in outer.values() for inner in layers_of(layer)[1:]}
+    leaves = [layer for layer in outer.values() if id(layer) in inside or layer is not model]
+    return [layer for layer in leaves if len(layers_of(layer)) == 1 and any(len(v.shape) > 1 for v in layer.variables)]
+
+
+def _was_never_trained(layer):
+    biases = [v.numpy() for v in layer.variables if v.name.split("/")[-1].startswith("bias")]
+    return bool(biases) and all(np.isin(bias, (0, 1)).all() for bias in biases)  # 1: the forget gate of an LSTM
+
+
+def _listed(names):
+    """Names as people list them, the first four."""
+    shown = list(names[:4]) + ([f"{len(names) - 4} more"] if len(names) > 4 else [])
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
