@@ -2,7 +2,7 @@
 
 Each learner logs in, opens lesson 02, runs it down to the lab, saves, and moves the lab's controls. In the middle a kernel and the
 hub are killed, and the hub is started again. Learners speak HTTP and websockets as a browser does, because twenty browsers do
-not fit beside their kernels; `--browsers 1` has some of them come with a real Chromium. It ends by itself.
+not fit next to their kernels; `--browsers 1` has some of them come with a real Chromium. It ends by itself.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How quick the library is beside `model.fit`: python benchmarks/library.py [repeats]
+"""How fast the library is compared with `model.fit`: python benchmarks/library.py [repeats]
 
 Everything is measured in one run, in turns, the same work on both sides: validation in every epoch. Ratios, because seconds depend
 on the machine. On a shared machine those by the clock are approximate; those of processor time, of all threads, hold better. The

@@ -1,4 +1,4 @@
-"""What `Watch` costs beside `model.fit` alone: python benchmarks/watch.py [repeats]
+"""What `Watch` adds to the time of `model.fit`: python benchmarks/watch.py [repeats]
 
 An ordinary small network, 300 steps an epoch, 20 epochs. With and without in turns, in one run; processor time of all threads as
 well as the clock's, because a shared machine disturbs the clock.

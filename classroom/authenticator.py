@@ -122,7 +122,7 @@ class ClassAuthenticator(Authenticator):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.allow_all = True  # whoever knows the class password
+        self.allow_all = True  # anyone who knows the class password
         self.by_name = FailedAttempts(10, 300)
         self.by_address = FailedAttempts(60, 60)  # a whole class may come from one address
         # Two at a time, however many ask: each takes a core and 16 MB.

@@ -1,7 +1,7 @@
 """Each learner's own copy of the notebooks. What a learner has changed is never overwritten.
 
 For each file, the digest of the version that was given out is kept. A file that is still that version is replaced by a newer
-one; of a file that was changed, the newer one is put beside it, once, under another name.
+one; of a file that was changed, the newer one is put next to it, once, under another name.
 
 `python distribute.py FOLDER` gives the lessons of this project to a learner's folder, where no hub of ours does.
 """
@@ -30,15 +30,15 @@ def give_out(source, target, record, today=None):
         source: {path below the target: file to copy}.
         target: the learner's folder.
         record: the file in which the digests of what was given out are kept.
-        today: the date in the names of what is put beside, such as "2026-11-24".
+        today: the date in the names of the copies, such as "2026-11-24".
 
     Returns:
-        The paths that were put beside a changed file.
+        The paths of the copies put next to a changed file.
     """
     target, record = Path(target), Path(record)
     today = today or time.strftime("%Y-%m-%d")
     given = json.loads(record.read_text("utf-8")) if record.exists() else {}
-    beside = []
+    copies = []
     for name, path in sorted(source.items()):
         content = Path(path).read_bytes()
         new, old = digest(content), given.get(name)
@@ -48,10 +48,10 @@ def give_out(source, target, record, today=None):
         elif digest(mine.read_bytes()) != new and old != new:
             place = free_place(mine, today)
             replace(place, content)
-            beside.append(str(place.relative_to(target)))
+            copies.append(str(place.relative_to(target)))
         given[name] = new
     replace(record, json.dumps(given, indent=1).encode())
-    return beside
+    return copies
 
 
 def digest(content):
@@ -70,7 +70,7 @@ def free_place(path, today):
 
 
 def replace(path, content):
-    """Write a file in one go: whoever reads it, and whatever is interrupted, has the old or the new one."""
+    """Write a file in one go: a reader sees the old or the new one, even after an interruption."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     part.write_bytes(content)
@@ -79,4 +79,4 @@ def replace(path, content):
 
 if __name__ == "__main__":
     for name in give_out(lessons(), sys.argv[1], Path(sys.argv[1], ".given.json")):
-        print(f"New beside the changed one: {name}")
+        print(f"New version next to the changed one: {name}")

@@ -35,9 +35,11 @@ class LearnerSpawner(SimpleLocalProcessSpawner):
         (home / "files").mkdir(parents=True, exist_ok=True)
         os.chmod(home, 0o700)
         record = data / "given" / f"{self.user.name}.json"
-        beside = give_out(lessons(asked["solutions"]), home / "files", record)
-        if beside:
-            self.log.warning("%s has changed lessons; the new ones stand beside: %s", self.user.name, ", ".join(beside))
+        copies = give_out(lessons(asked["solutions"]), home / "files", record)
+        if copies:
+            self.log.warning(
+                "%s has changed lessons; the new versions are next to them: %s", self.user.name, ", ".join(copies)
+            )
 
 
 c = get_config()  # noqa: F821 — given by JupyterHub

@@ -137,7 +137,7 @@ class Dashboards(Voila):
 
 
 def main(arguments=None):
-    # Voilà finds templates beside those of Jupyter; kernels find the helpers.
+    # Voilà finds templates next to those of Jupyter; kernels find the helpers.
     for name, folder in (("JUPYTER_PATH", HERE), ("PYTHONPATH", HERE.parent)):
         os.environ[name] = os.pathsep.join(filter(None, [str(folder), os.environ.get(name)]))
     with tempfile.TemporaryDirectory() as folder:

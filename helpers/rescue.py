@@ -4,7 +4,7 @@
 touches the data: another problem, fewer points or less noise would be another task.
 
 A change is small if it leaves the network, the optimizer and the work as they are; such changes are quick, too. Among them,
-and among the others, those are smaller that move fewer stops of the control.
+and among the others, those that move the slider fewer steps are smaller.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ SEEDS = 20
 ENOUGH = 0.8  # success rate with which the search ends, after the other changes of the same size
 RESCUED = 0.5  # success rate from which on the best change counts as a rescue, and no large ones are tried
 FARTHEST = 5  # slider positions that a number may move
-SWITCH = 2  # the size of another name, or of switching something off: as far as two stops
+SWITCH = 2  # the size of another name, or of switching something off: as far as two steps of a slider
 CHANGEABLE = tuple(name for name, spec in FIELDS.items() if spec.group != "Data")
 # Where a regularizer is off, switching it on with a usual strength; where it is on, off is a switch, too.
 USUAL = {"l1": (1e-4, 1e-3), "l2": (1e-3, 1e-2), "dropout": (0.1, 0.3), "early_stopping": (30,)}
@@ -35,7 +35,7 @@ NO_CURE = {"zeros", "random_normal"}  # initializers that stand in the catalog t
 class ChangeTrial:
     """One change that was tried: `field` from `old` to `new`, its size, and what the seeds made of it.
 
-    size: (whether it needs another network, optimizer or more than twice the steps, stops of the control).
+    size: (whether it needs another network, optimizer or more than twice the steps, steps of the slider).
     """
 
     field: str
@@ -115,7 +115,7 @@ class Rescue:
 
     @property
     def text(self):
-        """What was found, in words, with what stands beside the rescued run."""
+        """What was found, in words, with what is shown next to the rescued run."""
         if self.rescued is None or not self.finished:
             return self.result
         weights = "the same initial weights, of seed" if self.same_weights else "the same seed"
@@ -143,9 +143,9 @@ def changes(experiment):
     """All the single changes that are tried, each a `Change`, by size."""
     found = []
     for field in CHANGEABLE:
-        for stops, value in _values(experiment, field):
+        for steps, value in _values(experiment, field):
             if changed := possible(experiment, **{field: value}):
-                found.append(Change((_large(experiment, changed), stops), field, value))
+                found.append(Change((_large(experiment, changed), steps), field, value))
     return sorted(found, key=lambda change: change.size)
 
 
@@ -174,14 +174,14 @@ def _values(experiment, field):
         own = output_activation(experiment.replace(output_activation="auto"))
         useless = NO_CURE | ({own} if here == "auto" else set())
         return [(SWITCH, value) for value in experiment.choices(field) if value != here and value not in useless]
-    stops = experiment.slider_values(field)
-    place = stops.index(here)
-    values = {stop: abs(i - place) for i, stop in enumerate(stops) if 0 < abs(i - place) <= FARTHEST}
+    values = experiment.slider_values(field)
+    place = values.index(here)
+    sizes = {value: abs(i - place) for i, value in enumerate(values) if 0 < abs(i - place) <= FARTHEST}
     if field in USUAL and not here:
-        values = dict.fromkeys(USUAL[field], SWITCH)
+        sizes = dict.fromkeys(USUAL[field], SWITCH)
     elif field in USUAL:
-        values[0] = min(SWITCH, values.get(0, SWITCH))
-    return [(size, value) for value, size in values.items()]
+        sizes[0] = min(SWITCH, sizes.get(0, SWITCH))
+    return [(size, value) for value, size in sizes.items()]
 
 
 def _matters(experiment, field):
@@ -256,7 +256,7 @@ def _last(stream, found):
 def smallest_rescue(experiment, seeds=None, *, progress=None):
     """The smallest change of one field that makes a failing setting learn: a finished `Rescue`.
 
-    Changes are tried by size: a number moves along the stops of its control, a name or a switch counts as two stops. The
+    Changes are tried by size: a number moves along its slider, a name or a switch counts as two steps of it. The
     search ends with the size at which a change brings at least 80 % of the seeds to learn. Another network, optimizer or
     more than twice the steps are tried only where no smaller change brings half of them to. Problem, points and noise stay.
 

@@ -471,7 +471,9 @@ def test_lessons_are_given_out_without_our_hub(tmp_path):
     mine.write_text("ada's")
     (tmp_path / ".given.json").unlink()
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
-    assert re.match(r"New beside the changed one: notebooks/00_start_here\.new-\d{4}-\d\d-\d\d\.ipynb", done.stdout)
+    assert re.match(
+        r"New version next to the changed one: notebooks/00_start_here\.new-\d{4}-\d\d-\d\d\.ipynb", done.stdout
+    )
     assert mine.read_text() == "ada's"
     for name in ("tljh_config.py", "zero-to-jupyterhub.yaml"):
         (script,) = re.findall(r"python3? \S*/(classroom/\w+\.py)", (CLASSROOM / name).read_text("utf-8"))

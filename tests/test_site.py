@@ -1,6 +1,7 @@
 """The pages that need no kernel: what they show is what the engine gives, they ask nobody for anything, and trust no text that is handed in."""
 
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -31,8 +32,8 @@ in_browser = pytest.mark.browser
 trains = pytest.mark.xdist_group("test_site_training")  # needs no page, so it need not wait for those who share one
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ["00_start_here", "02_activations"]  # a curve; a surface with gradients
-SEEDS, STOPS = 3, 2
-# Controls of which one stop is enough, because each stop of theirs takes a graph of its own.
+SEEDS, SLIDER_VALUES = 3, 2
+# Controls of which one value is enough, because each of their values takes a graph of its own.
 STILL = ("activation", "optimizer")
 SHOWN = """() => ({
     frame: document.querySelector('.still').dataset.frame,
@@ -43,16 +44,17 @@ SHOWN = """() => ({
     note: document.querySelector('#still-note').textContent,
     share: document.querySelector('#still-text').value,
 })"""
+main_lab = functools.cache(labs.main_lab)  # runs a lesson up to its lab
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 @pytest.fixture(scope="module")
 def stills():
     """The main labs of two lessons, with a small grid."""
-    found = {name: labs.main_lab(name, STOPS) for name in LESSONS}
+    found = {name: labs.main_lab(name, SLIDER_VALUES) for name in LESSONS}
     first = found["02_activations"].experiment
-    stops = found["02_activations"].stops | {name: [getattr(first, name)] for name in STILL}
-    return found | {"02_activations": dataclasses.replace(found["02_activations"], stops=stops)}
+    slider_values = found["02_activations"].slider_values | {name: [getattr(first, name)] for name in STILL}
+    return found | {"02_activations": dataclasses.replace(found["02_activations"], slider_values=slider_values)}
 
 
 def one_thread(*_):
@@ -153,23 +155,23 @@ def shown(page):
 
 @pytest.mark.parametrize("name", labs.names())
 def test_the_grid_of_each_lesson_is_its_labs(name):
-    still = labs.main_lab(name)
+    still = main_lab(name)
     settings = still.settings()
     assert len(set(settings)) == len(settings) >= 500
     assert still.first in settings
     assert still.experiment_at(still.first) == labs.used(still.experiment)
-    for control, stops in still.stops.items():
-        assert set(stops) <= set(still.experiment.slider_values(control))
+    for control, values in still.slider_values.items():
+        assert set(values) <= set(still.experiment.slider_values(control))
     kind = pack.plots.kind_of_fit(pack.make_problem(still.experiment))
     assert kind in grid.FIT_POINTS
 
 
 def test_experiment_and_controls_come_from_the_lesson():
-    still = labs.main_lab("00_start_here")
+    still = main_lab("00_start_here")
     assert still.experiment == Experiment(problem="sine", depth=0)
-    assert set(still.stops) == {"depth", "width", "learning_rate", "epochs"}
+    assert set(still.slider_values) == {"depth", "width", "learning_rate", "epochs"}
     assert still.pictures == ("fit", "loss")
-    assert [len(stops) for stops in labs.main_lab("00_start_here", few=2).stops.values()] == [2, 2, 2, 2]
+    assert [len(values) for values in labs.main_lab("00_start_here", few=2).slider_values.values()] == [2, 2, 2, 2]
 
 
 def test_a_lesson_without_a_lab_is_refused(tmp_path, monkeypatch):
@@ -278,7 +280,7 @@ def test_nothing_goes_on_after_an_interruption(tmp_path, way):
         tmp_path,
         "--seeds",
         2,
-        "--stops",
+        "--slider-values",
         3,
         "--processes",
         1,
@@ -313,7 +315,7 @@ def test_nothing_goes_on_after_an_interruption(tmp_path, way):
 def test_a_build_goes_on_where_it_was(site, cache, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(chunks, "ProcessPoolExecutor", one_thread)
     shutil.copytree(cache, tmp_path / "cache")
-    still = labs.main_lab("00_start_here", STOPS)
+    still = labs.main_lab("00_start_here", SLIDER_VALUES)
     experiments = dict.fromkeys(map(still.experiment_at, still.settings()))
     all_chunks = grid.chunks(grid.trainings(experiments, SEEDS))
     missing, *kept = (chunks.place(tmp_path / "cache", chunk, chunks.engine_digest()) for chunk in all_chunks)
@@ -321,7 +323,7 @@ def test_a_build_goes_on_where_it_was(site, cache, tmp_path, monkeypatch, capsys
     missing.unlink()
     times = {path: path.stat().st_mtime_ns for path in kept}
     where = ["--to", tmp_path / "site", "--cache", tmp_path / "cache"]
-    build.main(list(map(str, ["00_start_here", *where, "--seeds", SEEDS, "--stops", STOPS])))
+    build.main(list(map(str, ["00_start_here", *where, "--seeds", SEEDS, "--slider-values", SLIDER_VALUES])))
     said = capsys.readouterr().out
     assert "2 of 3 chunks are there from before" in said
     assert "hours with model.fit" in said
@@ -368,7 +370,7 @@ def test_all_code_below_the_grid_trains_anew_when_it_changes():
     [
         (["07_nothing"], "'07_nothing' is not one of 00_start_here"),
         (["--seeds", "0"], "--seeds 0 is not a number from 1 to 100"),
-        (["--stops", "1000"], "--stops 1000 is not a number from 1 to 100"),
+        (["--slider-values", "1000"], "--slider-values 1000 is not a number from 1 to 100"),
     ],
 )
 def test_nonsense_is_refused(arguments, sentence, capsys):
@@ -441,7 +443,7 @@ def test_a_site_names_all_its_files(site):
 def test_too_large_a_site_does_not_take_the_place_of_the_last(site, builds, cache, monkeypatch):
     monkeypatch.setattr(build, "MOST_BYTES", 1000)
     before = files(site)
-    with pytest.raises(ValueError, match="take fewer stops"):
+    with pytest.raises(ValueError, match="take fewer slider values"):
         builds(site, cache)
     assert files(site) == before
 
@@ -450,7 +452,7 @@ def test_the_whole_site_stays_small(site, stills):
     """What a setting takes here, times the settings of the whole grid, and the pictures of all notebooks."""
     data = sum(path.stat().st_size for path in (site / "data").iterdir())
     here = sum(len(still.settings()) for still in stills.values())
-    everywhere = sum(len(labs.main_lab(name).settings()) for name in labs.names())
+    everywhere = sum(len(main_lab(name).settings()) for name in labs.names())
     notebooks = sum(path.stat().st_size for path in (ROOT / "notebooks").glob("*.ipynb"))
     assert data / here * everywhere + notebooks < build.MOST_BYTES
 
@@ -608,7 +610,7 @@ def test_keys_move_the_picture_and_its_numbers_are_those_that_were_kept(page_of,
     page.get_by_role("slider", name="depth").press("ArrowRight")
     after = shown(page)
     still = stills["00_start_here"]
-    setting = {**dict(zip(still.stops, still.first, strict=True)), "depth": still.stops["depth"][1]}
+    setting = {**dict(zip(still.slider_values, still.first, strict=True)), "depth": still.slider_values["depth"][1]}
     e = still.experiment.replace(**setting)
     kept = build.train({"00_start_here": still}, cache, SEEDS, 1, say=lambda _: None)["00_start_here"][e]
     numbers = dict(zip(grid.NUMBERS, map(float, kept["numbers"]), strict=True))
@@ -708,7 +710,7 @@ def load(page, text):
 @in_browser
 def test_a_setting_outside_the_grid_is_said_to_be_so(texts, stills):
     told = load(texts, Experiment(problem="sine", depth=7, noise=0.5).to_json())
-    depths = stills["00_start_here"].stops["depth"]
+    depths = stills["00_start_here"].slider_values["depth"]
     assert f"depth 7 is not among the trained settings here: {', '.join(map(str, depths))}" in told["note"]
     assert "noise 0.5 has no control here, all is trained with 0.1" in told["note"]
     assert "open the live version" in told["note"]
@@ -719,7 +721,7 @@ def test_a_setting_outside_the_grid_is_said_to_be_so(texts, stills):
 @in_browser
 def test_a_link_leads_to_a_setting(page_of, stills):
     still = stills["00_start_here"]
-    e = still.experiment.replace(depth=still.stops["depth"][1], epochs=still.stops["epochs"][0])
+    e = still.experiment.replace(depth=still.slider_values["depth"][1], epochs=still.slider_values["epochs"][0])
     page = page_of(f"00_start_here.html#{quote(e.to_json())}")
     told = shown(page)
     assert Experiment.from_json(told["share"]) == e
@@ -774,7 +776,7 @@ def test_a_hostile_text_gets_a_sentence(texts, text, sentence):
 
 @in_browser
 def test_all_samples_are_more_than_any_number_of_them(texts):
-    for stops, value, there in [
+    for values, value, there in [
         ([8, 32, None], 1, 0),
         ([8, 32, None], 2000, 1),
         ([8, 32, None], None, 2),
@@ -784,10 +786,10 @@ def test_all_samples_are_more_than_any_number_of_them(texts):
         ([0.001, 0.1], 0.02, 1),
         ([0, 0.001, 0.1], 0.002, 1),
     ]:
-        assert texts.evaluate("([stops, value]) => nearest(stops, value)", [stops, value]) == there, (stops, value)
+        assert texts.evaluate("([values, value]) => nearest(values, value)", [values, value]) == there, (values, value)
     told = texts.evaluate(
         """() => {
-            const control = { name: "batch_size", label: "batch size", stops: [8, 32, null], shown: ["8", "32", "all"] };
+            const control = { name: "batch_size", label: "batch size", values: [8, 32, null], shown: ["8", "32", "all"] };
             return understood({ ...grid, controls: [control], first: [1] }, '{"problem": "sine", "depth": 0, "batch_size": 1}');
         }"""
     )

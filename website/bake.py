@@ -20,11 +20,13 @@ TOGETHER = ("depth", "width")  # controls of which each pair of values is a netw
 
 
 def experiments(lab):
-    """The experiments that moving one control of a lab leads to, or depth and width to stops of the site; one for each graph."""
+    """The experiments that moving one control of a lab leads to, or depth and width to slider values of the site; one for each graph."""
     first = lab.experiment
-    moves = [{name: value} for name in lab.stops for value in first.slider_values(name)]
-    if set(TOGETHER) <= set(lab.stops):
-        moves += [dict(zip(TOGETHER, pair, strict=True)) for pair in product(*(lab.stops[name] for name in TOGETHER))]
+    moves = [{name: value} for name in lab.slider_values for value in first.slider_values(name)]
+    if set(TOGETHER) <= set(lab.slider_values):
+        moves += [
+            dict(zip(TOGETHER, pair, strict=True)) for pair in product(*(lab.slider_values[name] for name in TOGETHER))
+        ]
     found = {graph_key(first): first}
     for changes in moves:
         if experiment := possible(first, **changes):

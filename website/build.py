@@ -40,7 +40,7 @@ def build(folder, cache, names, seeds=grid.SEEDS, few=None, processes=None, say=
         size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
         if size > MOST_BYTES:
             raise ValueError(
-                f"The pages take {size / 1e6:.1f} MB, and {MOST_BYTES / 1e6:.0f} are allowed: take fewer stops."
+                f"The pages take {size / 1e6:.1f} MB, and {MOST_BYTES / 1e6:.0f} are allowed: take fewer slider values."
             )
         put(made, folder)
     say(
@@ -141,7 +141,7 @@ def write(folder, stills, kept, seeds):
     shutil.copyfile(ROOT / "docs" / "lab.png", folder / "pictures" / "lab.png")
     html = pages.index(
         title="Why won't it learn?",
-        description="Why a small neural network does not learn: cause it, see it, measure it and mend it, with sliders.",
+        description="Why a small neural network does not learn: cause it, see it, measure it and fix it, with sliders.",
         settings=sum(len(still.settings()) for still in stills.values()),
         binder=pages.binder("notebooks/00_start_here.ipynb"),
         picture_size=picture.size,
@@ -166,14 +166,14 @@ def main(arguments):
     parser.add_argument("--to", type=Path, default=ROOT / "site", help="the folder of the pages (site)")
     parser.add_argument("--cache", type=Path, default=ROOT / ".grid", help="where the trained grid is kept")
     parser.add_argument("--seeds", type=int, default=grid.SEEDS, help=f"seeds of each setting ({grid.SEEDS})")
-    parser.add_argument("--stops", type=int, help="train so many stops of each control at most")
+    parser.add_argument("--slider-values", type=int, help="train so many values of each slider at most")
     parser.add_argument("--processes", type=int, help="as many as there are cores, if it is left out")
     given = parser.parse_args(arguments)
     names = labs.names()
     for name in given.lessons:
         if name not in names:
             parser.error(f"{name!r} is not one of {', '.join(names)}.")
-    for option in ("seeds", "stops", "processes"):
+    for option in ("seeds", "slider_values", "processes"):
         value = getattr(given, option)
         if value is not None and not 1 <= value <= 100:
             parser.error(f"--{option} {value} is not a number from 1 to 100.")
@@ -181,7 +181,16 @@ def main(arguments):
     def say(text):
         print(text, flush=True)
 
-    build(given.to, given.cache, given.lessons or names, given.seeds, given.stops, given.processes, say, compare=True)
+    build(
+        given.to,
+        given.cache,
+        given.lessons or names,
+        given.seeds,
+        given.slider_values,
+        given.processes,
+        say,
+        compare=True,
+    )
 
 
 if __name__ == "__main__":

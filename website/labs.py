@@ -1,6 +1,6 @@
 """The main lab of each lesson, and the grid of settings over which its sliders move on a page without a kernel.
 
-Experiment, controls and pictures are taken from the lesson's own code; only which stops of each control are trained stands here.
+Experiment, controls and pictures are taken from the lesson's own code; only the slider values that are trained are declared here.
 """
 
 import re
@@ -15,9 +15,9 @@ from helpers.lab.plots import PICTURES
 
 LESSONS = Path(__file__).resolve().parent.parent / "lessons"
 
-# The stops that are trained: for every lesson, and for one lesson (its first two digits) in their place. The lab's first value
-# is always added. Where nothing stands here, some of the lab's own stops are taken.
-STOPS = {
+# The slider values that are trained: for every lesson, or for one lesson (its first two digits) instead. The lab's first value
+# is always added. For a control that is not here, some of the lab's own slider values are taken.
+SLIDER_VALUES = {
     "": {
         "depth": [0, 1, 2, 3, 5],
         "width": [1, 2, 4, 8, 16, 32],
@@ -71,34 +71,34 @@ STOPS = {
         "l2": [0.0, 0.01],
     },
 }  # fmt: skip
-FEW = 4  # stops of a control that STOPS does not know
+FEW = 4  # slider values of a control that SLIDER_VALUES does not know
 
 
 @dataclass(frozen=True)
 class StillLab:
     """What becomes a lab without a kernel: the first Lab of a lesson.
 
-    cell: number of its code cell among the lesson's code cells. stops: for each control, what it can be set to.
+    cell: number of its code cell among the lesson's code cells. slider_values: for each control, what it can be set to.
     """
 
     lesson: str
     cell: int
     experiment: Experiment
     pictures: tuple
-    stops: dict
+    slider_values: dict
 
     def settings(self):
-        """Every setting of the grid: a list of tuples of stops, in the order of the controls; the last one moves fastest."""
-        return list(product(*self.stops.values()))
+        """Every setting of the grid: a list of tuples of slider values, in the order of the controls; the last one moves fastest."""
+        return list(product(*self.slider_values.values()))
 
     def experiment_at(self, setting):
         """What is trained for a setting."""
-        return used(self.experiment.replace(**dict(zip(self.stops, setting, strict=True))))
+        return used(self.experiment.replace(**dict(zip(self.slider_values, setting, strict=True))))
 
     @property
     def first(self):
         """The setting that the lab opens with."""
-        return tuple(getattr(self.experiment, name) for name in self.stops)
+        return tuple(getattr(self.experiment, name) for name in self.slider_values)
 
 
 def used(experiment):
@@ -115,7 +115,7 @@ def names():
 
 
 def main_lab(lesson, few=None):
-    """The first lab of a lesson as a `StillLab`; few: keep so many stops of each control at most.
+    """The first lab of a lesson as a `StillLab`; few: keep so many slider values of each control at most.
 
     Runs the lesson's code up to there, with a Lab that only notes what it was asked for.
     """
@@ -138,8 +138,8 @@ def main_lab(lesson, few=None):
     experiment, controls, pictures = noted[0]
     if not controls:
         raise ValueError(f"The first Lab of {lesson} names no controls: a page cannot train all of them. Name some.")
-    stops = {name: _stops(lesson, experiment, name, few) for name in FIELDS if name in controls}
-    return StillLab(lesson, number, experiment, pictures, stops)
+    slider_values = {name: _slider_values(lesson, experiment, name, few) for name in FIELDS if name in controls}
+    return StillLab(lesson, number, experiment, pictures, slider_values)
 
 
 def code_cells(text):
@@ -149,13 +149,15 @@ def code_cells(text):
     return [body for head, body in zip(heads, bodies, strict=True) if "[markdown]" not in head]
 
 
-def _stops(lesson, experiment, name, few):
+def _slider_values(lesson, experiment, name, few):
     own = experiment.slider_values(name)
-    wanted = STOPS.get(lesson[:2], {}).get(name) or STOPS[""].get(name) or own[:: -(-len(own) // FEW)]
+    wanted = SLIDER_VALUES.get(lesson[:2], {}).get(name) or SLIDER_VALUES[""].get(name) or own[:: -(-len(own) // FEW)]
     first = getattr(experiment, name)
-    wanted = wanted if few is None else [stop for stop in wanted if stop != first][: few - 1]
-    # In the lab's own order; a stop that the lab does not have would be one that its slider cannot reach.
-    unknown = [stop for stop in wanted if stop not in own]
+    wanted = wanted if few is None else [value for value in wanted if value != first][: few - 1]
+    # In the lab's own order; a value that the lab does not have is one that its slider cannot reach.
+    unknown = [value for value in wanted if value not in own]
     if unknown:
-        raise ValueError(f"{name}={unknown[0]!r} is no stop of the lab of {lesson}: {', '.join(map(str, own))}.")
-    return [stop for stop in own if stop in wanted or stop == first]
+        raise ValueError(
+            f"{name}={unknown[0]!r} is no slider value of the lab of {lesson}: {', '.join(map(str, own))}."
+        )
+    return [value for value in own if value in wanted or value == first]

@@ -49,8 +49,8 @@ def script(lab, kept, seeds):
         "seeds": seeds,
         "settings": len(settings),
         "networks": len(settings) * seeds,
-        "controls": [_control(lab, name) for name in lab.stops],
-        "first": [stops.index(value) for stops, value in zip(lab.stops.values(), lab.first, strict=True)],
+        "controls": [_control(lab, name) for name in lab.slider_values],
+        "first": [values.index(value) for values, value in zip(lab.slider_values.values(), lab.first, strict=True)],
         "experiment": dataclasses.asdict(lab.experiment),
         "defaults": dataclasses.asdict(Experiment(problem=lab.experiment.problem)),
         "labels": {name: spec.label for name, spec in FIELDS.items()},
@@ -141,14 +141,14 @@ def _interval(learned, seeds):
 
 
 def _control(lab, name):
-    spec, stops = FIELDS[name], lab.stops[name]
+    spec, values = FIELDS[name], lab.slider_values[name]
     return {
         "name": name,
         "group": spec.group,
         "label": spec.label,
         "unit": spec.unit,
         "choice": spec.choices is not None,
-        "stops": stops,
-        "shown": ["all" if s is None else s if isinstance(s, str) else f"{s:g}" for s in stops],
-        "helps": [spec.choices[stop] if spec.choices else spec.help for stop in stops],
+        "values": values,
+        "shown": ["all" if s is None else s if isinstance(s, str) else f"{s:g}" for s in values],
+        "helps": [spec.choices[value] if spec.choices else spec.help for value in values],
     }

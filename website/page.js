@@ -22,7 +22,7 @@ function bytes(text) {
   return all.buffer;
 }
 
-// What was kept of one setting, by the indices of the stops of its controls.
+// What was kept of one setting, by the indices of the values of its controls.
 class Grid {
   constructor(known) {
     Object.assign(this, known);
@@ -39,14 +39,14 @@ class Grid {
   }
 
   record(indices) {
-    return this.cells[indices.reduce((cell, index, i) => cell * this.controls[i].stops.length + index, 0)];
+    return this.cells[indices.reduce((cell, index, i) => cell * this.controls[i].values.length + index, 0)];
   }
 
-  // Whether a control changes nothing here: all its stops lead to the same networks.
+  // Whether a control changes nothing here: all its values lead to the same networks.
   idle(indices, i) {
     const there = [...indices];
-    return this.controls[i].stops.length > 1 && this.controls[i].stops.every((_, stop) => {
-      there[i] = stop;
+    return this.controls[i].values.length > 1 && this.controls[i].values.every((_, index) => {
+      there[i] = index;
       return this.record(there) === this.record(indices);
     });
   }
@@ -144,10 +144,10 @@ function understood(grid, text) {
   const beyond = [];
   const indices = grid.controls.map((control, i) => {
     const value = wanted(control.name);
-    const stop = control.stops.indexOf(value);
-    if (stop >= 0) return stop;
+    const index = control.values.indexOf(value);
+    if (index >= 0) return index;
     beyond.push(`${control.label} ${plain(value)} is not among the trained settings here: ${control.shown.join(", ")}`);
-    return control.choice ? grid.first[i] : nearest(control.stops, value);
+    return control.choice ? grid.first[i] : nearest(control.values, value);
   });
   const controlled = new Set(grid.controls.map((control) => control.name));
   for (const [name, here] of Object.entries(grid.experiment)) {
@@ -163,11 +163,11 @@ function plain(value) {
 }
 
 // null stands for all samples, which no number exceeds.
-function nearest(stops, value) {
+function nearest(values, value) {
   const size = (one) => one ?? Number.MAX_VALUE;
-  const positive = [...stops, value].every((one) => size(one) > 0);
+  const positive = [...values, value].every((one) => size(one) > 0);
   const scale = positive ? Math.log : Number;
-  const away = stops.map((stop) => Math.abs(scale(size(stop)) - scale(size(value))));
+  const away = values.map((one) => Math.abs(scale(size(one)) - scale(size(value))));
   return away.indexOf(Math.min(...away));
 }
 
@@ -484,7 +484,7 @@ function lab(grid, place) {
       input.addEventListener("change", () => move(i, input.selectedIndex));
       node.append(input, help);
     } else {
-      input = element("input", { id: key, type: "range", min: "0", max: String(control.stops.length - 1), step: "1", "aria-describedby": help.id });
+      input = element("input", { id: key, type: "range", min: "0", max: String(control.values.length - 1), step: "1", "aria-describedby": help.id });
       output = element("output", { for: key });
       input.addEventListener("input", () => move(i, input.valueAsNumber));
       node.append(input, output, help, element("div", { class: "wwil-unit", "aria-hidden": "true" }, control.unit));
@@ -517,10 +517,10 @@ function lab(grid, place) {
     keep();
   });
 
-  function move(i, stop) {
+  function move(i, index) {
     say("");
     const there = [...indices];
-    there[i] = stop;
+    there[i] = index;
     go(there);
   }
 
@@ -550,7 +550,7 @@ function lab(grid, place) {
   // What is left out stands for the usual value, as in the live lab.
   function setting() {
     const values = { ...grid.experiment };
-    grid.controls.forEach((control, i) => (values[control.name] = control.stops[indices[i]]));
+    grid.controls.forEach((control, i) => (values[control.name] = control.values[indices[i]]));
     const told = Object.entries(values).filter(([name, value]) => name === "problem" || value !== grid.defaults[name]);
     return JSON.stringify(Object.fromEntries(told));
   }
@@ -574,7 +574,7 @@ function lab(grid, place) {
   function show() {
     frame = 0;
     const one = grid.at(indices);
-    one.counted = 1 + (grid.depthAt >= 0 ? grid.controls[grid.depthAt].stops[indices[grid.depthAt]] : grid.experiment.depth);
+    one.counted = 1 + (grid.depthAt >= 0 ? grid.controls[grid.depthAt].values[indices[grid.depthAt]] : grid.experiment.depth);
     grid.controls.forEach((control, i) => {
       const { node, input, output, help } = rows[i];
       const idle = grid.idle(indices, i);
@@ -605,7 +605,7 @@ function lab(grid, place) {
   const words = element("div", { class: "still-words" }, text, seeds, note);
   const [strip] = pictures.splice(2, 1);
   gallery.append(...pictures.map((picture) => picture.node));
-  // In two columns, strip and words stand side by side, or together beside a last picture.
+  // In two columns, strip and words stand side by side, or together next to a last picture.
   gallery.append(...(pictures.length % 2 ? [element("div", {}, strip.node, words)] : [strip.node, words]));
   pictures.push(strip);
   const legend = element("p", { class: "still-legend", "aria-hidden": "true" });

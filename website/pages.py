@@ -1,4 +1,4 @@
-"""Notebooks as saved → pages, by nbconvert and the templates beside this file. Nothing of a notebook is run.
+"""Notebooks as saved → pages, by nbconvert and the templates next to this file. Nothing of a notebook is run.
 
 Nothing of it is cleaned either: a notebook is a lesson of ours with the outputs that it was built with, and no text of anybody else
 reaches a page while it is made. What a reader pastes there is shown as text by page.js, and the page's policy runs no script but ours.

@@ -111,7 +111,7 @@ _ROWS = (
         Experiment(problem="sine", depth=3, width=20, activation="sigmoid", optimizer="sgd", epochs=20),
         (("vanishing_gradient", "optimizer_choice", "learning_rate_too_low"), ("too_few_epochs",)),
         ("adam", "longer"),
-        "Little gradient comes through three sigmoid layers, plain sgd takes it as it is, and there were few epochs. Neither "
+        "Little gradient comes through three sigmoid layers, plain sgd does not scale it, and there were few epochs. Neither "
         "fix is enough alone.",
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The patients of the clinic: networks that were broken in one or two ways, from a seed.
 
-    patient(seed, level)            a `Patient`, checked: as it is it fails, and its fixes make it learn
+    patient(seed, level)            a `Patient`, checked: it fails, and its fixes make it learn
     treat(patient, causes, fixes)   what became of it: a `Treatment`
     SYMPTOMS, FIXES                 the causes that can be named, and the fixes that can be prescribed
 
@@ -352,7 +352,7 @@ def study_of(experiment, seeds):
 def patient(seed, level=1):
     """The patient of a seed: always the same one.
 
-    It is checked before it is admitted: as it is, at most a quarter of eight seeds learn; with its fixes, at least 80%. Of two
+    It is checked before it is admitted: unchanged, at most a quarter of eight seeds learn; with its fixes, at least 80%. Of two
     causes, fixing one is not enough. A draw that does not pass gives way to the next.
 
     Args:

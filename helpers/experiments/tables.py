@@ -57,7 +57,7 @@ def table(data, y=None, *, target=None, task=None, columns=None, along=None):
         y: the targets of inputs that are given as arrays, (rows,) or (rows, 1): numbers, or names of classes.
         target: the name of the column that is to be predicted; for arrays what to call it.
         task: "regression", "binary" (two classes) or "multiclass"; recognised if None. Text, True and False, two different
-            values, and up to ten whole numbers that count from 0 or 1 are taken for classes.
+            values, and up to ten whole numbers that count from 0 or 1 are read as classes.
         columns: the names of the inputs; all columns but the target if None.
         along: the name of an input; the lab then draws the fit along it, all others at their median. If None, a table with
             more than two inputs is drawn as predictions against true values.
@@ -221,7 +221,7 @@ def _array(name, values):
         raise TableError(f"{name} is a masked array. Give {name}.astype(float).filled(np.nan).")
     array = _attempt(lambda: np.asarray(values), what)
     if isinstance(values, (list, tuple)) and array.dtype.kind in "US":
-        array = _attempt(lambda: np.array(values, object), what)  # NumPy would make text of numbers beside text
+        array = _attempt(lambda: np.array(values, object), what)  # NumPy would turn numbers next to text into text
     return array
 
 

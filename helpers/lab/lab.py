@@ -11,11 +11,13 @@ import weakref
 from pathlib import Path
 
 import anywidget
+import keras
 import traitlets
 
 from .. import rescue
 from ..experiments.catalog import OPTIMIZERS
 from ..experiments.experiment import FIELDS, Experiment, unknown, value_text
+from ..experiments.own_model import experiment_of
 from ..experiments.problems import make_problem
 from ..experiments.program import has_graph, has_room
 from ..experiments.symptoms import findings
@@ -52,12 +54,15 @@ class Lab(KernelWidget):
     that were asked before it are committed to.
 
     The buttons: *Stop* keeps what there is. *100 seeds* trains the setting from many seeds. *Rescue* looks for the smallest
-    change that makes the setting learn, and shows it beside the failing run, if you have pinned nothing else. *Pin* keeps
-    the last finished run, or the seeds, in the pictures beside the next ones. *Code* shows the Keras program of the setting.
+    change that makes the setting learn, and shows it next to the failing run, if you have pinned nothing else. *Pin* keeps
+    the last finished run, or the seeds, in the pictures next to the following ones. *Code* shows the Keras program of the setting.
     *Share* shows it as a short text, and loads one. *Reset* goes back to the first setting.
 
     Args:
-        experiment: the first setting; what has no control stays as it is here, until another one is loaded or shown.
+        experiment: the first setting; what has no control keeps this value, until another one is loaded or shown. Or a
+            compiled `keras.Sequential` of Dense layers, with its data: the lab draws fresh initial weights for it, and keeps a
+            quarter of the rows for validation.
+        x, y: the data of a Keras model, as `table` takes them; epochs, batch_size: how it is trained.
         controls: names of the fields that get a control, in any order; all of them if None.
         pictures: which pictures, of "fit", "loss", "gradients", "units".
         seeds: how many seeds the button "100 seeds" trains.
@@ -72,10 +77,31 @@ class Lab(KernelWidget):
     >>> lab = Lab(Experiment(problem="sine", depth=0), controls=["depth", "width"])
     >>> lab.show(lab.experiment.replace(depth=2))
     >>> lab.run.skill, lab.text
+
+    A model of your own, which a ValueError refuses with a sentence if no setting of the lab can express it:
+
+    >>> Lab(model, x, y, epochs=100)
     """
 
-    def __init__(self, experiment, controls=None, pictures=plots.PICTURES, seeds=SEEDS):
+    def __init__(
+        self,
+        experiment,
+        x=None,
+        y=None,
+        *,
+        epochs=100,
+        batch_size=32,
+        controls=None,
+        pictures=plots.PICTURES,
+        seeds=SEEDS,
+    ):
         super().__init__()
+        if isinstance(experiment, keras.Model):
+            experiment = experiment_of(experiment, x, y, epochs, batch_size)
+        elif x is not None:
+            raise ValueError(
+                "x and y are the data of a Keras model. An Experiment has data; name its controls: controls=[…]."
+            )
         _check(experiment, "Lab")
         unknown(controls or ())
         self.names = [n for n in FIELDS if (controls is None or n in controls) and experiment.offers(n)]
@@ -274,7 +300,7 @@ class Lab(KernelWidget):
         if found.rescued:
             note = f"{found.result} Your own pin was kept."
             if self.pinned is None or self.pinned is self._rescued_from:
-                failing = found.before.experiment  # it is shown only when the rescued run stands beside it
+                failing = found.before.experiment  # it is shown only when the rescued run is next to it
                 for run in stream(failing, x_show=_show_points(failing), within_epochs=True):
                     pinned = run
                     await asyncio.sleep(0.001)
@@ -304,8 +330,8 @@ class Lab(KernelWidget):
             return []
         options = self._slider_values(self._moved)
         here = options.index(getattr(self.experiment, self._moved))
-        stops = [options[i] for i in (here + 1, here - 1) if 0 <= i < len(options)]
-        neighbours = [rescue.possible(self.experiment, **{self._moved: stop}) for stop in stops]
+        values = [options[i] for i in (here + 1, here - 1) if 0 <= i < len(options)]
+        neighbours = [rescue.possible(self.experiment, **{self._moved: value}) for value in values]
         return [neighbour for neighbour in neighbours if neighbour]
 
     # --- what is shown -----------------------------------------------------------------------------------------------

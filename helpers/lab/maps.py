@@ -4,7 +4,7 @@
 - `success_map(..., lab=lab, discoveries=True)` is an empty map that the learner fills with settings that learned in the lab.
 
 On a page a map shows itself at once and trains in a thread of its own, so that the kernel answers other cells and the
-buttons meanwhile. Whoever reads a number (`m.rate`, `m.figure()`, …) waits until the map is complete.
+buttons meanwhile. Reading a number (`m.rate`, `m.figure()`, …) waits until the map is complete.
 """
 
 import atexit
@@ -130,7 +130,7 @@ class Axis:
 
     @property
     def label(self):
-        """Label and unit, as they stand beside an axis."""
+        """Label and unit, as they stand next to an axis."""
         unit = self.spec.unit
         return f"{self.spec.label} ({unit})" if unit else self.spec.label
 
@@ -147,11 +147,11 @@ class Axis:
         return self.values.index(value)
 
     def nearest(self, value):
-        """The place of a value, or of the nearest stop to a number; ValueError beyond the ends of the axis."""
-        stops = [stop for stop in self.values if isinstance(stop, (int, float))]
-        if value in self.values or not stops or not isinstance(value, (int, float)):
+        """The place of a value, or of the nearest value to a number; ValueError beyond the ends of the axis."""
+        numbers = [one for one in self.values if isinstance(one, (int, float))]
+        if value in self.values or not numbers or not isinstance(value, (int, float)):
             return self.index(value)
-        low, high = min(stops), max(stops)
+        low, high = min(numbers), max(numbers)
         if not low <= value <= high:
             ends = f"{low:g} to {high:g}" if low < high else f"{low:g}"
             raise ValueError(
@@ -159,8 +159,8 @@ class Axis:
                 if low < high
                 else f"The {self.spec.label} is {value:g}, and the map has only {ends}."
             )
-        apart = (lambda stop: abs(math.log(stop / value))) if low > 0 else (lambda stop: abs(stop - value))
-        return self.values.index(min(stops, key=apart))
+        apart = (lambda one: abs(math.log(one / value))) if low > 0 else (lambda one: abs(one - value))
+        return self.values.index(min(numbers, key=apart))
 
 
 class MapView(anywidget.AnyWidget):
@@ -174,7 +174,7 @@ class MapView(anywidget.AnyWidget):
 
 
 class _Map(KernelWidget):
-    """What both kinds of map share: two axes, the page, and the lab beside it."""
+    """What both kinds of map share: two axes, the page, and the lab next to it."""
 
     kind = ""
 
@@ -391,7 +391,7 @@ class SuccessMap(_Map):
                             self._studies[cell] = _slim(study)
                     self._notify()
             error = None
-        except Exception as caught:  # told to whoever waits for the numbers, and to the page
+        except Exception as caught:  # passed to the code that waits for the numbers, and to the page
             error = caught
         with self._news:
             if run != self._run:

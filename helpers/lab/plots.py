@@ -137,7 +137,7 @@ class Panel:
     to be drawn, the title among them.
     """
 
-    right = 0.16  # inches of room beside the axes
+    right = 0.16  # inches of room next to the axes
     diverged = "not a number"  # what the panel says when the run has diverged
 
     def __init__(self, axes, colors=PALETTE):
@@ -185,7 +185,7 @@ class Panel:
         return self.axes.text(x, y, text, color=self.inks[color], **where)
 
     def named(self, x, y):
-        """Names beside the axes as they are: a dollar sign begins no formula."""
+        """Names next to the axes, taken literally: a dollar sign begins no formula."""
         self.axes.set_xlabel(x, parse_math=False)
         self.axes.set_ylabel(y, parse_math=False)
 
@@ -231,7 +231,7 @@ class Fit(Panel):
 
     def begin(self, scene):
         self.kind = "study" if scene.study else kind_of_fit(scene.problem)
-        # A pinned run can stand on the same axes if it is of the same problem, a study beside a study.
+        # A pinned run can stand on the same axes if it is of the same problem, a study next to a study.
         pinned = scene.pinned
         if pinned and not scene.study:
             same = hasattr(pinned, "problem") and pinned.problem.source is scene.problem.source
@@ -464,8 +464,8 @@ class Loss(Panel):
         self.end = self.line("o", ms=4, color=self.colors["network"], mew=0)
         self.stopped = self.line(lw=1, ls=(0, (2, 2)), color=self.colors["network"])
         place = {"transform": axes.get_yaxis_transform(), "clip_on": False}
-        beside = 1 + 0.09 * axes.figure.dpi / axes.bbox.width  # 0.09 inches from the axes
-        self.labels = [self.moving(self.words(beside, 0, "", "text", **place)) for _ in range(5)]
+        right = 1 + 0.09 * axes.figure.dpi / axes.bbox.width  # 0.09 inches from the axes
+        self.labels = [self.moving(self.words(right, 0, "", "text", **place)) for _ in range(5)]
 
     def _curve(self, loss):
         """Epochs and losses, of many seeds the median."""

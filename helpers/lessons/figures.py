@@ -9,7 +9,7 @@
     sizes({"label": study, ...}, title=...)              the weights of each network, from the largest to the smallest
     paths({"label": experiment, ...}, title=...)         two weights on their way down the surface of their loss
 
-What they share: `title` is given by the lesson and says the finding. Labels stand beside what they name. Each returns a
+What they share: `title` is given by the lesson and says the finding. Labels stand next to what they name. Each returns a
 `Picture`, a matplotlib Figure; as the last expression of a cell it is shown as PNG. `picture.alt` is the same in words: the
 title and the numbers. `picture.axes` and `picture.savefig(...)` are matplotlib's own.
 
@@ -97,7 +97,7 @@ def loss_curves(studies, *, title, training=False):
 
 
 def skills(studies, *, title):
-    """The skill of every seed as a dot, a row for each study, and beside it how many learned, with the 95% interval.
+    """The skill of every seed as a dot, a row for each study, and next to it how many learned, with the 95% interval.
 
     Args:
         studies: {label: SeedStudy}.
@@ -116,8 +116,8 @@ def skills(studies, *, title):
                 (0.12, f"{study.success_rate:.0%} learned", {"weight": "bold", "color": color}),
                 (1.22, f"({low:.0%} to {high:.0%})", {"fontsize": 8, "color": PALETTE["faint"]}),
             ):
-                beside = axes.get_yaxis_transform() + ScaledTranslation(inches, 0, picture.dpi_scale_trans)
-                axes.text(1, row, text, transform=beside, va="center", **look)
+                margin = axes.get_yaxis_transform() + ScaledTranslation(inches, 0, picture.dpi_scale_trans)
+                axes.text(1, row, text, transform=margin, va="center", **look)
             words.append(f"{label}: {study.verdict}")
         axes.axvline(0, color=PALETTE["baseline"], lw=1.3, ls=":")
         axes.axvline(LEARNED, color=PALETTE["floor"], lw=1.3, ls="--")

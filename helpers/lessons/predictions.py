@@ -1,4 +1,4 @@
-"""Predictions: asked before the evidence, kept in a file beside the notebooks, scored by the measurement.
+"""Predictions: asked before the evidence, kept in a file next to the notebooks, scored by the measurement.
 
 A commitment is kept in `predictions.json`, so that it outlives the kernel; the first one counts. In a notebook, `reveal` names the
 answer only to those who have committed to one. Where nobody can commit, as when notebooks are built or tested, the environment
@@ -226,7 +226,7 @@ def truth(condition):
 
 
 def path():
-    """The file of the commitments, beside the notebooks; the solutions share it."""
+    """The file of the commitments, next to the notebooks; the solutions share it."""
     folder = Path.cwd()
     return (folder.parent if folder.name == "solutions" else folder) / "predictions.json"
 

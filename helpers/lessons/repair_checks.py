@@ -69,12 +69,12 @@ class Repair:
 
     @property
     def printed(self):
-        """The program as it is printed, not trained."""
+        """The program as printed, not trained."""
         return Program(*self.program())
 
     @cached_property
     def printed_study(self):
-        """The `SeedStudy` of the program as it is printed."""
+        """The `SeedStudy` of the program as printed."""
         return self._study(self.printed)
 
     def __call__(self, model, x, y, x_val, y_val, **settings):

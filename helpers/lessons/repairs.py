@@ -98,7 +98,7 @@ def _mushrooms(repair):
 def _kettle(repair):
     program = repair.printed
     return (
-        f"The targets beside the first predictions: mean {program.y.mean():,.0f} and {_predictions(program).mean():.2f}. With Adam a "
+        f"The targets next to the first predictions: mean {program.y.mean():,.0f} and {_predictions(program).mean():.2f}. With Adam a "
         f"weight moves by about the learning rate in each step, so a bias would need {program.y.mean() / 0.005:,.0f} steps to get there."
     )
 
@@ -106,7 +106,7 @@ def _kettle(repair):
 def _thermometer(repair):
     program = repair.printed
     return (
-        f"`(y < 0).mean()` beside `model.predict(x).min()`: {(program.y < 0).mean():.0%} of the targets are negative, and the lowest "
+        f"`(y < 0).mean()` next to `model.predict(x).min()`: {(program.y < 0).mean():.0%} of the targets are negative, and the lowest "
         f"prediction is {_predictions(program).min():g}."
     )
 
@@ -176,7 +176,7 @@ def _orchard(repair):
     program, study = repair.printed, repair.printed_study
     steps = study.loss.shape[1] * -(-len(program.y) // program.settings["batch_size"])
     return (
-        f"`model.evaluate(x, y)` on the training samples beside the last training loss ({np.median(study.loss[:, -1]):.2g}); on the "
+        f"`model.evaluate(x, y)` on the training samples next to the last training loss ({np.median(study.loss[:, -1]):.2g}); on the "
         f"validation samples the loss is {np.median(study.val_loss[:, -1]):.2g}. In inference BatchNormalization uses moving averages, "
         f"which after {steps} steps with a momentum of 0.99 still consist of their initial values to {0.99**steps:.0%}."
     )

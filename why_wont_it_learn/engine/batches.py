@@ -62,7 +62,7 @@ def weights_of_classes(y, class_weight):
 def prepare(x, y, sample_weight, class_weight, validation_data, validation_split):
     """(training data, validation data or ()): each (x, y, sample_weight), structures of tensors."""
     if class_weight is not None and (sample_weight is not None or isinstance(y, (list, tuple, dict)) or y is None):
-        raise CannotHold("class_weight stands beside sample_weight, or the model has several outputs.")
+        raise CannotHold("class_weight is given together with sample_weight, or the model has several outputs.")
     nested = isinstance(y, (list, tuple, dict))
     if sample_weight is not None and nested and not isinstance(sample_weight, (list, tuple, dict)):
         sample_weight = tf.nest.map_structure(lambda _: sample_weight, y)  # as model.fit does it
