@@ -176,7 +176,7 @@ def main(arguments):
     for option in ("seeds", "slider_values", "processes"):
         value = getattr(given, option)
         if value is not None and not 1 <= value <= 100:
-            parser.error(f"--{option} {value} is not a number from 1 to 100.")
+            parser.error(f"--{option.replace('_', '-')} {value} is not a number from 1 to 100.")
 
     def say(text):
         print(text, flush=True)
