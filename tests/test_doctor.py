@@ -16,20 +16,35 @@ from helpers import Experiment, train
 from why_wont_it_learn.diagnosis import diagnose as doctor
 from why_wont_it_learn.diagnosis import report as card
 from why_wont_it_learn.diagnosis.causes import CAUSES
+from why_wont_it_learn.diagnosis.checks import unlike_validation
 from why_wont_it_learn.diagnosis.class_weights import ClassWeighted
 from why_wont_it_learn.diagnosis.code import changes, code_of
-from why_wont_it_learn.diagnosis.data import MOST_COLUMNS, data_of
+from why_wont_it_learn.diagnosis.data import MOST_COLUMNS, data_of, split
 from why_wont_it_learn.diagnosis.fixes import (
     Variant,
+    added_loss,
     fixes_for,
     wider,
     with_activation,
+    with_data_loss,
     with_hidden_layers,
+    with_usual_start,
     without_regularization,
+    without_rescaling,
 )
-from why_wont_it_learn.diagnosis.loss_probes import is_reversed, misses_targets, takes_logits_of
+from why_wont_it_learn.diagnosis.joined import with_positions
+from why_wont_it_learn.diagnosis.measure import first_rescaling, rescaled
 from why_wont_it_learn.diagnosis.network import stages
-from why_wont_it_learn.diagnosis.trial_runner import BatchOrder, Copies, TrialRunner
+from why_wont_it_learn.diagnosis.output_and_loss import (
+    Targets,
+    is_reversed,
+    mismatches,
+    misses_targets,
+    takes_logits_of,
+)
+from why_wont_it_learn.diagnosis.search import MANY_SEEDS, FixTrial, Judge
+from why_wont_it_learn.diagnosis.trial_runner import BatchOrder, Copies, TrialResult, TrialRunner
+from why_wont_it_learn.diagnosis.untrained import equal_units
 from why_wont_it_learn.program import as_loss, program_of
 
 Dense, Lambda = keras.layers.Dense, keras.layers.Lambda
@@ -556,6 +571,200 @@ def test_what_does_not_help_is_told():
     d = diagnose(tanh_network(optimizer=keras.optimizers.Adam(1e-5)), X, SINE, epochs=60)
     without = [trial.fix.words for trial in d.trials if not trial.works]
     assert ("Tried without effect" in str(d)) == bool(without)
+
+
+# --- rules, one by one ---
+
+THREE = ((XY[:, 0] > 0).astype(int) + (XY[:, 1] > 0)).astype("float32")
+
+
+def classifier(units=3, **kwargs):
+    return network(
+        Dense(8, "relu"), Dense(units, "softmax"), loss="sparse_categorical_crossentropy", inputs=2, **kwargs
+    )
+
+
+@pytest.mark.parametrize(("move", "numbers"), [(0, None), (1, [1, 2, 3]), (-1, [-1, 0, 1])])
+def test_labels_that_do_not_count_from_0_are_found(move, numbers):
+    data = data_of(classifier(), XY, THREE + move)
+    assert (data.misnumbered is None) if numbers is None else list(data.misnumbered) == numbers
+    assert set(data.renumbered().y.ravel()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "strong"),
+    [("linear", "poisson", True), ("tanh", "poisson", True), ("exponential", "poisson", False), ("linear", "mean_squared_error", False)],
+)  # fmt: skip
+def test_counts_need_an_output_that_cannot_be_negative(activation, loss, strong):
+    counts = Targets("regression", RNG.poisson(2.0, (50, 1)).astype("float32"))
+    found = [one for one in mismatches(activation, 1, loss, False, counts) if one.strong]
+    assert bool(found) == strong
+    assert not strong or {"softplus"} >= {one.activation for one in found if one.activation}
+
+
+@pytest.mark.parametrize(
+    ("activation", "zero", "stuck"), [("relu", 1.0, True), ("relu", 0.0, False), ("softplus", 1.0, False)]
+)
+def test_a_relu_output_that_stays_at_0_is_found(activation, zero, stuck):
+    data = data_of(tanh_network(), X, np.abs(SINE) + 0.1)
+    outcome = SimpleNamespace(answers=np.full((2, 240, 1), 1.0 - zero))
+    assert bool(doctor._stuck_at_zero(activation, data, outcome)) == stuck
+
+
+def test_positions_are_judged_one_by_one():
+    layers = [keras.layers.Embedding(9, 4), Dense(3, "softmax")]
+    words = RNG.integers(0, 9, (60, 5))
+    model = network(*layers, loss="sparse_categorical_crossentropy", inputs=5)
+    data = with_positions(model, data_of(model, words, words % 3), (5, 3))
+    assert list(data.parts) == [f"position {n}" for n in range(1, 6)]
+    right = np.eye(3)[data.y.astype(int)]
+    assert data.skill(right) == (1, 1)
+    assert max(data.skill(np.roll(right, 1, axis=-1))) < 0
+
+
+def test_a_first_rescaling_of_inputs_that_are_small_already_is_taken_out():
+    shrunk = program_of(network(keras.layers.Rescaling(1 / 255), Dense(8, "relu"), Dense(1)), 4, 32)
+    assert first_rescaling(without_rescaling(shrunk).layers)["scale"] == 1.0
+    np.testing.assert_allclose(rescaled(shrunk.layers, X), X / 255, rtol=1e-5)
+    data, outcome = data_of(tanh_network(), X, SINE), SimpleNamespace(held=np.zeros((1, 3)))
+    for scale, offered in ((1.0, True), (255.0, False)):
+        named = [fix.name for fix in fixes_for(Variant(shrunk, data.with_x(scale * data.x)), outcome)]
+        assert ("no rescaling" in named) == offered
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_sets_that_were_prepared_apart_are_told_apart(alike):
+    x_val = RNG.normal(size=(90, 4)).astype("float32")
+    x_val = x_val if alike else np.abs(x_val)
+    model, x = network(Dense(1), inputs=4), RNG.normal(size=(240, 4)).astype("float32")
+    found = unlike_validation(data_of(model, x, x[:, 0], (x_val, x_val[:, 0])))
+    assert [one.cause for one in found] == ([] if alike else ["label_or_data_bug"])
+
+
+def test_of_many_columns_those_that_tell_something_are_found_with_few_samples():
+    x = RNG.normal(size=(60, 50)).astype("float32")
+    y = (x[:, 3] > 0).astype("float32")
+    assert data_of(network(Dense(1, "sigmoid"), loss="binary_crossentropy", inputs=50), x, y).reference_skill() > 0.5
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_batches_too_small_for_batch_normalization_are_found(size):
+    layers = [Dense(8), keras.layers.BatchNormalization(), keras.layers.ReLU(), Dense(1)]
+    found = diagnose(network(*layers), X[:80], SINE[:80], epochs=8, batch_size=size)
+    assert found.causes[0] == "vanishing_gradient", found
+    assert f"with batches of {size}" in found.findings[0].evidence
+
+
+@pytest.mark.parametrize(("failing", "well"), [(0, True), (1, True), (4, False)])
+def test_a_network_that_fails_from_a_third_of_the_seeds_is_not_well(failing, well):
+    skill = np.where(np.arange(MANY_SEEDS) < failing, 0.0, 1.0)[None]
+    outcome = TrialResult(None, skill, skill)
+    assert Judge(1.0, 0.0).is_well(outcome) == well
+    trial = FixTrial(None, "dead_relu", 0.5, None, skill[0], np.ones(MANY_SEEDS), 1.0)
+    assert trial.steadies == trial.works == (not well)
+
+
+def test_a_quick_network_that_seems_to_learn_is_tried_from_many_seeds(monkeypatch):
+    seen = []
+    run = TrialRunner.run
+    monkeypatch.setattr(TrialRunner, "run", lambda *given: seen.append(len(given[0].seeds)) or run(*given))
+    assert diagnose(tanh_network(), X, SINE, epochs=60).healthy
+    assert seen == [3, MANY_SEEDS]
+
+
+SAME = keras.initializers.Constant(0.1)
+EQUAL = {
+    "dense": (lambda: [Dense(8, "tanh", kernel_initializer=SAME), Dense(1, kernel_initializer=SAME)], ["dense"]),
+    "zeros": (lambda: [Dense(8, "relu", kernel_initializer="zeros"), Dense(1, kernel_initializer="zeros")], ["dense"]),
+    "recurrent": (
+        lambda: [keras.layers.Reshape((1, 1)), keras.layers.LSTM(4, kernel_initializer=SAME, recurrent_initializer=SAME),
+                 Dense(1, kernel_initializer=SAME)], ["lstm"],
+    ),
+    "convolutions": (
+        lambda: [keras.layers.Reshape((1, 1)), keras.layers.Conv1D(4, 1, kernel_initializer=SAME), keras.layers.Flatten(),
+                 Dense(1, kernel_initializer=SAME)], ["conv1d"],
+    ),
+    "only the output": (lambda: [Dense(8, "tanh"), Dense(2, kernel_initializer="zeros")], []),
+    "only the first layer": (lambda: [Dense(8, "tanh", kernel_initializer=SAME), Dense(1)], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EQUAL)
+def test_units_that_stay_equal_are_found_in_every_kind_of_layer(kind):
+    layers, names = EQUAL[kind]
+    keras.backend.clear_session()
+    model = network(*layers())
+    data = tf.constant(X), tf.constant(np.tile(SINE, model.output_shape[-1]) * [1.0, 2.0][: model.output_shape[-1]]), ()
+    assert equal_units(model, data) == names
+    started = program_of(model, 1, 32)
+    assert equal_units(with_usual_start(started).compiled(), data) == []
+
+
+def test_a_constant_start_is_told_though_something_is_learned():
+    same = network(Dense(16, "tanh", kernel_initializer=SAME), Dense(1, kernel_initializer=SAME))
+    found = diagnose(same, X, np.abs(X) + 0.3 * X, epochs=60)
+    assert found.causes[0] == "bad_initialization", found
+    assert found.findings[0].verified
+
+
+class Adding(keras.layers.Layer):
+    """Adds to the loss what draws its inputs to 0."""
+
+    def call(self, inputs):
+        self.add_loss(1e4 * keras.ops.mean(keras.ops.square(inputs)))
+        return inputs
+
+
+def test_what_a_layer_adds_to_the_loss_is_weighed():
+    def variant(*layers):
+        return Variant(program_of(network(*layers), 10, 32), data_of(tanh_network(), X, SINE))
+
+    adding, penalised = (
+        variant(Dense(8), Adding(), Dense(1)),
+        variant(Dense(8, kernel_regularizer="l2"), Doubled(), Dense(1)),
+    )
+    assert added_loss(adding) > 0.9
+    assert added_loss(penalised) == 0
+    more = with_data_loss(adding, 1000)
+    assert "loss_weights=1000" in changes(adding, more)
+    assert added_loss(more) < added_loss(adding)
+    found = diagnose(network(Dense(8, "tanh"), Adding(), Dense(1)), X, SINE, epochs=40)
+    assert found.causes[0] == "over_regularized", found
+
+
+def test_probabilities_that_no_activation_makes_are_found_by_asking_the_network():
+    x = RNG.normal(size=(120, 6, 1)).astype("float32")
+    layers = [
+        keras.layers.Conv1D(8, 3, activation="relu"),
+        keras.layers.Conv1D(1, 3),
+        keras.layers.GlobalAveragePooling1D(),
+    ]
+    model = keras.Sequential([keras.Input((6, 1)), *layers])
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+    found = diagnose(model, x, (x.mean(axis=(1, 2)) > 0).astype("float32"), epochs=10)
+    assert found.causes[0] == "output_activation_mismatch", found
+
+
+def test_repeated_samples_do_not_judge_what_was_trained_on_them():
+    x, y = RNG.normal(size=(100, 3)).astype("float32"), np.arange(100) % 2
+    rows = np.r_[np.arange(100), np.repeat(np.arange(0, 100, 10), 9)]
+    x_split, _, points = split(x[rows], y[rows].astype("float32"))
+    train, val = ({row.tobytes() for row in part} for part in (x_split[:points], x_split[points:]))
+    assert train
+    assert val
+    assert not train & val
+    corners = np.tile([[0, 0], [0, 1], [1, 0], [1, 1]], (30, 1)).astype("float32")
+    assert split(corners, corners[:, 0])[2] == 120  # all there are: nothing is kept back
+
+
+def test_validation_counts_classes_as_training_does():
+    y, y_val = np.arange(240) % 2, (np.arange(200) < 10).astype(int)
+    model = network(Dense(1, "sigmoid"), loss="binary_crossentropy", inputs=2)
+    data = data_of(model, XY, y, (XY[:200], y_val))
+    assert data.skill(np.zeros(440))[1] == pytest.approx(0.0, abs=0.1)
+    both = np.r_[y, np.where(np.arange(200) < 30, 1, 0)]  # finds all rare ones and twice as many wrong ones
+    assert data.skill(both)[1] > 0.7
+    assert data_of(model, XY, y, (XY[:200], y[:200])).val_class_weight == ()
 
 
 # --- how it ends ---

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from .diagnosis.network import first_line, only
 from .diagnosis.output_and_loss import resolved_loss
+from .engine.initial_weights import fresh_values
 from .engine.loop import takes_training
 from .keras_private import (
     global_seed_generator,
@@ -130,12 +131,20 @@ class Program:
         model.optimizer.build(model.trainable_variables)
         return model
 
-    def first_values(self, seed):
-        """(weights, state of the layers) that a copy with its own seed starts from: lists of arrays."""
-        model = self.build(seed)
-        own = self.own is not None and (seed == 0 or self.model is not None)
-        weights = self.own if own else [v.numpy() for v in model.trainable_variables]
-        return weights, [v.numpy() for v in model.non_trainable_variables]
+    def first_values(self, seeds):
+        """(weights, state of the layers) that copies with seeds of their own start from: lists of arrays (seeds, …)."""
+        try:
+            weights, layers = fresh_values(self.build(), seeds)
+        except ValueError:  # a layer of one's own that cannot be made again by itself
+            models = [self.build(seed) for seed in seeds]
+            weights, layers = (
+                [np.stack(values) for values in zip(*([v.numpy() for v in part(one)] for one in models), strict=True)]
+                for part in (lambda one: one.trainable_variables, lambda one: one.non_trainable_variables)
+            )
+        if self.own is not None:
+            for values, own in zip(weights, self.own, strict=True):
+                values[[seed == 0 or self.model is not None for seed in seeds]] = own
+        return weights, layers
 
     def optimizer_can_be_copied(self):
         """Whether a new optimizer can be made from the config of the model's."""

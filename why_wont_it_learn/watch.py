@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from .diagnosis import symptoms
-from .diagnosis.before_training import before_training, sample_of
-from .diagnosis.call import loss_of
+from .diagnosis.before_training import before_training
+from .diagnosis.call import loss_of, sample_of
 from .diagnosis.findings import finding_of
 from .engine.batches import none_for_empty
 from .engine.layer_metrics import Probes

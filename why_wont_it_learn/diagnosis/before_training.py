@@ -1,10 +1,8 @@
 """What can be told of a model and its data before the first step."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from ..engine.batches import CannotHold, prepare
 from ..program import program_of
 from .causes import CAUSES
 from .checks import data_faults
@@ -19,25 +17,6 @@ from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
 from .untrained import untrained_weights
 
 FAR = 100.0  # so many times out of scale, data are named before anything was trained; 255 for a pixel often learns
-
-
-def sample_of(model, x, y, most):
-    """The first samples of what `fit` is given, as (x, y, ()) of tensors; None where they cannot be read without using them up.
-
-    x, y: arrays, lists or dicts of arrays, DataFrames; or x a batched `tf.data.Dataset` or a `keras.utils.PyDataset`.
-    """
-    if isinstance(x, keras.utils.PyDataset):
-        x, y = x[0][:2]
-    elif isinstance(x, tf.data.Dataset):
-        batch = next(iter(x.take(1)))
-        x, y = batch[:2] if isinstance(batch, tuple) and len(batch) > 1 else (batch, None)
-    if x is None or y is None:
-        return None
-    try:
-        data, _ = prepare(*(tf.nest.map_structure(lambda a: a[:most], part) for part in (x, y)), None, None, None, 0.0)
-    except (CannotHold, TypeError):
-        return None
-    return data
 
 
 def before_training(model, data):

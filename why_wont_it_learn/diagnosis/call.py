@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from ..engine.batches import none_for_empty
+from ..engine.batches import CannotHold, none_for_empty, prepare
 
 
 def loss_of(model, values, data, outputs=False):
@@ -33,3 +33,22 @@ def _data_loss(model, data, predictions):
     loss = model.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight)
     penalties = model.losses
     return loss - tf.add_n(penalties) if penalties else loss
+
+
+def sample_of(model, x, y, most):
+    """The first samples of what `fit` is given, as (x, y, ()) of tensors; None where they cannot be read without using them up.
+
+    x, y: arrays, lists or dicts of arrays, DataFrames; or x a batched `tf.data.Dataset` or a `keras.utils.PyDataset`.
+    """
+    if isinstance(x, keras.utils.PyDataset):
+        x, y = x[0][:2]
+    elif isinstance(x, tf.data.Dataset):
+        batch = next(iter(x.take(1)))
+        x, y = batch[:2] if isinstance(batch, tuple) and len(batch) > 1 else (batch, None)
+    if x is None or y is None:
+        return None
+    try:
+        data, _ = prepare(*(tf.nest.map_structure(lambda a: a[:most], part) for part in (x, y)), None, None, None, 0.0)
+    except (CannotHold, TypeError):
+        return None
+    return data

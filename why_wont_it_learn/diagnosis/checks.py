@@ -1,5 +1,6 @@
 """What can be said before anything is trained: targets and inputs from which nothing can be learned."""
 
+import keras
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -119,3 +120,24 @@ def _look_like_noise(data):
     related = np.abs(np.corrcoef(x, rowvar=False) - np.eye(x.shape[1])).max() if x.shape[1] > 1 else 0.0
     steps = min((len(np.unique(column)) for column in x.T), default=0)
     return bool(noise and related < 0.7 and steps > 12)
+
+
+def misread_inputs(model, x):
+    """A `Finding` where measurements go into an Embedding, which takes whole numbers below its `input_dim`; else none."""
+    layers = getattr(model, "layers", [])
+    first = next((layer for layer in layers if not isinstance(layer, keras.layers.InputLayer)), None)
+    if not isinstance(first, keras.layers.Embedding) or not np.isfinite(x).all():
+        return []
+    whole, outside = float((x == np.round(x)).mean()), float(((x < 0) | (x >= first.input_dim)).mean())
+    if whole == 1 and not outside:
+        return []
+    different = len(np.unique(np.clip(x.astype(int), 0, first.input_dim - 1)))
+    text = f"{1 - whole:.0%} of the inputs are not whole numbers, and {outside:.0%} are outside 0 to {first.input_dim - 1}."
+    return [
+        Finding(
+            "label_or_data_bug",
+            f"The first layer is an Embedding, which takes the numbers of words: it cuts everything behind the point off. {text} "
+            f"{len(np.unique(x)):,} different values become {different}.",
+            "Leave the Embedding out, so that the measurements go into the network as they are; or give it whole numbers.",
+        )
+    ]

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from sklearn.utils.class_weight import compute_class_weight
 
 from .output_and_loss import from_logits
 
@@ -33,9 +34,10 @@ class ClassWeighted(keras.losses.Loss):
 
 
 def balanced(labels, classes):
-    """Weights with which all classes count the same: (classes,), as scikit-learn's "balanced"."""
-    counts = np.bincount(labels, minlength=classes)
-    return tuple(float(w) for w in len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))
+    """Weights with which all classes count the same: (classes,); 1 for a class that none of the labels is."""
+    known = np.unique(labels)
+    weights = dict(zip(known, compute_class_weight("balanced", classes=known, y=labels), strict=True))
+    return tuple(float(weights.get(label, 1.0)) for label in range(classes))
 
 
 def never_predicted(labels, train_labels, predictions):

@@ -24,11 +24,11 @@ def code_of(variant):
     """The lines of a variant: what is done to the data, its layers, `compile` and `fit`."""
     program = variant.program
     layers = [_layer(layer) for layer in program.layers if kind_of(layer) not in SHAPING]
-    loss = loss_name(program.loss)
+    loss = f'loss="{loss_name(program.loss)}"' + f", loss_weights={program.loss_weight:g}" * (program.loss_weight != 1)
     return [
         *variant.data.steps,
         *layers,
-        f'model.compile(optimizer={_optimizer(variant)}, loss="{loss}")',
+        f"model.compile(optimizer={_optimizer(variant)}, {loss})",
         f"model.fit(x, y, epochs={variant.epochs}, batch_size={program.batch_size}{_class_weight(variant.data)})",
     ]
 

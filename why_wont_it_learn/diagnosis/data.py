@@ -10,15 +10,24 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from ..keras_private import layers_of
-from .loss_probes import broadcasts, is_reversed, of_flat_targets
 from .network import first_line, only, output_activation
-from .output_and_loss import BINARY_LOSSES, CLASS_LOSSES, Targets, from_logits, loss_name, resolved_loss
+from .output_and_loss import (
+    BINARY_LOSSES,
+    CLASS_LOSSES,
+    Targets,
+    broadcasts,
+    from_logits,
+    is_reversed,
+    loss_name,
+    of_flat_targets,
+    resolved_loss,
+)  # fmt: skip
 
 VALIDATION_FRACTION = 0.25  # of the samples, where the caller gives no validation data
 FEWEST_TO_SPLIT = 40
@@ -29,6 +38,8 @@ MOST_COLUMNS = 160  # that models without a network are given; more are projecte
 MOST_OUTPUTS = 16  # by which such models are judged
 MOST_CLASSES = 30  # for whole numbers to be taken for classes, and for models that take long over many
 MOST_TOKENS = 2000
+FEWEST_OF_A_CLASS = 5  # validation samples, to be weighted
+UNLIKE_CLASSES = 2.0  # times as frequent in training as in validation, from which on they are weighted
 FEW_TO_A_COLUMN = 5  # samples: with fewer, a model of the most related columns is tried, too
 KEPT_COLUMNS = 8
 TOKEN_LAYERS = (
@@ -120,8 +131,7 @@ class Data:
         answers = np.asarray(answers, float).reshape(len(self.x), -1)
         if self.task not in ("regression", "distribution"):
             answers = self._probabilities(answers, logits)
-        parts = slice(0, self.points), slice(self.points, None)
-        return tuple(self._skill(answers[part], self.true_targets[part]) for part in parts)
+        return self._skill(answers[: self.points], self.true_targets[: self.points]), self._val_skill(answers)
 
     def _probabilities(self, answers, logits):
         """Predictions as probabilities of the classes: as many columns as `true_targets` has, if that can be told."""
@@ -146,7 +156,26 @@ class Data:
             return np.where(known[:, None], np.eye(wanted)[number], np.nan)
         return answers
 
-    def _skill(self, answers, true_targets):
+    def _val_skill(self, answers):
+        """The skill on validation samples of predictions (samples, …) of all samples."""
+        return self._skill(answers[self.points :], self.true_targets[self.points :], self.val_class_weight)
+
+    @cached_property
+    def val_class_weight(self):
+        """A weight for each class, with which the classes are as frequent in validation as in training; () if they are anyway.
+
+        A set in which rare samples are repeated is judged by samples among which they are rare.
+        """
+        if not self.with_classes or not self.has_validation or not np.isfinite(self.targets_2d).all():
+            return self.class_weight
+        train, val = (np.bincount(part, minlength=self.classes) for part in np.split(self.labels, [self.points]))
+        known = (train > 0) & (val >= FEWEST_OF_A_CLASS)
+        times = np.where(known, (train / train.sum()) / np.maximum(val / val.sum(), 1e-9), 1.0)
+        if known.sum() < 2 or times.max() < UNLIKE_CLASSES:
+            return self.class_weight
+        return tuple(times * (self.class_weight or 1.0))
+
+    def _skill(self, answers, true_targets, class_weight=None):
         if not len(answers):
             return np.nan
         if not np.isfinite(answers).all():
@@ -165,7 +194,8 @@ class Data:
         )
         if answers.shape != true_targets.shape:
             return WORST
-        weights = np.array(self.class_weight)[_labels(true_targets)] if self.class_weight else None
+        class_weight = self.class_weight if class_weight is None else class_weight
+        weights = np.array(class_weight)[_labels(true_targets)] if class_weight else None
 
         def mean(values):
             return values.mean(axis=0) if weights is None else np.average(values, axis=0, weights=weights)
@@ -189,11 +219,11 @@ class Data:
         if self.with_classes:
             few = self.true_targets.shape[1] <= MOST_CLASSES
             models = [make_pipeline(StandardScaler(), SVC())] if few else []
-            models.append(ExtraTreesClassifier(100 if few else 20, random_state=0))
+            models.append(ExtraTreesClassifier(50 if few else 20, random_state=0))
         else:
             curves = KernelRidge(kernel="rbf", alpha=0.1), KernelRidge(kernel="rbf", alpha=0.1, gamma=1.0)
             models = [make_pipeline(StandardScaler(), model) for model in curves]
-            models.append(ExtraTreesRegressor(100, random_state=0))
+            models.append(ExtraTreesRegressor(50, random_state=0))
         if self.few_columns.shape[1] > self.points / FEW_TO_A_COLUMN:  # most columns may say nothing
             score = f_classif if self.with_classes else f_regression
             line = LogisticRegression(max_iter=300) if self.with_classes else Ridge(1e-3)
@@ -287,6 +317,8 @@ class Data:
             scaled = (true_targets - middle) / spread
             answers = model.fit(x[: self.points], np.squeeze(scaled[: self.points])).predict(x)
             answers = answers.reshape(len(x), -1) * spread + middle
+        if self.with_classes:
+            return self._val_skill(answers)
         return self._skill(answers[self.points :], true_targets[self.points :])
 
     @cached_property
@@ -458,8 +490,25 @@ def split(x, y, validation_data=None):
         return np.concatenate([x, val_x[keep]]), np.concatenate([y, val_y[keep]]), n_train
     if n_train < FEWEST_TO_SPLIT or _is_truth_table(x):
         return x, y, n_train
-    rows = np.concatenate(train_test_split(np.arange(n_train), test_size=VALIDATION_FRACTION, random_state=0))
-    return x[rows], y[rows], n_train - int(np.ceil(VALIDATION_FRACTION * n_train))
+    train, val = train_test_split(np.arange(n_train), test_size=VALIDATION_FRACTION, random_state=0)
+    group, repeated = _repeated(x)
+    if repeated:
+        splits = GroupShuffleSplit(1, test_size=VALIDATION_FRACTION, random_state=0)
+        train, val = next(splits.split(x, groups=group))
+    rows = np.concatenate([train, val])
+    return x[rows], y[rows], len(train)
+
+
+def _repeated(x):
+    """(the number of each sample among the different ones, whether samples are repeated that by chance would not be equal).
+
+    Rare samples that stand several times among the training samples must not judge, too.
+    """
+    x = x.reshape(len(x), -1)
+    different, group = np.unique(x, axis=0, return_inverse=True)
+    combinations = sum(np.log(len(np.unique(column))) for column in different.T[:MOST_COLUMNS])
+    few = FEWEST_TO_SPLIT <= len(different) < 0.95 * len(x)
+    return group.ravel(), few and combinations > np.log(10 * len(different))
 
 
 def _answers(model, x):

@@ -20,8 +20,9 @@ from ..engine.initial_weights import fresh_values
 from ..keras_private import layers_of
 from ..program import WHOLE_KERNELS, as_loss, program_of, random_state_kept, refusal
 from . import report
+from .call import sample_of
 from .causes import CAUSES
-from .checks import CONSTANT_COLUMN, data_faults, unlearnable, unlike_validation
+from .checks import CONSTANT_COLUMN, data_faults, misread_inputs, unlearnable, unlike_validation
 from .class_weights import ClassWeighted, never_predicted
 from .code import changes
 from .data import WORST, data_of, drawn
@@ -34,21 +35,37 @@ from .fixes import (
     plain_network,
     with_all_trained,
     with_output_activation,
+    with_usual_start,
 )
 from .joined import Joined, joined, needs_joining, with_positions
-from .loss_probes import SAMPLES, misses_targets, takes_logits_of
-from .network import first_line, kind_of, other_layers, output_of
-from .output_and_loss import Mismatch, fitting, from_logits, loss_name, mismatches, range_mismatches
-from .probes import frozen_layers, misread_inputs
+from .loss_check import is_bounded, loss_findings
+from .network import first_line, other_layers, output_of
+from .output_and_loss import (
+    SAMPLES,
+    Mismatch,
+    fitting,
+    from_logits,
+    loss_name,
+    mismatches,
+    misses_targets,
+    range_mismatches,
+    takes_logits_of,
+)  # fmt: skip
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
 from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
-from .untrained import blocked_weights
+from .untrained import blocked_weights, equal_units, frozen_layers
 
+OF_LOGITS = {
+    loss_name(kind()): kind
+    for kind in (keras.losses.BinaryCrossentropy, keras.losses.CategoricalCrossentropy, keras.losses.SparseCategoricalCrossentropy)
+}  # fmt: skip
 UNLIKE_GAP = 0.25  # of skill, between training and validation samples, before the two are compared
 MOST_NAMED = 6  # outputs whose skills are told one by one
 SAMPLES_PROBED = 64  # of which one gradient is taken
 PLAIN = 0.8  # plausibility
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
+QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
+FEW_IN_A_BATCH = 4  # samples, for BatchNormalization
 ROUNDS = 4  # of fixing one thing after the other
 
 
@@ -134,6 +151,8 @@ def diagnose(
             findings.extend(examination.findings())  # keeps those that came before an interruption
         except KeyboardInterrupt:
             notes.append(f"Interrupted while trying {search.doing}.")
+        except Exception as error:  # in layers or a loss of one's own: what was found before still holds
+            notes.append(f"The search ended early, while trying {search.doing.rstrip('.')}: {first_line(error)}")
         if search.out_of_time or not search.in_time:
             notes.append(f"The {budget:g} seconds were over before the end of: {search.doing.rstrip('.')}.")
         progress(1.0, "done")
@@ -162,7 +181,7 @@ def _prepared(model, x, y, validation_data, sample_weight, class_weight):
         if class_weight is None:
             return model, data
         if data.with_classes and from_logits(data.loss) is not None:
-            weights = tuple(float(class_weight.get(n, 1.0)) for n in range(max(2, data.true_targets.shape[1])))
+            weights = tuple(float(class_weight.get(n, 1.0)) for n in range(data.classes))
             return model, replace(data.weighted(weights), loss=ClassWeighted(as_loss(data.loss), weights))
     if class_weight is not None:
         sample_weight = weights_of_classes(y, class_weight)
@@ -256,6 +275,14 @@ class _Examination:
             outcome = self._from_more_seeds(variant, outcome)
         complete = np.isfinite(data.inputs_2d).all()
         imbalance = None
+        if not outcome.error:
+            finding, after = self._equal_units(variant, outcome)
+            if finding is not None:
+                yield finding
+                variant, outcome = finding.fixed, after
+                if self.judge.is_well(outcome):
+                    self.certain = True
+                    return
         if complete and not outcome.error:
             imbalance, variant, outcome = self._imbalance(variant, outcome)
             data = variant.data
@@ -313,7 +340,9 @@ class _Examination:
 
     def _trained_as_it_is(self, variant):
         """The outcome of the network as it is; sets its skill and what can be attained."""
+        left = self.search.runner.left
         outcome = self.search.run(variant, 0.6, "the network as it is")
+        self.quick = left - self.search.runner.left < QUICK * self.search.budget
         self.measured = bool(outcome.error) or outcome.steps >= outcome.planned
         self.attainable_skill = self._attainable(variant.data)
         self.skill = self.judge.skill(outcome)
@@ -329,15 +358,16 @@ class _Examination:
     def _from_more_seeds(self, variant, outcome):
         """The outcome from more seeds of a network that learns from one and fails from another; else the outcome as it is."""
         seeds, failed = len(outcome.train[-1]), self.judge.failed(outcome)
-        if not (0 < failed < 1 and self.skill >= PASSABLE * self.attainable_skill):
+        quick = self.quick and seeds > 1
+        if not ((0 < failed < 1 or quick) and self.skill >= PASSABLE * self.attainable_skill):
             return outcome
         self.search.with_seeds(MANY_SEEDS)
         more = self.search.attempt(variant, 0.3, "the network as it is, from more seeds")
         if more is not None and not more.error and more.steps == more.planned:
             seeds, failed = MANY_SEEDS, self.judge.failed(more)
-        self.notes.append(
-            f"As it is, it fails from {round(failed * seeds)} of {seeds} seeds: the initial weights decide."
-        )
+        if failed:
+            told = f"As it is, it fails from {round(failed * seeds)} of {seeds} seeds: the initial weights decide."
+            self.notes.append(told)
         if seeds == MANY_SEEDS and failed > SELDOM:
             return more
         self.search.with_seeds(len(outcome.train[-1]))
@@ -363,11 +393,11 @@ class _Examination:
         self.attainable_skill = self.judge.skill(outcome)
         return True
 
-    def _found(self, cause, evidence, words, before, after, variant):
+    def _found(self, cause, evidence, words, before, after, variant, always=True):
         """The `Finding` of a change that was made without a choice; after: None if there was no time to try it."""
         if after is None:
             return Finding(cause, evidence, words)
-        trial = self.search.compare(words, cause, before, after, self.judge)
+        trial = self.search.compare(words, cause, before, after, self.judge, always)
         skills = self.judge.skill(before), self.judge.skill(after)
         return Finding(cause, evidence, words, trial.works, *skills, variant)
 
@@ -417,21 +447,40 @@ class _Examination:
             f"Class {name} ({fraction:.1%} of the training samples) is hardly ever predicted; the accuracy of {accuracy:.1%} is that of "
             f"always predicting the most frequent class ({largest:.1%})."
         )
-        finding = self._found("class_imbalance", text, words, before, after, fixed)
+        # If it does not help, it is not kept: it was measured on another scale than the others.
+        finding = self._found("class_imbalance", text, words, before, after, fixed, always=False)
         if finding.verified:
             return finding, fixed, after
-        self.search.trials.pop()  # measured on another scale than the others
         self.attainable_skill, self.skill = of_accuracy
         return None, variant, outcome
+
+    def _equal_units(self, variant, outcome):
+        """Layers whose units start and stay equal: (finding, outcome of the fix), or (None, None) where that does no harm."""
+        names = self._asked(equal_units, variant.data)
+        if not names or self.judge.skill(outcome) > HEALTHY * self.attainable_skill:
+            return None, None
+        words = "Take glorot_uniform, or he_normal before relu, and biases of 0."
+        text = f"All weights of {names[0]} start equal, so its units get equal gradients and stay equal: the layer is one unit wide."
+        fixed = variant.having(program=with_usual_start(variant.program)) if variant.program.model is None else None
+        after = fixed and self.search.attempt(fixed, 0.3, words)
+        if not after:
+            return (
+                (None, None)
+                if self.judge.is_well(outcome)
+                else (Finding("bad_initialization", text, words, fixed=variant), outcome)
+            )
+        finding = self._found("bad_initialization", text, words, outcome, after, fixed)
+        return (finding, after) if finding.verified or not self.judge.is_well(outcome) else (None, None)
 
     def _trainable(self, variant, outcome):
         """Where weights are never trained or inputs are misread: (findings, variant, outcome)."""
         data, program = variant.data, variant.program
-        found = misread_inputs(self.model, data.x) or self._blocked_weights(data)
+        found = misread_inputs(self.model, data.x) or self._asked(blocked_weights, data)
         if found:
             self.certain = True
             return found, variant, outcome
-        if program.batch_size == 1 and any(kind_of(layer) == "BatchNormalization" for layer in program.layers):
+        normalized = any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers_of(self.model))
+        if program.batch_size <= FEW_IN_A_BATCH and normalized:
             return self._larger_batches(variant, outcome)
         frozen = frozen_layers(self.model)
         if not frozen:
@@ -453,24 +502,28 @@ class _Examination:
         return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
 
     def _larger_batches(self, variant, outcome):
-        """Batches of one sample, of which BatchNormalization makes zeros: (findings, variant, outcome)."""
+        """Batches of so few samples that BatchNormalization leaves nothing of them: (findings, variant, outcome)."""
+        size = variant.program.batch_size
+        what = {1: "it gives 0 whatever comes in", 2: "it gives about -1 and 1 whatever comes in"}.get(
+            size, "it gives noise"
+        )
         text = (
-            "BatchNormalization is trained with batches of one sample: the mean of one number is that number, so that the layer "
-            "gives 0 whatever comes in, and passes no gradient back."
+            f"BatchNormalization is trained with batches of {size}, of which it takes mean and standard deviation: {what}, passes "
+            "hardly any gradient back, and does something else when the network predicts."
         )
         words = "Take batches of 32 samples."
-        fixed = variant.having(program=replace(variant.program, batch_size=32), longer=8 * variant.longer)
+        fixed = variant.having(program=replace(variant.program, batch_size=32), longer=8 / size * variant.longer)
         after = self.search.attempt(fixed, 0.3, words)
         finding = self._found("vanishing_gradient", text, words, outcome, after, fixed)
-        return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
+        return ([finding], fixed, after or outcome) if finding.verified or after is None else ([], variant, outcome)
 
-    def _blocked_weights(self, data):
-        """Weights that no gradient reaches where training starts: what training did to the weights is not their fault."""
+    def _asked(self, question, data):
+        """What `question(model, samples, weights)` finds where training starts: what training did to the weights does not count."""
         rows = slice(0, min(data.points, SAMPLES_PROBED))
         trained = int(self.model.optimizer.iterations.numpy()) > 0
         try:
             values = [v[0] for v in fresh_values(self.model, [0])[0]] if trained else None
-            return blocked_weights(self.model, (tf.constant(data.inputs[rows]), tf.constant(data.y[rows]), ()), values)
+            return question(self.model, (tf.constant(data.inputs[rows]), tf.constant(data.y[rows]), ()), values)
         except Exception as error:  # of a layer or loss that is not Keras's, anything
             self.notes.append(f"Its gradients could not be looked at: {first_line(error)}")
             return []
@@ -478,7 +531,7 @@ class _Examination:
     def _fitting_output_and_loss(self, variant, outcome):
         """Where output, loss and targets cannot work together, fix that first: (findings, variant, outcome)."""
         if isinstance(self.model, Joined):
-            return self._mismatches_of_parts(variant.data), variant, outcome
+            return self._mismatches_of_parts(variant.data) or self._asked_of_losses(), variant, outcome
         found = []
         for cause, text, words, fixed, strong in self._changes_of_output_and_loss(variant, outcome):
             after = self.search.attempt(fixed, 0.3, words)
@@ -491,11 +544,22 @@ class _Examination:
                 return found, fixed, after
         if found and after is not None:
             variant, outcome = fixed, after
+        if not found and from_logits(variant.program.loss) is None:
+            found = self._asked_of_losses()
         if outcome.error and not found:
             found = [
                 Finding("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")
             ]
         return found, variant, outcome
+
+    def _asked_of_losses(self):
+        """What made-up predictions say of the loss of each output."""
+        model = self.model.inner if isinstance(self.model, Joined) else self.model
+        try:
+            sample = sample_of(model, *self.given, SAMPLES_PROBED)
+            return [] if sample is None else loss_findings(model, sample)
+        except Exception:  # of a loss that is not Keras's, anything
+            return []
 
     def _changes_of_output_and_loss(self, variant, outcome):
         """Yield (cause, evidence, words, variant, whether it is certain) for each way in which output and loss do not fit."""
@@ -526,6 +590,13 @@ class _Examination:
                 text, words, changed = fault
                 yield "loss_mismatch", text, words, variant.having(program=replace(program, loss=changed)), False
         if output is None:
+            if loss_name(loss) in OF_LOGITS and logits is False and not self._asked(is_bounded, data):
+                yield (
+                    "output_activation_mismatch",
+                    f"{loss_name(loss)} takes probabilities, and nothing keeps the output between 0 and 1.",
+                    "Give the output a sigmoid (softmax over several classes), or take the loss with from_logits=True.",
+                    variant.having(program=replace(program, loss=OF_LOGITS[loss_name(loss)](from_logits=True))), True,
+                )  # fmt: skip
             return
         probabilities = output.activation in ("softmax", "sigmoid") and data.task in ("binary", "multiclass")
         if logits is None and probabilities and takes_logits_of(loss, data.y, output.units):

@@ -6,17 +6,21 @@ from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
+import tensorflow as tf
 from sklearn.impute import SimpleImputer
 
 from ..program import Program, as_loss
 from .class_weights import ClassWeighted, balanced
 from .data import Data
 from .measure import NOISE_LAYERS, first_rescaling, regularization, rescaled
-from .network import kind_of, other_layers, output_of, output_stage, stages
+from .network import kind_of, only, other_layers, output_of, output_stage, stages
 from .output_and_loss import fitting
 from .symptoms import SELF_SCALING, Scale, usual_rate
 
+KERNELS = {f"{name}_initializer" for name in ("kernel", "recurrent", "embeddings", "depthwise", "pointwise")}
 RATES_LOOKED_AT = 20  # of a schedule
+MORE = 1000  # times that the data's loss counts against what layers add
+SAMPLES = 64  # that the first loss is taken of
 FEWEST_STEPS = 300  # in all, for a training that is to be long enough
 RELU_LIKE = ("relu", "leaky_relu", "elu", "gelu", "swish", "silu", "relu6", "mish")  # he_normal is made for these
 
@@ -54,7 +58,7 @@ class Variant:
             raise ValueError("A model that cannot be taken apart cannot be rebuilt: change yours as the fix says.")
         model, optimizer = self.program.build(seed), self.program.make_optimizer()
         optimizer.learning_rate = self.learning_rate
-        model.compile(optimizer=optimizer, loss=self.program.loss)
+        model.compile(optimizer=optimizer, loss=self.program.loss, loss_weights=[self.program.loss_weight])
         return model, self.data, self.epochs
 
 
@@ -82,25 +86,43 @@ def with_activation(program, activation):
 
     def edit(layers):
         for stage in stages(layers)[:-1]:
-            if stage.end == stage.index:
-                layers[stage.index]["config"]["activation"] = activation
-            else:
-                old = layers[stage.end]
-                config = {"name": old["config"]["name"], "activation": activation}
-                layers[stage.end] = {**old, "class_name": "Activation", "module": "keras.layers", "config": config}
+            _set_activation(layers, stage, activation)
             _set_initializer(layers[stage.index], activation)
 
     return program.edited(edit)
 
 
+def _set_activation(layers, stage, activation):
+    """Another activation of a layer, in place, wherever it stands."""
+    if stage.end == stage.index:
+        layers[stage.index]["config"]["activation"] = activation
+        return
+    config = {"name": layers[stage.end]["config"]["name"], "activation": activation}
+    layers[stage.end] = {**layers[stage.end], "class_name": "Activation", "module": "keras.layers", "config": config}
+
+
 def with_usual_start(program):
-    """The initializers that suit the activations, and biases of 0."""
+    """The initializers that suit the activations, and biases of 0; none that is constant in layers of other kinds."""
+    usual = keras.initializers.serialize(keras.initializers.get("glorot_uniform"))
+
+    def varied(config):
+        if not isinstance(config, dict):
+            return [varied(part) for part in config] if isinstance(config, (list, tuple)) else config
+        return {
+            key: copy.deepcopy(usual) if key in KERNELS and _is_constant(value) else varied(value)
+            for key, value in config.items()
+        }
 
     def edit(layers):
         for stage in stages(layers):
             _set_initializer(layers[stage.index], stage.activation)
+        return [varied(layer) for layer in layers]
 
     return program.edited(edit)
+
+
+def _is_constant(initializer):
+    return isinstance(initializer, dict) and initializer.get("class_name") in ("Zeros", "Ones", "Constant")
 
 
 def _set_initializer(layer, activation):
@@ -192,32 +214,15 @@ def with_output(program, units, activation, loss):
 
     def edit(layers):
         last = stages(layers)[-1]
-        layers[last.index]["config"].update(units=units, activation="linear" if last.end > last.index else activation)
-        if last.end > last.index:
-            old = layers[last.end]
-            config = {"name": old["config"]["name"], "activation": activation}
-            layers[last.end] = {**old, "class_name": "Activation", "module": "keras.layers", "config": config}
+        layers[last.index]["config"]["units"] = units
+        _set_activation(layers, last, activation)
 
     return replace(program.edited(edit), loss=loss)
 
 
 def with_output_activation(program, activation):
     """Another activation of the output layer, whatever its kind; the loss stays."""
-
-    def edit(layers):
-        output = output_of(layers)
-        if output.end > output.index:
-            config = {"name": layers[output.end]["config"]["name"], "activation": activation}
-            layers[output.end] = {
-                **layers[output.end],
-                "class_name": "Activation",
-                "module": "keras.layers",
-                "config": config,
-            }
-        else:
-            layers[output.index]["config"]["activation"] = activation
-
-    return program.edited(edit)
+    return program.edited(lambda layers: _set_activation(layers, output_of(layers), activation))
 
 
 def with_all_trained(program):
@@ -267,7 +272,7 @@ def _weighted(loss, class_weight):
 def class_balanced(variant):
     """All classes count the same, in the loss and in the skill."""
     data = variant.data
-    weights = balanced(data.labels[: data.points], max(2, data.true_targets.shape[1]))
+    weights = balanced(data.labels[: data.points], data.classes)
     loss = _weighted(variant.program.loss, weights)
     return variant.having(program=replace(variant.program, loss=loss), data=data.weighted(weights))
 
@@ -358,6 +363,9 @@ def fixes_for(variant, outcome):
     if regularization(program) is not None:
         add("no regularization", "over_regularized", "Take the penalties and the dropout out, then put back a little.",
             lambda p: p.having(program=_no_decay(without_regularization(p.program))), 2)  # fmt: skip
+    if added_loss(variant) > 0:
+        add("data loss", "over_regularized", f"Let what the layers add to the loss count less: multiply it by {1 / MORE:g}, say.",
+            lambda p: with_data_loss(p, MORE), 2)  # fmt: skip
     if kind == "sgd" and not program.optimizer["config"].get("momentum"):
         add("momentum", "optimizer_choice", "Give sgd a momentum of 0.9, with nesterov.",
             lambda p: p.having(program=with_momentum(p.program)))  # fmt: skip
@@ -386,6 +394,35 @@ def fixes_for(variant, outcome):
         add("stop early", "overfitting", f"Stop after {max(1, round(share * epochs))} epochs (EarlyStopping).",
             lambda p: p.having(longer=share * p.longer))  # fmt: skip
     return fixes
+
+
+def added_loss(variant):
+    """The part of the first loss that layers of one's own have added to it, such as a divergence: 0 to 1.
+
+    Penalties on weights do not count.
+    """
+    program, data = variant.program, variant.data
+    if program.model is None and not program.known:
+        return 0.0
+    model, rows = program.build(), slice(0, min(data.points, SAMPLES))
+    x, y = tf.constant(data.inputs[rows]), tf.constant(data.y[rows])
+    try:
+        with keras.StatelessScope(collect_losses=True):
+            outputs = only(model(x, training=False))
+            total = sum(float(loss) for loss in model.losses)
+        of_data = float(tf.reduce_mean(as_loss(program.loss)(y, outputs))) * program.loss_weight
+    except Exception:  # of layers or a loss that are not Keras's, anything
+        return 0.0
+    penalties = sum(float(v.regularizer(v.value)) for v in model.trainable_variables if v.regularizer)
+    added = max(0.0, total - penalties)
+    return added / (added + max(of_data, 1e-12)) if added > 1e-6 * abs(total) else 0.0
+
+
+def with_data_loss(variant, times):
+    """The loss of the predictions counts more, against what layers add to it; steps stay as long as they were."""
+    kind = variant.program.optimizer["class_name"].lower()
+    program = replace(variant.program, loss_weight=times * variant.program.loss_weight)
+    return variant.having(program=program, rate=variant.rate / (1.0 if kind in SELF_SCALING else times))
 
 
 def _no_decay(program):

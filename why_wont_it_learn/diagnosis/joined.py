@@ -12,9 +12,8 @@ import tensorflow as tf
 
 from ..keras_private import layers_of, loss_of_function, loss_weights_of
 from .data import TOKEN_LAYERS, Data, split, spread_out, task_of
-from .loss_probes import is_reversed
 from .network import first_line, output_activation
-from .output_and_loss import from_logits, loss_name
+from .output_and_loss import from_logits, is_reversed, loss_name
 
 MOST_REFERENCES = 4  # outputs for which reference models are trained
 MOST_POSITIONS = 12  # of a sample that is labelled position by position

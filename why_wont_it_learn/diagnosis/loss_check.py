@@ -59,7 +59,7 @@ def loss_findings(model, data):
             return loss_for(model, data, tf.nest.pack_sequence_as(predictions, changed))
 
         if output is not None:
-            finding = _judged(output, loss, _bounded(model, values, data, index))
+            finding = _judged(output, loss, is_bounded(model, data, values, index))
             findings += [finding] * (finding is not None)
     return findings
 
@@ -83,8 +83,9 @@ def _sure(labels):
     return SURE * labels + (1 - SURE) / labels.shape[-1] if labels.shape[-1] > 1 else (1 - SURE) / 2 + SURE * labels
 
 
-def _bounded(model, values, data, index):
+def is_bounded(model, data, values=None, index=0):
     """Whether an output stays between 0 and 1 whatever the weights are, as probabilities do."""
+    values = [v.value for v in model.trainable_variables] if values is None else values
     loud = [LOUD * v for v in values]
     outputs = tf.nest.flatten(loss_of(model, loud, data, outputs=True)[1])[index].numpy()
     return bool(((outputs >= 0) & (outputs <= 1)).all())

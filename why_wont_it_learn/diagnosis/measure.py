@@ -11,10 +11,10 @@ SHAPING_LAYERS = ("InputLayer", "Flatten", "Reshape")
 MOST_COLUMNS = 500  # of which the covariance is taken
 
 
-def training_of(variant, outcome, first, last, attainable_skill):
+def training_of(variant, outcome, first, last, attainable_skill, added):
     """The `Training` of a variant.
 
-    outcome: its `TrialResult`. first, last: a `Look` into its layers at the start and at the end.
+    outcome: its `TrialResult`. first, last: a `Look` into its layers at the start and at the end. added: its `added_loss`.
     """
     program, data = variant.program, variant.data
     kind = program.optimizer["class_name"].lower()
@@ -33,7 +33,7 @@ def training_of(variant, outcome, first, last, attainable_skill):
         rate_halfway=_rate_halfway(variant), agreement=_agreement(outcome, data),
         condition=_condition(x) if numbers else 1.0,
         optimizer=kind, learning_rate=variant.learning_rate / max(1 - momentum, 0.01),
-        regularization=regularization(program),
+        regularization=max(regularization(program) or 0.0, added) or None,
         layers=tuple(
             Layer(stage.units, stage.activation, stage.initializer.get("class_name", ""), stage.bias, size, usual)
             for stage, size, usual in zip(stages(program.layers), first.size, first.usual, strict=True)

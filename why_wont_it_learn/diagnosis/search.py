@@ -4,17 +4,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .fixes import Fix, fixes_for
+from .fixes import Fix, added_loss, fixes_for
 from .measure import training_of
 from .symptoms import hypotheses
 from .trial_runner import TrialResult, look
 
 HEALTHY = 0.85  # of the attainable skill: from here on a network has no fault
-MANY_SEEDS = 9  # from which a network is trained that learns from some of a few
+MANY_SEEDS = 12  # from which a network is trained that learns from some of a few
 LEAST_LIFT = 0.1  # of skill, for a fix to count
 LARGE_GAP = 0.3  # of skill, between training and validation samples: what is missing then may be overfitting
 PASSABLE = 0.65  # of the attainable skill: from here on a network has a fault only if one is plain, and its fix works
-SELDOM = 0.3  # fraction of the seeds that may fail
+SELDOM = 0.2  # fraction of the seeds that may fail
 NOTHING = 0.1  # where reference models have no more skill than this, there is nothing to be learned
 LEAST_PLAUSIBILITY = 0.12  # for a cause's fix to be tried
 LEAST_TIME = 0.05  # of the budget, to begin something new
@@ -46,7 +46,7 @@ class FixTrial:
     def steadies(self):
         """Whether it learns from far more seeds, and from nearly all, where there are enough to tell."""
         (before, after), seeds = self.learned, len(self.before)
-        return seeds >= MANY_SEEDS and after >= 0.85 * seeds and after - before >= seeds / 3
+        return seeds >= MANY_SEEDS and after >= 0.85 * seeds and after - before >= seeds / 5
 
     @property
     def gain(self):
@@ -137,13 +137,13 @@ class Search:
         """Train everything from so many seeds from now on."""
         self.runner.seeds = range(seeds)
 
-    def compare(self, words, cause, before, after, judge):
-        """The `FixTrial` of a change that was made without a choice, kept among the trials."""
+    def compare(self, words, cause, before, after, judge, always=True):
+        """The `FixTrial` of a change that was made without a choice, kept among the trials (if it works, or `always`)."""
         trial = FixTrial(
             Fix("", cause, words, None), cause, 1.0, after, judge.scores(before), judge.scores(after),
             judge.attainable_skill,
         )  # fmt: skip
-        if all(known.outcome is not after for known in self.trials):
+        if (always or trial.works) and all(known.outcome is not after for known in self.trials):
             self.trials.append(trial)
         return trial
 
@@ -176,7 +176,7 @@ class Search:
         scores = judge.scores(outcome)
         first = look(loop, variant, loop.first_state(variant.program, self.runner.seeds), 0)
         last = look(loop, variant, outcome.state, int(np.argsort(scores)[len(scores) // 2]))
-        plausible = hypotheses(training_of(variant, outcome, first, last, judge.attainable_skill))
+        plausible = hypotheses(training_of(variant, outcome, first, last, judge.attainable_skill, added_loss(variant)))
         queue = []
         for fix in fixes_for(variant, outcome):
             symptom = _symptom_for(fix, plausible)

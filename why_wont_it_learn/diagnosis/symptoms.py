@@ -413,7 +413,7 @@ def saturated_units(t):
 
 def vanishing_gradient(t):
     """A first layer that gets hardly any of the gradient."""
-    hidden = t.gradient_norm[0, :-1] if t.gradient_norm.size else np.zeros(0)
+    hidden = t.gradient_norm[0, :-1].astype(float) if t.gradient_norm.size else np.zeros(0)
     if len(hidden) < 2 or not np.isfinite(hidden).all() or not hidden.max() > 0:
         return
     kept = max(hidden[0], 1e-30) / max(hidden[-1], 1e-30)

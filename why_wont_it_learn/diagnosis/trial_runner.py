@@ -65,8 +65,7 @@ class Copies:
 
     def first_state(self, program, seeds):
         """What copies of a program start from: this one, or one that differs from it in its initializers."""
-        values = [program.first_values(seed) for seed in seeds]
-        weights, layers = ([np.stack(parts) for parts in zip(*some, strict=True)] for some in zip(*values, strict=True))
+        weights, layers = program.first_values(seeds)
         slots = [np.repeat(v.numpy()[None], len(seeds), 0) for v in self.model.optimizer.variables]
         packing, states = self.graph.packing, []
         for block in self.blocks:
@@ -159,7 +158,9 @@ class TrialRunner:
 
     def _key(self, program):
         """What programs have in common that can be trained by one loop."""
-        parts = [_without_starts(program.config), program.optimizer, program.batch_size, id(program.model)]
+        parts = [
+            _without_starts(program.config), program.optimizer, program.batch_size, id(program.model), program.loss_weight,
+        ]  # fmt: skip
         return json.dumps([*parts, str(program.loss), len(self.seeds)], default=repr)
 
     def loop(self, variant):
@@ -263,7 +264,7 @@ def look(loop, variant, state, member):
     found = stages(program.layers)
     if not found:
         return Look(*[np.zeros(0)] * 5)
-    model = program.build()
+    model = getattr(loop.model, "inner", loop.model)
     variables = model.trainable_variables, model.non_trainable_variables
     for part, values in zip(variables, loop.values(state, member), strict=True):
         for variable, value in zip(part, values, strict=True):
@@ -276,7 +277,7 @@ def look(loop, variant, state, member):
 
     probes, values = Probes(model), [v.value for v in model.trainable_variables]
     measured = {name: row.numpy() for name, row in probes.measure(values, values, 1, evaluate).items()}
-    names = [layer["config"]["name"] for layer in program.layers]
+    names = [layer.get("name") or layer["config"].get("name", "") for layer in program.layers]
     norms = _by_layer(probes.layers, measured["gradient_norm"], [[names[stage.index]] for stage in found], np.nan)
     hidden = [[names[stage.index], names[stage.end]] for stage in found[:-1]]  # an activation may be a layer of its own
     dead, saturated = (_by_layer(probes.hidden, measured[name], hidden, 0.0) for name in ("dead", "saturated"))

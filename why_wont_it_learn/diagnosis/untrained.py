@@ -44,6 +44,32 @@ def blocked_weights(model, data, values=None):
     return [finding for finding in reasons if finding is not None]
 
 
+def equal_units(model, data, values=None):
+    """The names of layers whose units start with equal weights and get equal gradients, so that they stay equal.
+
+    values: as for `blocked_weights`.
+    """
+    values = [tf.convert_to_tensor(v.value) for v in model.trainable_variables] if values is None else values
+    gradients, _ = _gradients(model, [tf.convert_to_tensor(v) for v in values], data)
+    owner, names = owners(model), []
+    for variable, value, gradient in zip(model.trainable_variables, values, gradients, strict=True):
+        layer = owner.get(id(variable))
+        if gradient is None or len(variable.shape) < 2 or layer is None:
+            continue
+        units = getattr(layer, "units", 0) or variable.shape[-1]
+        units = units if variable.shape[-1] % units == 0 else variable.shape[-1]
+        if units > 1 and _alike(value, units) and _alike(gradient, units):
+            names.append(layer.name)
+    return list(dict.fromkeys(names))
+
+
+def _alike(values, units):
+    """Whether the columns of a kernel (…, gates × units) are the same for all units."""
+    columns = np.asarray(tf.convert_to_tensor(values), float)
+    columns = columns.reshape(*columns.shape[:-1], -1, units)
+    return bool(np.ptp(columns, axis=-1).max() <= 1e-5 * np.abs(columns).max())
+
+
 def _gradients(model, values, data):
     """(the gradient of the loss without penalties for each trainable weight, None where there is no way to it;
     trainable weights that were read and do not belong to the model)."""
@@ -128,10 +154,19 @@ def _hidden(variables):
     )
 
 
+def frozen_layers(model):
+    """The innermost layers with kernels that are not trained, by their own flag or that of a layer around them."""
+    every = {id(layer): layer for layer in layers_of(model)}.values()
+    return [
+        layer
+        for layer in every
+        if not layer.trainable and len(layers_of(layer)) == 1 and any(len(v.shape) > 1 for v in layer.variables)
+    ]
+
+
 def _frozen(model):
     """Layers with trainable=False that still have the biases they were made with."""
-    layers = {id(layer): layer for layer in owners_of_all(model)}.values()
-    frozen = [layer for layer in layers if not layer.trainable and _was_never_trained(layer)]
+    frozen = [layer for layer in frozen_layers(model) if _was_never_trained(layer)]
     if not frozen:
         return None
     number = sum(int(np.prod(v.shape)) for layer in frozen for v in layer.variables)
@@ -141,14 +176,6 @@ def _frozen(model):
         f"{number:,} of {model.count_params():,} weights stay at their initial values.",
         "Set trainable = True and compile again, or load trained weights before freezing.",
     )
-
-
-def owners_of_all(model):
-    """The innermost layers that have kernels, frozen ones as well."""
-    outer = {id(layer): layer for layer in layers_of(model)}
-    inside = {id(inner) for layer in outer.values() for inner in layers_of(layer)[1:]}
-    leaves = [layer for layer in outer.values() if id(layer) in inside or layer is not model]
-    return [layer for layer in leaves if len(layers_of(layer)) == 1 and any(len(v.shape) > 1 for v in layer.variables)]
 
 
 def _was_never_trained(layer):
