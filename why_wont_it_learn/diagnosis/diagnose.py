@@ -39,7 +39,7 @@ from .fixes import (
 )
 from .joined import Joined, joined, needs_joining, with_positions
 from .loss_check import is_bounded, loss_findings
-from .network import first_line, other_layers, output_of
+from .network import first_line, hangs_on_seeds, other_layers, output_of
 from .output_and_loss import (
     SAMPLES,
     Mismatch,
@@ -358,7 +358,7 @@ class _Examination:
     def _from_more_seeds(self, variant, outcome):
         """The outcome from more seeds of a network that learns from one and fails from another; else the outcome as it is."""
         seeds, failed = len(outcome.train[-1]), self.judge.failed(outcome)
-        quick = self.quick and seeds > 1
+        quick = self.quick and seeds > 1 and hangs_on_seeds(variant.program.layers)
         if not ((0 < failed < 1 or quick) and self.skill >= PASSABLE * self.attainable_skill):
             return outcome
         self.search.with_seeds(MANY_SEEDS)

@@ -11,6 +11,7 @@ ACTIVATION_LAYERS = {
     "ELU": "elu",
     "Softmax": "softmax",
 }
+NARROW, DEEP = 8, 6  # units, hidden layers
 PASSING = {
     "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "Reshape", "ActivityRegularization",
 }  # fmt: skip
@@ -134,3 +135,13 @@ def output_of(layers):
     if not isinstance(units, int) or "activation" not in config or "." in kind_of(layers[last]):
         return None
     return Output(last, last, units, _activation(config["activation"]), False)
+
+
+def hangs_on_seeds(layers):
+    """Whether a network is of a kind that often learns from some seeds and fails from others: narrow, deep or with a relu output."""
+    sizes = [layer["config"].get("units", layer["config"].get("filters")) for layer in layers]
+    hidden = [size for size in sizes if isinstance(size, int)][:-1]
+    output = output_of(layers)
+    return bool(hidden and (min(hidden) <= NARROW or len(hidden) >= DEEP)) or (
+        output is not None and output.activation == "relu"
+    )
