@@ -157,6 +157,10 @@ def test_skill_of_a_constant_is_0_and_of_the_truth_1():
         model.compile("sgd", loss)
         assert skill_of(model, y, [np.eye(3)[[1, 1, 1, 1]]]) == 0
         assert skill_of(model, y, [np.eye(3)[[0, 1, 1, 1]]]) == pytest.approx(0.5)
+    tags = np.array([[0, 1], [1, 1], [0, 0]])  # several labels, each 0 or 1
+    for loss in ("binary_crossentropy", "bce", keras.losses.BinaryCrossentropy(name="of_mine")):
+        model.compile("sgd", loss)
+        assert skill_of(model, tags, [np.abs(tags - 0.1)]) == 1
     model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
     assert skill_of(model, np.array([0, 0, 1]), [np.array([[-1.0], [0.2], [0.3]])]) == pytest.approx(0)
     assert skill_of(model, np.array([0, 0, 1]), [np.array([[-1.0], [np.nan], [0.3]])]) == pytest.approx(0)

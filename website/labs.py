@@ -47,8 +47,8 @@ SLIDER_VALUES = {
     "04": {
         "width": [2, 8, 32],
         "activation": ["tanh", "relu", "sigmoid"],
-        "learning_rate": [0.001, 0.01, 0.1],
-        "epochs": [50, 100, 400],
+        "learning_rate": [0.003, 0.03, 0.3],
+        "epochs": [50, 100, 200],
         "outliers": [0, 2, 10],
     },
     "05": {

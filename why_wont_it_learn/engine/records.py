@@ -3,6 +3,7 @@
 import contextlib
 from dataclasses import dataclass, field
 
+import keras
 import numpy as np
 from scipy.stats import binomtest
 
@@ -114,8 +115,10 @@ def skill_of(model, y, predictions):
 
 
 def _skill(targets, predictions, loss):
-    name = str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")).lower()
-    if "crossentropy" in name or name in ("ce", "bce"):
+    known = loss if loss in ("crossentropy", "ce") else keras.losses.get(loss)  # "bce" is a name of one, too
+    function = getattr(known, "fn", known)  # the name of an object is free
+    name = str(getattr(function, "__name__", None) or getattr(known, "name", known)).lower()
+    if "crossentropy" in name or name == "ce":
         if predictions.ndim > 1 and predictions.shape[-1] > 1 and "binary" not in name:
             one_hot = targets.shape == predictions.shape
             targets = targets.argmax(-1) if one_hot else targets.reshape(predictions.shape[:-1])
