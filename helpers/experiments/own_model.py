@@ -35,7 +35,7 @@ IGNORED = {
 
 
 def experiment_of(model, x, y, epochs=100, batch_size=32):
-    """The `Experiment` that trains a network like this one on these data; its initial weights are drawn anew.
+    """The `Experiment` that trains a network like this one on these data; its initial weights are fresh ones.
 
     Args:
         model: a compiled `keras.Sequential` of Dense layers of one width and one activation, with or without Dropout after
