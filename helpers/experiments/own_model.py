@@ -15,12 +15,8 @@ INSTEAD = (
     "From why_wont_it_learn, fit_seeds(model, x, y) trains any compiled model from many seeds, and diagnose(model, x, y) says "
     "why it does not learn."
 )
-LOSSES = {
-    "mean_squared_error": "regression",
-    "binary_crossentropy": "binary",
-    "sparse_categorical_crossentropy": "multiclass",
-    "categorical_crossentropy": "multiclass",
-}
+# The loss of each task; categorical cross-entropy is the same for one-hot targets, which become class numbers.
+LOSSES = {loss_name(row.loss.make()): task for task, row in TASKS.items()} | {"categorical_crossentropy": "multiclass"}
 # What may differ from the model of an experiment: names, what is computed from the data, and seeds, which the experiment has.
 IGNORED = {
     "name",
