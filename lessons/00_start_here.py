@@ -90,9 +90,9 @@ skills(
 # %% [markdown]
 # ## The lessons
 #
-# Each takes 20 to 30 minutes and stands alone. If your own network does not learn and you do not know why, follow the
-# procedure of lesson 06. The lessons also repeat and measure the examples and claims of an article, *Why is my
-# TensorFlow neural network failing to learn a simple relationship?* (2025). They call it "the article".
+# Each takes 20 to 30 minutes and can be read on its own. If your own network does not learn and you do not know why,
+# follow the procedure of lesson 06. The lessons also repeat and measure the examples and claims of an article, *Why
+# is my TensorFlow neural network failing to learn a simple relationship?* (2025). They call it "the article".
 #
 # | lesson | what goes wrong |
 # |---|---|
@@ -105,7 +105,8 @@ skills(
 # | [07 Your own network](07_your_own_network.ipynb) | twelve Keras programs that do not learn, to be repaired |
 #
 # In each lesson you **predict** first, then look. You learn more from a wrong prediction than from a right one, so
-# press *Commit* before you read on: the answer is shown only after that. **Exercises** come at the end; their solutions are in the folder `solutions`.
+# press *Commit* before you read on: the answer is shown only after that. **Exercises** come at the end; their solutions
+# are in the folder `solutions`.
 #
 # ## When a cell fails
 #
@@ -116,11 +117,11 @@ skills(
 # - **`ValueError`**: read its last line. It says what you gave, what is allowed, and what you may have meant.
 # - **`ClaimFailed`**: a sentence of the lesson is no longer true with your versions of the packages. Please report it
 #   and quote the sentence.
-# - **A lab that does not move**: choose *Kernel → Restart Kernel and Run up to Selected Cell*. On a page that has no
-#   kernel, such as on GitHub, a lab is only a picture and never moves.
+# - **A lab that does not move**: choose *Kernel → Restart Kernel and Run up to Selected Cell*. On a page without a
+#   kernel, such as GitHub's, a lab is only a picture and never moves.
 # - **On Binder the kernel dies, or everything is slow**: its memory is enough for one notebook. Choose *Kernel → Shut
-#   Down All Kernels…*, then run the one that you want. What you have typed is kept.
-# - Anything else: restart the kernel and run all cells. If it still fails, the notebook is wrong, not you.
+#   Down All Kernels…*, then run only the notebook that you want. You lose nothing that you have typed.
+# - **Anything else**: restart the kernel and run all cells. If it still fails, the notebook is wrong, not you.
 
 # %% [markdown]
 # ## Your predictions

@@ -6,7 +6,7 @@
 #
 # | part | minutes |
 # |---|---|
-# | The failure, your prediction, the lab | 7 |
+# | The failure, your predictions, the lab | 7 |
 # | Too small: what is missing, and how to fix it | 6 |
 # | Wide or deep | 3 |
 # | Too big | 5 |
@@ -35,8 +35,8 @@ history = model.fit(x, y, batch_size=32, epochs=100, verbose=0)
 print(f"loss {history.history['loss'][-1]:.3f}, baseline {y.var():.3f}")
 
 # %% [markdown]
-# The baseline is the loss of always predicting the mean. (`GlorotUniform` is Keras's default; its seed gives the network the
-# initial weights that it has in the lab below.)
+# The baseline is the loss of always predicting the mean. (`GlorotUniform` is Keras's default; its seed gives the
+# network the initial weights that it has in the lab below.)
 
 # %% [markdown]
 # ## Predict
@@ -555,9 +555,9 @@ sweep(
 )
 
 # %% [markdown]
-# The curve rises and then flattens. Choose the network where it becomes flat: it is as good as the bigger ones and
-# has fewer weights. That is Occam's razor. You need the curve for it, because you cannot know in advance where it
-# flattens.
+# The curve rises and then flattens. Choose the network at which the curve becomes flat: that network is as good as the
+# bigger ones and has fewer weights. That is Occam's razor. You need the curve for it, because you cannot know in
+# advance where it flattens.
 
 # %%
 low, enough, more = (float(np.median(grown[place].skill)) for place in (0, 4, 5))
@@ -651,9 +651,10 @@ check(exercises.frugal_with_the_zigzag, ...)  # zigzag.replace(depth=3, width=10
 check(exercises.frugal_with_the_zigzag, zigzag.replace(depth=3, width=10, activation="swish", epochs=500))
 
 # %% [markdown]
-# **7. Repair a program.** Six measurements, and a number to predict from them. "It learns something and then stops. Even a layer of 256 units did not help." Edit the program until the check passes. Change what you like: data, layers, loss,
-# optimizer, settings. `check` trains *your* model with 20 seeds, and 16 of them must learn. `repairs.hint("capacity")` gives
-# three hints, one each time.
+# **7. Repair a program.** Six measurements, and a number to predict from them. "It learns something and then stops.
+# Even a layer of 256 units did not help." Edit the program until the check passes. Change what you like: data, layers,
+# loss, optimizer, settings. `check` trains *your* model with 20 seeds, and at least 16 of them must learn. There are
+# three hints: each `repairs.hint("capacity")` shows the next one.
 
 # %%
 from keras import layers
@@ -712,8 +713,8 @@ score(all_exercises=True)
 # %% [markdown]
 # ## In your own network
 #
-# Train with several seeds, and compare the training loss with the baseline before you look at the validation loss. Here
-# `fit_seeds` takes the program of the last exercise; put your model and your data in its place.
+# Train with several seeds, and compare the training loss with the baseline before you look at the validation loss.
+# Here `fit_seeds` takes the program of the last exercise; put your model and your data in its place.
 
 # %%
 from why_wont_it_learn import fit_seeds
@@ -724,10 +725,10 @@ print("training loss  ", study.loss[:, -1].round(2))
 print("validation loss", study.val_loss[:, -1].round(2))
 
 # %% [markdown]
-# - Both are high with every seed: too small, or something else is wrong. Double the units. If the training loss stays, it is
-#   not the size.
+# - Both losses are high with every seed: too small, or something else is wrong. Double the units. If the training loss
+#   stays the same, the size is not the reason.
 # - High with some seeds only: more units than the task needs, as in *Fix*.
-# - The training loss is far lower: too big for these samples. More samples, or lesson 05.
+# - The training loss is far below the validation loss: too big for these samples. Get more samples, or see lesson 05.
 #
 # ## In one sentence
 #

@@ -20,7 +20,7 @@
 #
 # ## The failure
 #
-# Two half moons are to be told apart, by a network of five hidden layers.
+# A network with five hidden layers has to tell two half moons apart.
 
 # %% tags=["program"]
 import keras
@@ -45,8 +45,8 @@ history = model.fit(x, y, batch_size=25, epochs=75, verbose=0)
 print(f"loss {history.history['loss'][-1]:.3f}, baseline {np.log(2):.3f}")
 
 # %% [markdown]
-# The baseline, log 2, is the loss of always predicting a probability of one half. (`GlorotUniform` is Keras's default; its seeds give the
-# network the initial weights that it has in the lab below.)
+# The baseline, log 2, is the loss of always predicting a probability of one half. (`GlorotUniform` is Keras's default;
+# its seeds give the network the initial weights that it has in the lab below.)
 
 # %% [markdown]
 # ## Predict
@@ -70,7 +70,8 @@ predict(
 
 # %% [markdown]
 # The last question is about *the article* that these lessons answer (*Why is my TensorFlow neural network failing to
-# learn a simple relationship?*, 2025). It trains XOR with two hidden units.
+# learn a simple relationship?*, 2025). It trains a network with two hidden units on XOR: the target is 1 if the two
+# inputs differ, and 0 if they are equal.
 
 # %%
 predict(
@@ -99,9 +100,9 @@ lab = Lab(moons, controls=shown, pictures=("fit", "loss", "gradients"))
 lab
 
 # %% [markdown] tags=["dashboard-1-text"]
-# Five hidden layers of ten `sigmoid` units. The surface has nearly one colour: the network predicts
-# the same value everywhere. The loss stays at the dotted line, the baseline. After 600 steps nothing is learned. The
-# network is not too small, and 0.1 is a common learning rate for `sgd`.
+# Five hidden layers of ten `sigmoid` units. The surface has almost the same colour everywhere: the network predicts
+# almost the same value for every input. The loss stays at the dotted line, the baseline. After 600 steps the network
+# has learned nothing. It is not too small, and 0.1 is a common learning rate for `sgd`.
 
 # %% [markdown] tags=["dashboard-1-text"]
 # 1. Look at the gradient by layer. How many powers of ten separate the gradients of the output and the first layer?
@@ -358,8 +359,8 @@ claim(
 #
 # The factor of each layer can also be larger than 1. Then the gradient **explodes**: it grows with every layer, and
 # one step throws the weights far away. Here five `relu` layers start with eight times the variance of *He*. The fix
-# is *He*. Where you cannot change the start, as in recurrent layers, **clip** the gradient: `clipnorm=1` shortens
-# each gradient whose norm is larger than 1, and keeps its direction.
+# is *He*. Where other initial weights are not enough, as in recurrent layers, **clip** the gradient: `clipnorm=1`
+# shortens each gradient whose norm is larger than 1, and keeps its direction.
 
 # %%
 from why_wont_it_learn import fit_seeds
@@ -390,9 +391,9 @@ claim(
 # %% [markdown]
 # ### Look closer (optional): batch normalisation and residual connections
 #
-# Two parts of most deep networks keep the gradient alive. *Batch normalisation* scales what enters each activation to
+# Two parts of most deep networks keep the gradient alive. *Batch normalisation* scales the input of each activation to
 # mean 0 and standard deviation 1 over the batch. A *residual connection* adds the input of a layer to its output, so
-# the gradient has a way past the layer.
+# the gradient has a path around the layer.
 
 # %%
 from keras.layers import Activation, Add, BatchNormalization, Dense
@@ -429,8 +430,8 @@ claim(
 )
 
 # %% [markdown]
-# Batch normalisation behaves differently in training, where it takes mean and deviation from the batch, and at
-# inference, where it takes their moving averages. With tiny batches the two disagree:
+# Batch normalisation behaves differently in training and at inference. In training it uses the mean and the standard
+# deviation of the batch; at inference it uses their moving averages. With tiny batches the two disagree:
 
 # %%
 tiny, plain = (
@@ -601,17 +602,17 @@ claim(
 #
 # ## Explain: the output and the loss
 #
-# The activation of the output decides which predictions are *possible*, and the loss has to fit them. Come back to
-# this table:
+# The activation of the output decides which predictions are *possible*, and the loss has to fit these predictions.
+# Come back to this table:
 #
-# | target | output layer | loss | a usual mistake |
+# | target | output layer | loss | a common mistake |
 # |---|---|---|---|
 # | real values | `Dense(1)`, linear | `"mse"` | `tanh`: never beyond −1 and 1 |
-# | positive values, over powers of ten | `Dense(1, "exponential")` | `"msle"` | linear, `"mse"`: only the large ones count |
+# | positive values, over several powers of ten | `Dense(1, "exponential")` | `"msle"` | linear, `"mse"`: only the large ones count |
 # | bounded values, −1 to 1 | `Dense(1, "tanh")` | `"mse"` | `sigmoid`: never below 0 |
 # | two classes, 0 or 1 | `Dense(1, "sigmoid")` | `"binary_crossentropy"` | `softmax` over one unit: always 1 |
 # | several classes, 0, 1, 2, … | `Dense(n, "softmax")` | `"sparse_categorical_crossentropy"` | no `softmax`: no probabilities |
-# | several labels, each 0 or 1 | `Dense(n, "sigmoid")` | `"binary_crossentropy"` | `softmax`: they must sum to 1 |
+# | several labels, each 0 or 1 | `Dense(n, "sigmoid")` | `"binary_crossentropy"` | `softmax`: its outputs sum to 1 |
 # | counts | `Dense(1, "exponential")` | `"poisson"` | linear: negative counts |
 #
 # We measure each row on targets made from one wave, and print how many of the seeds learn with the right output and
@@ -705,15 +706,15 @@ claim(
 )
 
 # %% [markdown]
-# Why? To be more precise, Keras computes the cross-entropy from the input of the last activation (the *logits*), as
-# if a sigmoid followed. The predictions use the softmax. So the loss falls for a network that always predicts 1.
-# Trust the predictions.
+# Why? To avoid rounding errors, Keras computes the cross-entropy from the input of the last activation (the *logits*),
+# as if that activation were a sigmoid. The predictions use the softmax. So the loss falls although the network always
+# predicts 1. Trust the predictions.
 
 # %% [markdown]
 # ## The article says
 #
-# Its second example trains XOR with two hidden units, `sigmoid` or `relu`, for 100 steps of `adam` at its default
-# learning rate. It says that `relu` typically does better. As printed:
+# The article's second example trains a network with two hidden units, `sigmoid` or `relu`, on XOR for 100 steps of
+# `adam` at its default learning rate. It says that `relu` typically does better. As printed:
 
 # %% tags=["dashboard-3"]
 from helpers import Experiment, Lab
@@ -756,8 +757,8 @@ claim(
 
 # %% [markdown] tags=["dashboard-3-text"]
 # Each step of `adam` changes a weight by about the learning rate. A hundred steps of 0.001 add up to about 0.1, and
-# the initial weights lie up to 1.4 from zero. So the example shows neither that sigmoid fails nor that relu works. It
-# shows that 100 short steps are not enough. Now we train long enough: 500 steps of 0.05.
+# the initial weights are up to 1.4 away from zero. So the example shows neither that sigmoid fails nor that relu
+# works. It shows that 100 short steps are not enough. Now we train long enough: 500 steps of 0.05.
 
 # %% tags=["dashboard-3"]
 xor_lab = Lab(
@@ -803,7 +804,7 @@ claim(
 )
 
 # %% [markdown]
-# So with two units it is the other way round. Why? Look at the seeds with a dead `relu` unit at the end.
+# So with two units `relu` does worse, not better. Why? Look at the seeds that end with a dead `relu` unit.
 
 # %%
 pair = train_seeds(xor_lab.first, 50)
@@ -821,8 +822,8 @@ claim(
 )
 
 # %% [markdown]
-# One unit alone cannot solve XOR, so a network with one dead unit of two fails. `sigmoid` units do not die, and they
-# fail less often. When *is* `relu` better? It is faster, once there are enough units:
+# One unit alone cannot solve XOR, so a network with one dead unit of two fails. `sigmoid` units do not die, so networks
+# made of them fail less often. When *is* `relu` better? It learns faster, once there are enough units:
 
 # %%
 wide = xor.replace(width=16, epochs=500)
@@ -956,9 +957,10 @@ cured = {
 check(exercises.name_the_causes, cured)
 
 # %% [markdown]
-# **6. Repair a program.** Two classes in 400 samples of four inputs. "The accuracy is that of a coin. I have tried wider
-# layers." Edit the program until the check passes. Change what you like: data, layers, loss, optimizer, settings. `check`
-# trains *your* model with 20 seeds, and 16 of them must learn. `repairs.hint("activation")` gives three hints, one each time.
+# **6. Repair a program.** Two classes in 400 samples of four inputs. "The accuracy is no better than a coin toss. I
+# have tried wider layers." Edit the program until the check passes. Change what you like: data, layers, loss,
+# optimizer, settings. `check` trains *your* model with 20 seeds, and at least 16 of them must learn. There are three
+# hints: each `repairs.hint("activation")` shows the next one.
 
 # %% tags=["exercise"]
 from keras import layers
@@ -1012,8 +1014,9 @@ score(all_exercises=True)
 # %% [markdown]
 # ## In your own network
 #
-# Train it for one epoch, from new initial weights, with `fit` from `why_wont_it_learn`, which takes the arguments of
-# `model.fit`. Here it takes the network of the last exercise; put your own and your data in its place.
+# Train your network for one epoch, from new initial weights, with `fit` from `why_wont_it_learn`. It takes the model
+# and then the arguments of `model.fit`. Here it trains the network of the last exercise; put your model and your data
+# in its place.
 
 # %%
 from why_wont_it_learn import fit
@@ -1027,10 +1030,11 @@ print("dead, hidden layers     ", record.dead[0].round(2))
 print("saturated, hidden layers", record.saturated[0].round(2))
 
 # %% [markdown]
-# - Gradients that shrink by powers of ten towards the first layer: another activation (`tanh`, or `relu` with `he_normal`).
-# - Dead units close to 1 in a layer: lower the learning rate, or look at the initial biases.
-# - Saturated units close to 1 in the first layer: standardise the inputs.
-# - All of this in order, and predictions that stay on one side: can the output reach the targets?
+# - The gradients shrink by powers of ten towards the first layer: try another activation (`tanh`, or `relu` with
+#   `he_normal`).
+# - The fraction of dead units is close to 1 in a layer: lower the learning rate, or look at the initial biases.
+# - The fraction of saturated units is close to 1 in the first layer: standardise the inputs.
+# - All of this is in order, but the predictions stay on one side of the targets: can the output reach the targets?
 #
 # ## In one sentence
 #

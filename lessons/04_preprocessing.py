@@ -94,7 +94,7 @@ lab
 
 # %% [markdown] tags=["dashboard-1-text"]
 # One input runs from 0 to 1, the other from 0 to 1000. The network is large enough, and Adam is a good optimizer.
-# Still the network is no better than a constant.
+# Yet the network is no better than a constant.
 
 # %% [markdown] tags=["dashboard-1-text"]
 # In the lab, try a larger *width*, then a lower *learning rate*, then `standard` as *scaling*. Watch the plot of the
@@ -249,7 +249,7 @@ history = network().fit(scaled_inputs, targets, **settings)
 print(f"training loss {history.history['loss'][-1]:.3f}, baseline {targets.var():.3f}")
 
 # %% [markdown]
-# New inputs are scaled with the same two numbers, the mean and standard deviation of the *training* samples:
+# New inputs are scaled with the same numbers, the means and standard deviations of the *training* samples:
 # `(new - inputs.mean(axis=0)) / inputs.std(axis=0)`.
 #
 # **Looks right, but isn't:** a lower learning rate. It keeps the loss finite, but the flat direction then takes far
@@ -400,8 +400,8 @@ claim(
 # %% [markdown]
 # ### Look closer (optional): targets have a shape, too
 #
-# The network returns a column, of shape `(n, 1)`. A target that is read from a table is often a list, of shape `(n,)`.
-# Keras's own losses make the two shapes equal before they subtract. A loss of your own may not:
+# The network returns a column, of shape `(n, 1)`. Targets that are read from a table are often a flat array, of shape
+# `(n,)`. Keras's own losses make the two shapes equal before they subtract. A loss that you write may not:
 
 
 # %%
@@ -442,10 +442,10 @@ claim(
 )
 
 # %% [markdown]
-# Subtracting a column from a list gives a table, `n` times `n`: each prediction is compared with *every* target. What
-# suits all of them best is their mean. The loss falls to the baseline and stays there, and no error is raised. So print
-# the shapes, and give `y[:, None]` to a loss of your own. (`mse` with either shape works, and so does a plain
-# function as loss.)
+# Subtracting a column from a flat array gives a table of `n` times `n` numbers: each prediction is compared with
+# *every* target. The prediction that suits all of them best is their mean. The loss falls to the baseline and stays
+# there, and no error is raised. So print the shapes, and give `y[:, None]` to a loss of your own. (`mse` works with
+# either shape, and so does a loss that is a plain function.)
 
 # %% [markdown]
 # ## Missing values
@@ -571,13 +571,14 @@ claim(
 )
 
 # %% [markdown]
-# It does not. One input now carries two things, a value and a mark, and the mark is a thousand times as large. The
-# same few weights have to serve both. Standardising makes it worse: the sentinel takes part in the mean and the
-# standard deviation, so the real values are squeezed into a narrow band, as by any outlier.
+# Neither helps. One input now carries two things, a value and a mark, and the mark is a thousand times as large. The
+# same few weights have to handle both. Standardising makes it worse: the sentinel counts in the mean and the standard
+# deviation, so the real values are squeezed into a narrow band, as they are by any outlier.
 #
-# When the largest are missing, a gap carries *information*: the value was large. `indicator` adds an extra input that
-# marks the gap. (The sentinel marks it too, and here it beats the mean, but it costs skill.) `drop` looks
-# right, but does worst: the network has never seen a sample with a large value, and has to predict for such samples.
+# When the largest values are missing, a gap carries *information*: the value was large. `indicator` adds an extra input
+# that marks the gap. (The sentinel marks it, too. Here it beats the mean, but it does worse than `indicator`.) `drop`
+# looks right, but does worst: the network has never seen a sample with a large value, and has to predict for such
+# samples.
 #
 # ## Features: what the target depends on
 
@@ -663,7 +664,8 @@ claim(
 # %% [markdown]
 # A hidden layer can learn the product by itself. A suitable feature needs no hidden layer, and you can explain it.
 #
-# - **Hours**: 23:59 and 0:00 are neighbours. As numbers they are far apart; on a *clock* (sine and cosine) they are not.
+# - **Hours**: 23:59 and 0:00 are neighbours. As numbers they are far apart; on a *clock* (sine and cosine) they are
+#   not.
 # - **Categories**: codes 0, 1, 2 … place C between B and D, although categories have no order. *One-hot* encoding
 #   gives each category its own input.
 #
@@ -678,7 +680,7 @@ except ValueError as reason:
 # %% [markdown]
 # ## Classes: one is rare
 #
-# One sample in twenty belongs to class 1: a fault among good parts. Both inputs tell something of the class.
+# One sample in twenty belongs to class 1: a faulty part among good ones. Both inputs say something about the class.
 
 
 # %%
@@ -703,9 +705,9 @@ predict(
 )
 
 # %% [markdown]
-# The *recall* of a class is the fraction of its samples that are found. Recall of class 0 plus recall of class 1, minus
-# 1, is a *balanced* skill: 0 for every constant, 1 if all is right, however rare a class is. With `class_weight`, an
-# error on a faulty part counts nineteen times, so that both classes count the same.
+# The *recall* of a class is the fraction of its samples that are found. Recall of class 0 plus recall of class 1,
+# minus 1, is a *balanced* skill: 0 for every constant, 1 if every prediction is right, however rare a class is. With
+# `class_weight`, an error on a faulty part counts nineteen times, so that both classes count the same.
 
 
 # %%
@@ -762,16 +764,17 @@ claim(
 )
 
 # %% [markdown]
-# Always saying "good" is right for 95% of the parts, and with inputs that tell only something, it is nearly the best for the
-# loss, too. Nothing is broken: the network answers the question that the loss asks. Class weights ask a different one,
-# at the price of false alarms. Judge it by the recall of each class, not by the accuracy.
+# Always saying "good" is right for 95% of the parts. With inputs that say only a little about the class, it is nearly
+# the best answer for the loss, too. Nothing is broken: the network answers the question that the loss asks. Class
+# weights ask a different question, at the price of false alarms. Judge the network by the recall of each class, not by
+# the accuracy.
 
 # %% [markdown]
 # ### Look closer (optional): rows in order
 #
 # A table is often sorted by class, and the rows of this one are: first everything outside a circle, then everything
 # inside it. `fit` shuffles arrays before every epoch, unless you say `shuffle=False`. It never shuffles a
-# `tf.data.Dataset` or a generator: there the order is yours.
+# `tf.data.Dataset` or a generator: there you decide the order.
 
 
 # %%
@@ -804,10 +807,10 @@ claim(
 )
 
 # %% [markdown]
-# Each epoch ends with fifty batches of a single class. They teach the network to answer with that class, and whatever
-# the first half of the epoch taught is lost. A second trap: `validation_split=0.2` takes the *last* fifth of the rows
-# before anything is shuffled, here samples of one class only. So shuffle rows, inputs and targets alike, before you
-# split them.
+# Each epoch ends with fifty batches of a single class. They teach the network to predict that class, and it forgets
+# what it learned in the first half of the epoch. A second trap: `validation_split=0.2` takes the *last* fifth of the
+# rows before anything is shuffled, here samples of one class only. So shuffle rows, inputs and targets alike, before
+# you split them.
 
 # %% [markdown]
 # ## Leakage: when training sees the test rows
@@ -913,7 +916,7 @@ claim(
 
 # %% [markdown]
 # Skill is a comparison. A skill of 0 means an error like that of the mean of all *past* months, a poor guess for a
-# stock that has grown. A skill of 1 means an error like that of the last known price, repeated forever. So here a
+# stock that has risen. A skill of 1 means an error like that of the last known price, repeated forever. So here a
 # skill near 1 only means that the network does about as well as repeating a price. Always ask what a score is
 # compared with.
 
@@ -980,9 +983,9 @@ claim(
 #
 # ## Real data
 #
-# **Cars.** Six of the cars have no horsepower. Dropping these cars loses rows; imputation keeps them. The values
-# range from 4 cylinders to 5000 pounds. **Penguins.** There are four measurements, from 13 mm to 6000 g, and two
-# birds have none.
+# **Cars.** The horsepower of six cars is missing. Dropping these cars loses rows; imputation keeps them. The values
+# range from 4 cylinders to 5000 pounds. **Penguins.** There are four measurements, from 13 mm to 6000 g, and for two
+# birds all four are missing.
 
 # %%
 cars = Experiment(problem="auto_mpg", scaling="standard", depth=1, learning_rate=0.03)
@@ -1273,8 +1276,9 @@ def honest(x, y):
 check(exercises.honest_accuracy, honest)
 
 # %% [markdown]
-# **7.** Repair a program: this one learns almost nothing. Edit it, whatever you like, until the check passes. The
-# check trains your model with 20 seeds and says what is wrong; 16 of them have to learn.
+# **7. Repair a program.** This one learns almost nothing. Edit the program until the check passes. Change what you
+# like: data, layers, loss, optimizer, settings. `check` trains *your* model with 20 seeds, and at least 16 of them
+# must learn. There are three hints: each `repairs.hint("preparation")` shows the next one.
 
 # %% tags=["exercise"]
 from helpers.lessons import repairs
@@ -1344,8 +1348,9 @@ history = network().fit(
 
 # %% [markdown]
 # Look first at what it says *before the first step*: which input is far from mean 0 and standard deviation 1, which
-# values are missing, which targets are far from 0. Saturated units in the first hidden layer tell the same. Then
-# print `x.mean(axis=0)`, `x.std(axis=0)` and `np.isnan(x).sum(axis=0)` yourself, for the validation data too.
+# values are missing, which targets are far from 0. Saturated units in the first hidden layer are a symptom of the
+# same fault. Then print `x.mean(axis=0)`, `x.std(axis=0)` and `np.isnan(x).sum(axis=0)` yourself, for the validation
+# data too.
 
 # %% [markdown]
 # ## In one sentence

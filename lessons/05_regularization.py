@@ -122,7 +122,7 @@ lab
 #    best epoch.
 # 3. Set *patience* back to 0 and *samples* to 400. What do you still need a regularizer for?
 # 4. Go back to 15 samples and move *seed*: each seed has different samples and initial weights. Do they all overfit
-#    as much?
+#    equally badly?
 
 # %% [markdown]
 # ## Explain: make sure that it overfits
@@ -529,10 +529,9 @@ print(
 )
 
 # %% [markdown]
-# It has no penalty strength, but it needs a validation set. Here that has 200 samples, thirteen times as many as the
-# training set; you rarely have so many.
-# The validation set chose the epoch, so it is no longer a fair test of the result. We measure on fresh inputs,
-# against the true wave.
+# Early stopping has no penalty strength, but it needs a validation set. Here that set has 200 samples, thirteen times
+# as many as the training set; you will rarely have so many. The validation set chose the epoch, so it is no longer a
+# fair test of the result. We measure on fresh inputs, against the true wave.
 
 # %%
 from helpers.lessons.exercises_regularization import error_to_truth
@@ -605,10 +604,10 @@ claim(
 
 # %% [markdown]
 # Compare the values of L2. Without it, the number of samples decides. A little L2 helps with fifteen samples and does
-# harm with four hundred. With a lot of L2, none of these numbers of samples helps, because the penalty does
-# not shrink as the samples grow in number. **Here, more samples made L2 unnecessary.**
+# harm with four hundred. With a lot of L2, none of these numbers of samples helps, because the penalty does not shrink
+# as the number of samples grows. **Here, more samples made L2 unnecessary.**
 #
-# Now make your own, with the lab at the top.
+# Now fill a map of your own, with the lab at the top.
 
 # %% [markdown] tags=["dashboard-1"]
 # Find settings in the lab that learn with 15 samples, then press *Register*.
@@ -665,7 +664,7 @@ claim(
 #
 # Put your answer in place of the three dots and run the cell. Every correct answer passes.
 #
-# **1.** Tune `l1`, `l2` or `dropout` so that `OVERFIT` does better than without a regularizer with 80% of the seeds.
+# **1.** Tune `l1`, `l2` or `dropout` so that, with 80% of the seeds, `OVERFIT` does better than without a regularizer.
 
 # %% tags=["exercise"]
 from helpers.lessons import exercises_regularization as exercises
@@ -709,9 +708,10 @@ check(exercises.find_the_three, ...)  # SPARSE.replace(...)
 check(exercises.find_the_three, SPARSE.replace(l1=0.2))
 
 # %% [markdown]
-# **5.** Repair a program: nearly a third of its training labels are wrong, and it learns them by heart. Edit it,
-# whatever you like, until the check passes. The check trains your model with 20 seeds and says what is wrong; 16 of
-# them have to learn. It takes no callbacks: for early stopping give the number of epochs.
+# **5. Repair a program.** Nearly a third of the training labels are wrong, and the network memorises them. Edit the
+# program until the check passes. Change what you like: data, layers, loss, optimizer, settings. `check` trains *your*
+# model with 20 seeds, and at least 16 of them must learn. It takes no callbacks: to stop early, lower the number of
+# epochs. There are three hints: each `repairs.hint("regularization")` shows the next one.
 
 # %% tags=["exercise"]
 from helpers.lessons import repairs
@@ -784,8 +784,9 @@ print(f"median validation loss: {best:.2f} in the best epoch, {end:.2f} in the l
 print(f"median training loss: {np.median(study.loss[:, -1]):.2f} in the last epoch")
 
 # %% [markdown]
-# Three numbers tell it. If the last validation loss is well above the best one, stop early or regularize. If training
-# and validation loss end close together and high, a regularizer can only do harm. If both are low, leave it alone.
+# Compare the three numbers. If the last validation loss is well above the best one, stop early or regularize. If
+# training and validation loss end close together and high, a regularizer can only do harm. If both are low, change
+# nothing.
 
 # %% [markdown]
 # ## In one sentence

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 6 · The debugging clinic
 #
-# Each of the other lessons shows one cause. Here you have to find the cause. After this lesson you have a procedure
-# for a network that does not learn, and you have practised it on failing networks, *patients*, whose cause is hidden.
+# Each of the other lessons shows one cause of failure. Here you have to find the cause. After this lesson you have a
+# procedure for a network that does not learn, and you have practised it on *patients*: failing networks that do not
+# show their cause.
 #
 # | part | minutes |
 # |---|---|
@@ -133,9 +134,9 @@ lab
 # %% [markdown]
 # ## Explain: a procedure that needs no lab
 #
-# You will not always have a lab. You can answer most of these questions with `fit` and `predict` alone; one asks for
-# the gradient of each layer. The procedure begins with checks that are cheap and often find the fault, and asks one
-# question at a time.
+# You will not always have a lab. This procedure begins with checks that are cheap and often find the fault, and asks
+# one question at a time. You can answer most of its questions with `fit` and `predict` alone; one asks for the gradient
+# of each layer.
 
 # %% [markdown]
 # ```mermaid
@@ -289,9 +290,10 @@ claim(
 )
 
 # %% [markdown]
-# Dead units are the symptom. About half of the first layer is dead from the start: with inputs of 0 or more and a bias
-# of 0, a unit with a negative weight is. The others die in the first few steps. Inputs from 0 to 10 make the gradients
-# large, and a long step can make a unit inactive for every sample. So there are several possible fixes.
+# Dead units are the symptom. About half of the first layer is dead from the start: with inputs of 0 or more and a
+# bias of 0, every unit with a negative weight is dead. The others die in the first few steps. Inputs from 0 to 10
+# make the gradients large, and a long step can make a unit inactive for every sample. So there are several possible
+# fixes.
 #
 # ## Fix: one change at a time
 
@@ -539,8 +541,8 @@ for cause, fix in (
 check(exercises.treat_three, ward)
 
 # %% [markdown]
-# **4.** The hard one: fool the lab. Find failing settings on other data for which the lab's first *likely cause* does
-# not point to the one field that fixes them.
+# **4.** The hard one: fool the lab. Choose another problem and find settings that fail, for which the lab's first
+# *likely cause* does not point to the one field that fixes them.
 
 # %% tags=["exercise"]
 check(exercises.fool_the_lab, ...)  # (failing, failing.replace(...))
@@ -553,8 +555,10 @@ failing = Experiment(
 check(exercises.fool_the_lab, (failing, failing.replace(scaling="standard")))
 
 # %% [markdown]
-# **5.** Repair a program: it has two faults, and each alone is enough to make it fail. Edit it, whatever you like, until
-# the check passes. The check trains your model with 20 seeds and says what is wrong; 16 of them have to learn.
+# **5. Repair a program.** This one has two faults, and each alone is enough to make it fail. Edit the program until
+# the check passes. Change what you like: data, layers, loss, optimizer, settings. `check` trains *your* model with 20
+# seeds, and at least 16 of them must learn. There are three hints: each `repairs.hint("debugging")` shows the next
+# one.
 
 # %% tags=["exercise"]
 from helpers.lessons import repairs
@@ -603,8 +607,8 @@ check(repairs.debugging, model, x, y, x_val, y_val, **settings)
 # %% [markdown]
 # ## In your own network
 #
-# `fit` of `why_wont_it_learn` trains your model as `model.fit` does, and records the layers. Give it your own `x` and
-# `y`, and only a few epochs. Here it trains the program at the top.
+# `fit` from `why_wont_it_learn` trains your model as `model.fit` does, and records the gradients and units of each
+# layer. Give it your own `x` and `y`, and only a few epochs. Here it trains the program at the top.
 
 # %%
 from why_wont_it_learn import fit
@@ -617,11 +621,11 @@ print("gradient by layer:", record.gradient_norm[-1].round(2))
 # %% [markdown]
 # Read it in the order of the procedure. Is the loss finite and calm? Here it jumps up and down: the steps are too
 # long. Are there layers in which nearly all units are dead, or which get hardly any gradient? Then look at what
-# killed them: the size of the inputs and the learning rate.
+# killed them: the magnitude of the inputs and the learning rate.
 #
-# `diagnose` asks all of these questions. Replace this model and these data with your own. `diagnose` checks data, output and loss, watches the training,
-# tries fixes with several seeds, and names the cause whose fix works. It does not change your model. Here is a common
-# mistake: two classes, and softmax over a single unit.
+# `diagnose` asks all of these questions. It checks data, output and loss, watches the training, tries fixes with
+# several seeds, and names the cause whose fix works. It does not change your model. Here is an example with a common
+# mistake: two classes, and softmax over a single unit. Put your model and your data in its place.
 
 # %%
 rng = np.random.default_rng(0)
@@ -657,7 +661,7 @@ score(all_exercises=True)
 # gradient, and then change one thing at a time, with several seeds.
 #
 # **Where next.** Each answer of the procedure above links to a lesson. [03 Optimizers](03_optimizers.ipynb): why a
-# step can be too large. [04 Preprocessing](04_preprocessing.ipynb): how scaling changes the loss.
+# step can be too long. [04 Preprocessing](04_preprocessing.ipynb): how scaling changes the loss.
 #
 # **Read on.**
 # A. Karpathy, [*A recipe for training neural networks*](https://karpathy.github.io/2019/04/25/recipe/) (2019).

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 7 · Your own network
 #
-# A Keras program of your own does not learn. After this lesson you know four functions that measure why, three lines each, and you
-# have repaired up to twelve programs, each with a fault that people often ask about.
+# A Keras program of your own does not learn. After this lesson you know four functions that measure why, each called in
+# about three lines, and you have repaired up to twelve programs, each with a fault that people often ask about.
 #
 # | part | minutes |
 # |---|---|
@@ -12,12 +12,12 @@
 # | The repair shop: twelve broken programs | 5 to 10 each |
 # | In your own network | 2 |
 #
-# The words *skill*, *baseline* and *success rate* are those of [00 Start here](00_start_here.ipynb).
+# The terms *skill*, *baseline* and *success rate* are explained in [00 Start here](00_start_here.ipynb).
 #
 # ## The failure
 #
-# How far does a car go on a gallon? For each of 392 cars a table gives six numbers: cylinders, displacement, horsepower, weight,
-# acceleration and year.
+# How far does a car go on a gallon of petrol? For each of 392 cars, a table gives six numbers: cylinders, displacement,
+# horsepower, weight, acceleration and year.
 
 # %%
 import keras
@@ -43,8 +43,8 @@ print(
 )
 
 # %% [markdown]
-# The baseline is the error of always predicting the mean. Forty epochs did not beat it, and yet the weight of a car alone tells most
-# of the answer.
+# The baseline is the error of always predicting the mean. After forty epochs the network is hardly better, although the
+# weight of a car alone tells you most of the answer.
 #
 # ## Predict
 
@@ -74,8 +74,8 @@ predict(
 # %% [markdown]
 # ## Observe
 #
-# The same network with two inputs instead of six, so that its predictions can be drawn. One input goes up to 1, the other up to
-# 1,000, much as the weight of a car exceeds its number of cylinders.
+# Here is a network of the same shape with two inputs instead of six, so that its predictions can be drawn. One input
+# goes up to 1, the other up to 1000, much as the weight of a car far exceeds its number of cylinders.
 
 # %% tags=["dashboard-1"]
 from helpers import Experiment, Lab
@@ -97,20 +97,20 @@ lab = Lab(
 lab
 
 # %% [markdown] tags=["dashboard-1-text"]
-# One input goes up to 1, the other up to 1,000, and the network does hardly better than a constant.
+# One input goes up to 1, the other up to 1000, and the network is hardly better than a constant.
 #
-# 1. Which picture shows the fault at once?
+# 1. Which plot shows the fault at once?
 # 2. Move one control at a time. Which ones help?
 
 # %% [markdown]
-# Your own program has no lab. It has the library `why_wont_it_learn`, which takes any compiled Keras model.
+# For your own program there is no lab, but there is the library `why_wont_it_learn`. It takes any compiled Keras model.
 #
 # ## Four measurements
 #
 # ### `fit_seeds`: is it bad luck?
 #
-# One run proves nothing. `fit_seeds` trains fresh copies of the model, each with its own initial weights, all at once. Your model
-# stays as it is.
+# One run proves nothing. `fit_seeds` trains fresh copies of the model, each with its own initial weights, all at once.
+# Your model does not change.
 
 # %%
 from why_wont_it_learn import fit_seeds
@@ -187,13 +187,13 @@ claim(
 )
 
 # %% [markdown]
-# More time and more units are what most people try first. So it is neither bad luck, nor too short a training, nor too small a
-# network.
+# More epochs and more units are what most people try first. Here neither helps. So the cause is neither bad luck, nor
+# too few epochs, nor too small a network.
 #
 # ### `Watch`: what goes wrong, and when?
 #
-# `Watch` is a callback. It looks at data, output and loss before the first step, then at the layers while `fit` trains, and prints
-# one line when it finds something.
+# `Watch` is a callback. It looks at data, output and loss before the first step, then at the layers while `fit` trains,
+# and prints one line when it finds something.
 
 # %%
 from why_wont_it_learn import Watch
@@ -215,12 +215,13 @@ reveal(
 print(f"Saturated in the first hidden layer after one epoch: {share:.0%}")
 
 # %% [markdown]
-# A car weighs about 3,000 pounds. The first layer multiplies that by its weights, and tanh of hundreds is 1 or −1. So most units
-# give the same value for every car, and what is constant has no gradient.
+# A car weighs about 3000 pounds. The first layer multiplies that by its weights, and tanh of a number in the hundreds
+# is 1 or −1. So most units give the same value for every car, and their gradient is nearly 0.
 #
 # ### `diagnose`: which change helps?
 #
-# `Watch` names suspects. `diagnose` tries the fixes, one at a time over several seeds, and says which one worked.
+# `Watch` names likely causes. `diagnose` tries their fixes, one at a time and with several seeds, and says which one
+# works.
 
 # %%
 from why_wont_it_learn import diagnose
@@ -230,8 +231,8 @@ diagnose(network(16), x, y, budget=10, **validation, **settings)
 # %% [markdown]
 # ### `table`: how good can it get?
 #
-# `table` makes a problem of your data: it trains three models of scikit-learn, the best of which is the noise floor, and then the lab,
-# maps and everything else in these lessons work on your data.
+# `table` turns your data into a problem: it trains three scikit-learn models, and the error of the best one is the
+# noise floor. Then the lab, the maps and everything else in these lessons work on your data.
 
 # %%
 from helpers import table, train_seeds
@@ -266,7 +267,7 @@ claim(
 # %% [markdown]
 # ## Fix
 #
-# One change: the inputs are standardised, with mean and standard deviation of the training data.
+# One change: the inputs are standardised, with the mean and the standard deviation of the training data.
 
 # %%
 mean, std = x.mean(axis=0), x.std(axis=0)
@@ -298,13 +299,14 @@ claim(
 # %% [markdown]
 # ## The repair shop
 #
-# Twelve programs do not learn. Each has a fault that people often ask about, with small data of our own. Edit the program in its
-# cell until the check passes. Change what you like: data, layers, loss, optimizer, settings.
+# Here are twelve programs that do not learn. Each has a fault that people often ask about; the data are small and
+# made up. Edit the program in its cell until the check passes. Change what you like: data, layers, loss, optimizer,
+# settings.
 #
-# - `check` trains *your* model with 20 seeds and says what is wrong, if it does not learn with 16 of them. It trains at most ten times
-#   as many steps as the printed program.
-# - `hint("…")` gives three hints, one each time: what to measure, what that shows, where to look. Measure first.
-# - `post_mortem("…")`, once you have passed: which measurement would have told it soonest.
+# - `check` trains *your* model with 20 seeds and says what is wrong if fewer than 16 of them learn. It allows at most
+#   ten times as many steps as the printed program takes.
+# - `hint("…")` shows the next of three hints: what to measure, what that shows, where to look. Measure first.
+# - `post_mortem("…")` says, once you have passed, which measurement would have found the fault soonest.
 #
 # The first ones take a minute. Keras itself would warn of two of the faults; here you find them yourself.
 
@@ -320,8 +322,8 @@ hint("mushrooms")
 # %% [markdown]
 # ### 1. Mushrooms
 #
-# Edible or not, from four measurements. "The loss falls, the accuracy is that of a coin, and `predict` gives the same
-# number for every mushroom."
+# Edible or not, from four measurements. "The loss falls, the accuracy is no better than a coin toss, and `predict`
+# gives the same number for every mushroom."
 
 # %% tags=["exercise"]
 x, y, x_val, y_val = repairs.data("mushrooms")
@@ -462,8 +464,8 @@ post_mortem("thermometer")
 # ### 4. Shelf
 #
 # Three kinds of books, by size and weight, one kind after the other as they stand on the shelf. "The training loss is
-# excellent. The validation loss gets worse with every epoch, so I must be overfitting." The last two arrays are a test set
-# that the program never sees.
+# excellent. The validation loss gets worse with every epoch, so I must be overfitting." The last two arrays are a
+# test set that the program never sees.
 
 # %% tags=["exercise"]
 x, y, x_test, y_test = repairs.data("shelf")
@@ -511,8 +513,8 @@ post_mortem("shelf")
 # %% [markdown]
 # ### 5. Bakery
 #
-# How much bread is sold, from temperature, rain and the like. "Training works. On the validation data it is worse than a
-# guess, even with dropout."
+# How much bread is sold, from temperature, rain and the like. "Training works. On the validation data it is worse
+# than a guess, even with dropout."
 
 # %% tags=["exercise"]
 x, y, x_val, y_val = repairs.data("bakery")
@@ -561,8 +563,8 @@ post_mortem("bakery")
 # %% [markdown]
 # ### 6. Tides
 #
-# The height of the tide. Too low a forecast is worse than one that is too high, so the author wrote a loss. "With `mse` it
-# learns. With my own loss it predicts one number for everything."
+# The height of the tide. A forecast that is too low is worse than one that is too high, so the author wrote a loss for
+# that. "With `mse` it learns. With my own loss it predicts one number for everything."
 
 
 # %% tags=["exercise"]
@@ -619,8 +621,8 @@ post_mortem("tides")
 # %% [markdown]
 # ### 7. Postcodes
 #
-# Rents by street and month, each street and each month with a number. "A tree learns this at once. My network finds a faint
-# trend."
+# Rents by street and month; each street and each month is a number. "A tree learns this at once. My network finds a
+# faint trend."
 
 # %% tags=["exercise"]
 x, y, x_val, y_val = repairs.data("postcodes")
@@ -668,8 +670,8 @@ post_mortem("postcodes")
 # %% [markdown]
 # ### 8. Turbine
 #
-# The power of a wind turbine, with a learning rate that falls by a tenth. "It improves in the first two epochs and then
-# stands still."
+# The power of a wind turbine, with a schedule that lowers the learning rate by a tenth at a time. "It improves in the
+# first two epochs and then stops."
 
 # %% tags=["exercise"]
 x, y, x_val, y_val = repairs.data("turbine")
@@ -717,7 +719,7 @@ post_mortem("turbine")
 # %% [markdown]
 # ### 9. Ferry
 #
-# Which of the passengers of a ferry will need help; few do. "94% accuracy, and it has hardly found anyone."
+# Which passengers of a ferry will need help? Few do. "94% accuracy, and it has hardly found anyone."
 
 # %% tags=["exercise"]
 x, y, x_val, y_val = repairs.data("ferry")
@@ -767,8 +769,8 @@ post_mortem("ferry")
 # %% [markdown]
 # ### 10. Orchard
 #
-# The harvest of apple trees. "With `BatchNormalization` the training loss is better than ever, and the validation loss is a
-# disaster."
+# The harvest of apple trees. "With `BatchNormalization` the training loss is better than ever, and the validation
+# loss is a disaster."
 
 # %% tags=["exercise"]
 x, y, x_val, y_val = repairs.data("orchard")
@@ -814,7 +816,7 @@ post_mortem("orchard")
 # %% [markdown]
 # ### 11. Cellar
 #
-# The temperature of a cellar, with the first layers taken from another program of the same author. "It learns a little.
+# The temperature of a cellar, with the first layers taken from another program by the same author. "It learns a little.
 # More epochs change nothing."
 
 # %% tags=["exercise"]
@@ -864,7 +866,7 @@ post_mortem("cellar")
 # ### 12. Lighthouse
 #
 # The range of a lighthouse depends on the weather, of which there are three kinds. So the network first chooses one of
-# three kinds, then answers. "The choice never gets better."
+# three kinds, then predicts. "The choice never gets better."
 
 # %% tags=["exercise"]
 x, y, x_val, y_val = repairs.data("lighthouse")
@@ -912,8 +914,8 @@ score(all_exercises=True)
 # %% [markdown]
 # ## In your own network
 #
-# Before training, look at `x[:5]`, `y[:5]` and `model.predict(x[:5])`: their shapes, their ranges, NaN. Most of the twelve programs show
-# their fault there. Then put your model and your data in place of these:
+# Before training, look at `x[:5]`, `y[:5]` and `model.predict(x[:5])`: their shapes, their ranges, NaN. Most of the
+# twelve programs show their fault there. Then run these lines with your model and your data:
 #
 # ```python
 # from why_wont_it_learn import Watch, diagnose, fit_seeds
@@ -925,8 +927,8 @@ score(all_exercises=True)
 #
 # ## In one sentence
 #
-# Look at data and predictions before you train, ask whether it beats a constant, ask several seeds, and then change one thing at a
-# time.
+# Look at the data and the predictions before you train, check whether the network beats a constant, train with several
+# seeds, and then change one thing at a time.
 #
 # **Where next.** [06 Debugging clinic](06_debugging_clinic.ipynb): the same without knowing where to look.
 #
