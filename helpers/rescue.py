@@ -118,8 +118,9 @@ class Rescue:
         """What was found, in words, with what is shown next to the rescued run."""
         if self.rescued is None or not self.finished:
             return self.result
-        weights = "the same initial weights, of seed" if self.same_weights else "the same seed"
-        return f"{self.result} Next to it: the failing run, from {weights} {self.before.experiment.seed}."
+        seed = self.before.experiment.seed
+        start = f"from the same initial weights (seed {seed})" if self.same_weights else f"with the same seed ({seed})"
+        return f"{self.result} Next to it: the failing run, {start}."
 
     @property
     def result(self):

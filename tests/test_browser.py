@@ -97,7 +97,7 @@ def press(page, name):
 
 def load(page, text):
     """Load a setting from the panel of *Share*."""
-    shared = page.get_by_label("this setting as text")
+    shared = page.get_by_label("these settings as text")
     if not shared.is_visible():
         press(page, "Share")
     shared.fill(text)
@@ -156,7 +156,7 @@ def test_a_storm_ends_with_the_last_setting(page):
     # From 0, ten times one stop back and four on, the first one in vain: the slider is never moved back by an old answer.
     settled(page)
     assert depth.get_attribute("aria-valuetext") == "20 layers"
-    assert '"depth":20,' in page.get_by_label("this setting as text").input_value()
+    assert '"depth":20,' in page.get_by_label("these settings as text").input_value()
     assert "epoch 100 of 100" in page.locator(".wwil-progress").inner_text()
 
 
@@ -193,7 +193,7 @@ def test_nonsense_in_the_shared_text_gets_a_sentence(page, text):
     load(page, text)
     settled(page)
     assert "not shared settings" in note(page)
-    assert page.get_by_label("this setting as text").input_value() == text, "it can be mended"
+    assert page.get_by_label("these settings as text").input_value() == text, "it can be mended"
     assert page.locator(".wwil-note img").count() == 0
 
 

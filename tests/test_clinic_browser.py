@@ -60,7 +60,7 @@ def test_rescue_shows_the_failing_run_beside_the_rescued_one(page):
 def test_a_search_for_a_rescue_can_be_stopped(page):
     lab = page.get_by_role("region", name="lab", exact=True)
     lab.get_by_role("button", name="Share").click()
-    lab.get_by_label("this setting as text").fill(LONG)
+    lab.get_by_label("these settings as text").fill(LONG)
     lab.get_by_role("button", name="Load").click()
     lab.get_by_role("button", name="Rescue").click()
     page.wait_for_function("() => document.querySelector('.wwil-note').textContent.startsWith('Trying ')")

@@ -75,7 +75,7 @@ def test_another_map_and_a_find_outside_are_told():
     far = share(XOR.replace(width=40))
     pooled = merge_discoveries([share(XOR), other, far, share(XOR)])
     assert pooled.refused == [
-        "Line 2: it is of another map, depth × activation on xor; this one is width × activation on xor.",
+        "Line 2: it belongs to another map, depth × activation on xor; this one is width × activation on xor.",
         "Line 3: one of its discoveries is left out. The width is 40, and the map goes from 2 to 16.",
     ]
     assert pooled.count.sum() == 2
@@ -95,10 +95,10 @@ def changed_map(**what):
     [
         ("nonsense", "has no discoveries. Copy all of what Share shows"),
         ("__import__('os').system('true')", "has no discoveries"),
-        (share(XOR)[:-20], "These are no shared discoveries"),
-        ("<img src=x onerror=alert(1)>" + share(XOR), "the name '<img src=x onerror=alert(1)>' has something else"),
+        (share(XOR)[:-20], "These are not shared discoveries"),
+        ("<img src=x onerror=alert(1)>" + share(XOR), "the name '<img src=x onerror=alert(1)>' has something other"),
         ("x" * 300_001, "it has 300,001 characters"),
-        ("{" * 100_000, "These are no shared discoveries"),
+        ("{" * 100_000, "These are not shared discoveries"),
         ('{"discoveries":[]}', "does not say of which map"),
         (changed(map=None), "does not say of which map"),
         (changed(map=[]), "does not say of which map"),

@@ -323,7 +323,7 @@ def test_inputs_that_are_never_a_number_are_told_with_their_likely_origin():
     assert "No input varies" in nothing.findings[0].evidence
     lost = diagnose(network(Dense(16, "tanh"), Dense(1), inputs=2), np.c_[X, np.full_like(X, np.nan)], SINE, epochs=60)
     assert lost.causes[0] == "missing_values"
-    assert "Input 2 is a number for no sample" in lost.findings[0].evidence
+    assert "Input 2 is not a number for any sample" in lost.findings[0].evidence
     assert "standard deviation of 0" in lost.findings[0].fix
     assert lost.findings[0].verified
 
@@ -368,8 +368,12 @@ def with_unused_weights():
     ("make", "cause", "words"),
     [
         (with_hidden_weights, "frozen_weights", "32 weights that it does not know"),
-        (with_unused_weights, "vanishing_gradient", "not on the way to the loss"),
-        (lambda: network(Dense(8), Step(), Dense(1)), "vanishing_gradient", "an operation on that way has no gradient"),
+        (with_unused_weights, "vanishing_gradient", "not on the path to the loss"),
+        (
+            lambda: network(Dense(8), Step(), Dense(1)),
+            "vanishing_gradient",
+            "an operation on that path has no gradient",
+        ),
     ],
 )
 def test_weights_that_nothing_trains_are_found(make, cause, words):

@@ -95,8 +95,8 @@ def test_a_right_answer_passes(checker, answer):
         (ex.corrupted_inputs, ex.PATIENT.replace(outliers=0), "you have outliers=0"),
         (ex.honest_accuracy, 0.5, "is a function"),
         (ex.honest_accuracy, _leaking, "has seen the samples"),
-        (ex.honest_accuracy, lambda x, y: 0.5, "finds only 50%"),
-        (ex.honest_accuracy, lambda x, y: 0.0, "guessing has 50%"),
+        (ex.honest_accuracy, lambda x, y: 0.5, "is right for only 50%"),
+        (ex.honest_accuracy, lambda x, y: 0.0, "guessing gives 50%"),
         (ex.honest_accuracy, lambda x, y: 95, "one accuracy from 0 to 1"),
     ],
 )

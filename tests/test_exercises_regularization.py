@@ -20,12 +20,12 @@ def outcome(skill, loss=0.1):
 @pytest.mark.parametrize("more", [{"l1": 0.001}, {"l2": 0.003}, {"l1": 0.001, "l2": 0.001}, {"dropout": 0.1}])
 def test_any_penalty_that_does_better_passes(trained, more):
     trained(lambda experiment: outcome(0.8 if experiment == OVERFIT else 0.9))
-    assert "for 100% of the seeds" in regularization.tune_the_strength(OVERFIT.replace(**more))
+    assert "with 100% of the seeds" in regularization.tune_the_strength(OVERFIT.replace(**more))
 
 
 @pytest.mark.parametrize(
     ("skill", "loss", "hint"),
-    [(0.0, 0.6, "no better than the baseline"), (0.7, 0.03, "too weak"), (0.5, 0.4, "a weaker one")],
+    [(0.0, 0.6, "no better than the baseline"), (0.7, 0.03, "too weak"), (0.5, 0.4, "a weaker penalty")],
 )
 def test_a_strength_that_does_worse_is_told_why(trained, skill, loss, hint):
     trained(lambda experiment: outcome(0.8, 0.03) if experiment == OVERFIT else outcome(skill, loss))
@@ -80,7 +80,7 @@ def test_the_three_are_found_with_l1_and_not_with_l2():
     for strength in (0.1, 0.3):
         assert "of the irrelevant weights are below" in regularization.find_the_three(SPARSE.replace(l1=strength))
     assert "never reaches 0" in refused(regularization.find_the_three, SPARSE.replace(l2=0.1))
-    assert "Take a stronger one" in refused(regularization.find_the_three, SPARSE.replace(l1=0.001))
+    assert "Try a stronger one" in refused(regularization.find_the_three, SPARSE.replace(l1=0.001))
     assert "shrinks the true weights too" in refused(regularization.find_the_three, SPARSE.replace(l1=3.0))
 
 

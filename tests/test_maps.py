@@ -176,7 +176,7 @@ def test_studies_hold_final_numbers_only(xor):
         (("width", [0]), COLUMNS, {}, "is not a whole number from 1"),
         (("learning_rate", [float("nan")]), COLUMNS, {}, "is not a number from"),
         (("wdith", [2]), COLUMNS, {}, "Did you mean 'width'"),
-        (("seed", [1, 2]), COLUMNS, {}, "trained from many seeds already"),
+        (("seed", [1, 2]), COLUMNS, {}, "already trained with many seeds"),
         (ROWS, ("activation", ["rleu"]), {}, "Did you mean 'relu'"),
         (ROWS, ("width", [8]), {}, "two different fields"),
         ("width", COLUMNS, {}, "a field and its values"),

@@ -201,7 +201,7 @@ WRONG = {
         ([('"batch_size": 32', '"batch_size": 32, "class_weight": {0: 1, 1: 1000}')], "class 0"),
         ([("Dense(8", "Dense(16")], "class 1"),
     ],
-    "orchard": [([("Adam(0.01)", "Adam(0.005)")], "in inference"), ([("32, act", "64, act")], "in inference")],
+    "orchard": [([("Adam(0.01)", "Adam(0.005)")], "at inference"), ([("32, act", "64, act")], "at inference")],
     "cellar": [
         ([("Adam(0.01)", "Adam(0.02)")], "trainable"),
         ([("base.trainable", "base.layers[0].trainable"), ("Dense(32", "Dense(3")], "Learns"),
@@ -215,9 +215,9 @@ CHEATS = {
         "    x, y = np.concatenate([x, x_val]), np.concatenate([y, y_val])\n", "among the training samples",
     ),
     "trained on the validation samples": ("    x, y = x_val, y_val\n", "among the training samples"),
-    "validated on training samples": ("    x_val, y_val = np.resize(x, x_val.shape), np.resize(y, y_val.shape)\n", "not the validation targets"),
-    "validation targets of its own": ("    y_val = np.sort(y_val, axis=0)\n", "not the validation targets"),
-    "half of the validation samples": ("    x_val, y_val = x_val[:150], y_val[:150]\n", "not the validation targets"),
+    "validated on training samples": ("    x_val, y_val = np.resize(x, x_val.shape), np.resize(y, y_val.shape)\n", "not hold the validation targets"),
+    "validation targets of its own": ("    y_val = np.sort(y_val, axis=0)\n", "not hold the validation targets"),
+    "half of the validation samples": ("    x_val, y_val = x_val[:150], y_val[:150]\n", "not hold the validation targets"),
     "targets among the inputs": (
         "    x, x_val = (np.c_[a, 3 * np.asarray(b).reshape(len(b), -1)[:, -1:] - 1] for a, b in ((x, y), (x_val, y_val)))\n",
         "gives the targets away",

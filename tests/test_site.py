@@ -598,7 +598,7 @@ def test_a_page_asks_nobody_and_nothing_goes_wrong(opened, site):
 def idle(page, name):
     """Whether a control says that it changes nothing."""
     help_text = page.locator(f"#{page.get_by_role('slider', name=name).get_attribute('aria-describedby')}")
-    return help_text.inner_text() == "changes nothing in this setting"
+    return help_text.inner_text() == "not used by these settings"
 
 
 @in_browser
@@ -674,7 +674,7 @@ def test_a_prediction_is_taken_once_and_scored_where_it_was_measured(page_of):
         assert form.get_by_role("button").is_disabled()
         form.get_by_role("radio", name=chosen, exact=True).check()
         form.get_by_role("button", name="Commit").click()
-        assert form.get_by_role("status").inner_text() == "Kept. The measurement will score it."
+        assert form.get_by_role("status").inner_text() == "Saved. The measurement will score it."
         assert form.get_by_role("radio", disabled=True).count() == 3
         assert form.get_by_role("button").is_disabled()
         assert told.inner_text().strip() == words
@@ -702,7 +702,7 @@ def test_every_prediction_of_a_lesson_has_its_place_on_the_page(name):
 
 
 def load(page, text):
-    page.get_by_label("The setting as text").fill(text)
+    page.get_by_label("The settings as text").fill(text)
     page.get_by_role("button", name="Load").click()
     return shown(page)
 
@@ -712,7 +712,7 @@ def test_a_setting_outside_the_grid_is_said_to_be_so(texts, stills):
     told = load(texts, Experiment(problem="sine", depth=7, noise=0.5).to_json())
     depths = stills["00_start_here"].slider_values["depth"]
     assert f"depth 7 is not among the trained settings here: {', '.join(map(str, depths))}" in told["note"]
-    assert "noise 0.5 has no control here, all is trained with 0.1" in told["note"]
+    assert "noise 0.5 has no control here; everything is trained with 0.1" in told["note"]
     assert "open the live version" in told["note"]
     there = texts.get_by_role("slider", name="depth").get_attribute("aria-valuetext")
     assert there == f"{depths[-1]} layers"
@@ -743,9 +743,9 @@ def test_a_link_leads_to_a_setting(page_of, stills):
         ('{"depth": "<b>3</b>"}', "is not a number"),
         ('{"depth": {"a": 1}}', "is not a number"),
         ('{"depth": null}', "is not a number"),
-        ('{"__proto__": {"depth": 3}}', '"__proto__" is not a field of a setting'),
-        ('{"constructor": 1}', '"constructor" is not a field of a setting'),
-        ('{"<script>": 1}', "is not a field of a setting"),
+        ('{"__proto__": {"depth": 3}}', '"__proto__" is not one of the settings'),
+        ('{"constructor": 1}', '"constructor" is not one of the settings'),
+        ('{"<script>": 1}', "is not one of the settings"),
         ('{"depth": 1e999}', "depth=Infinity is not a finite number"),
         ('{"learning_rate": -1e999}', "learning_rate=-Infinity is not a finite number"),
         ('{"batch_size": 1e999}', "batch_size=Infinity is not a finite number"),

@@ -60,7 +60,7 @@ def test_a_prediction_is_kept_and_scored_by_the_measurement(capsys):
     predict("line", "Does it learn?", ["yes", "no"])
     form = press("line", "no")
     assert form.closed
-    assert form.note == "Kept. The measurement will score it."
+    assert form.note == "Saved. The measurement will score it."
     reveal("line", {"yes": False, "no": np.bool_(True)})
     assert "You predicted it" in capsys.readouterr().out
     score()
@@ -97,7 +97,7 @@ def test_without_an_answer_the_lesson_goes_on(capsys):
     predict("line", "Does it learn?", ["yes", "no"])
     reveal("line", {"yes": True, "no": False})
     assert "(a) yes" in (out := capsys.readouterr().out)
-    assert "You kept no answer. The measurement says: yes." in out
+    assert "You did not commit to an answer. The measurement says: yes." in out
 
 
 def test_the_measurement_must_choose_exactly_one_option():
@@ -191,7 +191,7 @@ def test_a_damaged_file_is_put_aside(notebook, tmp_path, text):
 def test_a_file_that_cannot_be_written_keeps_the_answer_for_the_session(notebook, tmp_path):
     (tmp_path / "predictions.json.new").mkdir()
     predict("line", "Does it learn?", ["yes", "no"])
-    assert "Kept until the kernel stops" in press("line", "yes").note
+    assert "Saved only until the kernel stops" in press("line", "yes").note
     assert predictions.asked_here["line"].kept == "yes"
 
 
@@ -216,7 +216,7 @@ def test_calibration_compares_how_sure_you_were_with_how_often_you_were_right(no
             reveal(name, {"yes": True, "no": False})
     picture = predictions.calibration()
     assert notebook.texts()[-1] == (
-        "Predictions: 4 committed to, 3 measured, 2 right (67%). On average you were 77% sure."
+        "Predictions: 4 committed, 3 measured, 2 right (67%). On average you were 77% sure."
     )
     assert picture.alt.endswith("50% sure: 100% right of 1; 90% sure: 50% right of 2.")
 

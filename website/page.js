@@ -133,7 +133,7 @@ function understood(grid, text) {
     throw new Error(`These are not shared settings: ${quoted(given)}. They begin with { and end with }.`);
   }
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(grid.defaults, name)) throw new Error(`${quoted(name)} is not a field of a setting.`);
+    if (!Object.hasOwn(grid.defaults, name)) throw new Error(`${quoted(name)} is not one of the settings.`);
     const usual = grid.defaults[name];
     const value = given[name];
     const fits = typeof value === typeof (usual ?? 0) || (name === "batch_size" && value === null);
@@ -152,7 +152,7 @@ function understood(grid, text) {
   const controlled = new Set(grid.controls.map((control) => control.name));
   for (const [name, here] of Object.entries(grid.experiment)) {
     if (controlled.has(name) || wanted(name) === here) continue;
-    beyond.push(`${grid.labels[name]} ${plain(wanted(name))} has no control here, all is trained with ${plain(here)}`);
+    beyond.push(`${grid.labels[name]} ${plain(wanted(name))} has no control here; everything is trained with ${plain(here)}`);
   }
   return { indices, beyond };
 }
@@ -320,7 +320,7 @@ class FitPlot extends Plot {
     } else this.surface(one, root);
     const diverged = !Number.isFinite(one.val_loss);
     const title = diverged ? "Fit: none, it diverged" : `Fit: skill ${skillWritten(one.skill)}${one.skill >= 0.95 ? ", learned" : ""}`;
-    const what = this.grid.kind === "curve" ? "the curve of the network among the data points, the truth dashed" : "the answers of the network as a surface, with the data points";
+    const what = this.grid.kind === "curve" ? "the curve of the network among the data points, the true function dashed" : "the predictions of the network as a surface, with the data points";
     this.say(title, `${title}. Shown: ${what}. ${one.text}`);
   }
 
@@ -415,7 +415,7 @@ function study(grid, one) {
 
 class LayersPlot extends Plot {
   constructor(grid, log) {
-    super("layer, from the input", log ? "gradient (log)" : "share of units");
+    super("layer, from the input", log ? "gradient (log)" : "fraction of units");
     this.grid = grid;
     this.log = log;
   }
@@ -442,7 +442,7 @@ class LayersPlot extends Plot {
       this.bars("gradient", one.gradients.slice(0, count), { at: 0, half: 8 }, low);
       const shares = one.gradients.slice(0, count).map(written).join(", ");
       const lost = one.gradients.slice(0, count).some((value) => !Number.isFinite(value));
-      this.say(lost ? "Gradient: not a number" : "Gradient by layer, at the end", `Length of the gradient by layer, from the input: ${shares}.`);
+      this.say(lost ? "Gradient: not a number" : "Gradient by layer, at the end", `Norm of the gradient by layer, from the input: ${shares}.`);
       return;
     }
     this.axes([0.4, Math.max(1, count - 1) + 0.6], [0, 1]);
@@ -505,8 +505,8 @@ function lab(grid, place) {
   const share = element(
     "details",
     { class: "still-share" },
-    element("summary", {}, "Share this setting, or load one"),
-    element("label", { for: "still-text" }, "The setting as text, as the live lab shares it"),
+    element("summary", {}, "Share these settings, or load others"),
+    element("label", { for: "still-text" }, "The settings as text, as the live lab shares them"),
     shared,
     load,
   );
@@ -539,7 +539,7 @@ function lab(grid, place) {
     try {
       const { indices: there, beyond } = understood(grid, given);
       const more = beyond.length > 4 ? ` And ${beyond.length - 4} more differ.` : "";
-      say(beyond.length ? `${beyond.slice(0, 4).join(". ")}.${more} Shown is the nearest; open the live version for this one.` : "");
+      say(beyond.length ? `${beyond.slice(0, 4).join(". ")}.${more} The nearest settings are shown; for these, open the live version.` : "");
       go(there);
     } catch (error) {
       say(error.message, true);
@@ -579,7 +579,7 @@ function lab(grid, place) {
       const { node, input, output, help } = rows[i];
       const idle = grid.idle(indices, i);
       node.classList.toggle("unused", idle);
-      help.textContent = idle ? "changes nothing in this setting" : control.helps[indices[i]];
+      help.textContent = idle ? "not used by these settings" : control.helps[indices[i]];
       if (control.choice) input.selectedIndex = indices[i];
       else {
         input.value = indices[i];
@@ -643,9 +643,9 @@ function keep(name, answer) {
   try {
     localStorage.setItem(KEPT, JSON.stringify({ ...commitments(), [name]: { answer, time: new Date().toISOString() } }));
   } catch {
-    return "Kept until this page is closed, as the browser stores nothing. The measurement will score it.";
+    return "Saved only until this page is closed, because the browser stores nothing. The measurement will score it.";
   }
-  return "Kept. The measurement will score it.";
+  return "Saved. The measurement will score it.";
 }
 
 function prediction(form) {
@@ -674,7 +674,7 @@ function prediction(form) {
   const before = options.find((label) => label.control.value === commitments()[name]?.answer);
   if (before) {
     before.control.checked = true;
-    close("Kept. The measurement will score it.");
+    close("Saved. The measurement will score it.");
   }
 }
 

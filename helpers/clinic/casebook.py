@@ -18,7 +18,7 @@ _ROWS = (
         Experiment(problem="line", depth=2, width=16, activation="relu", optimizer="sgd", learning_rate=0.01),
         (("dead_relu", "unscaled_inputs", "learning_rate_too_high"),),
         ("scale_inputs",),
-        "Inputs from 0 to 10 made the first steps of sgd so large that they drove the relu units to where they are inactive for every sample. "
+        "Inputs from 0 to 10 made the first steps of sgd so large that they left the relu units inactive for every sample. "
         "With scaled inputs, or a lower learning rate, the same network learns the line. Capacity was never the problem.",
     ),
     (
@@ -55,7 +55,7 @@ _ROWS = (
     ),
     (
         41550966,
-        "Two hidden relu layers are to learn a function of one input. I drew the initial weights myself. The loss starts "
+        "Two hidden relu layers have to learn a function of one input. I drew the initial weights myself. The loss starts "
         "enormous, falls at once, and stays; every prediction is the same.",
         Experiment(
             problem="abs", depth=2, width=32, activation="relu", initializer="random_normal", optimizer="sgd",
@@ -86,7 +86,7 @@ _ROWS = (
         ),
         (("output_activation_mismatch",), ("unscaled_targets",)),
         ("matching_output", "scale_targets"),
-        "Targets of many thousands under a sigmoid, which ends at 1. A linear output alone is not enough, because the weights "
+        "The targets are many thousands, and a sigmoid never exceeds 1. A linear output alone is not enough, because the weights "
         "would have to grow that far: scale the targets, too.",
     ),
     (
@@ -95,7 +95,7 @@ _ROWS = (
         Experiment(problem="penguins", scaling="standard", depth=6, width=32, learning_rate=0.0003, epochs=1, batch_size=32),
         (("too_few_epochs", "learning_rate_too_low"),),
         ("longer", "lr_times_10"),
-        "`fit` was called without `epochs`, and that is one epoch.",
+        "`fit` was called without `epochs`, which means one epoch.",
     ),
     (
         56317174,
@@ -107,11 +107,11 @@ _ROWS = (
     ),
     (
         49583466,
-        "A network of three sigmoid layers is to learn a sine wave from many samples. It draws a horizontal line.",
+        "A network of three sigmoid layers has to learn a sine wave from many samples. It draws a horizontal line.",
         Experiment(problem="sine", depth=3, width=20, activation="sigmoid", optimizer="sgd", epochs=20),
         (("vanishing_gradient", "optimizer_choice", "learning_rate_too_low"), ("too_few_epochs",)),
         ("adam", "longer"),
-        "Little gradient comes through three sigmoid layers, plain sgd does not scale it, and there were few epochs. Neither "
+        "Little of the gradient gets through three sigmoid layers, plain sgd does not scale it, and there were few epochs. Neither "
         "fix is enough alone.",
     ),
 )  # fmt: skip

@@ -96,7 +96,7 @@ def _units(patient):
 def _steps(patient):
     ratio = patient.run.update_ratio.max(axis=1)
     if not np.isfinite(ratio[0]):
-        return Result("The weights are NaN in the first epoch already.")
+        return Result("The weights are already NaN in the first epoch.")
     return Result(
         f"In the first epoch a step changed a layer's weights by {_percent(ratio[0])} of their norm, in the last one by "
         f"{_percent(ratio[-1])}. All {len(ratio)} epochs are in the learning curve."

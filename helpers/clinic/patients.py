@@ -51,7 +51,7 @@ SYMPTOMS = {
         "vanishing gradient",
         "The gradient of the first layer is a small fraction of the last hidden layer's.",
     ),
-    "exploding_gradient": Symptom("exploding gradient", "Gradients are huge in the first epoch already."),
+    "exploding_gradient": Symptom("exploding gradient", "Gradients are already huge in the first epoch."),
     "dead_relu": Symptom("dead relu units", "Nearly all units of a layer output 0 for every sample."),
     "saturated_activation": Symptom("saturated units", "The units are at the flat ends of their activation."),
     "output_activation_mismatch": Symptom(
@@ -84,7 +84,7 @@ SYMPTOMS = {
     ),
     "missing_values": Symptom(
         "missing values reach the network",
-        "Some inputs are NaN, or one and the same strange number.",
+        "Some inputs are NaN, or the same strange number again and again.",
     ),
     "over_regularized": Symptom(
         "regularized too strongly: L1, L2 or dropout",
@@ -92,7 +92,7 @@ SYMPTOMS = {
     ),
     "bad_initialization": Symptom(
         "unsuitable initial weights",
-        "Something is wrong in the first epoch already: no gradient, a huge one, or saturated units.",
+        "Something is already wrong in the first epoch: no gradient, a huge one, or saturated units.",
     ),
     "nothing_to_learn": Symptom(
         "nothing to learn from these inputs",
@@ -131,8 +131,8 @@ FIXES = {
     "scale_inputs": FixOption("Data", "scale the inputs (standard)", _set(scaling="standard")),
     "scale_targets": FixOption("Data", "scale the targets (standard)", _set(target_scaling="standard")),
     "drop_missing": FixOption("Data", "drop samples with missing values", _set(imputation="drop")),
-    "fill_missing": FixOption("Data", "replace missing values by the mean", _set(imputation="mean")),
-    "more_samples": FixOption("Data", "collect ten times the samples", _times("samples", 10, 2, 2000)),
+    "fill_missing": FixOption("Data", "replace missing values with the mean", _set(imputation="mean")),
+    "more_samples": FixOption("Data", "collect ten times as many samples", _times("samples", 10, 2, 2000)),
     "other_inputs": FixOption("Data", "no treatment: other inputs are needed", lambda e: e),
     "deeper": FixOption("Network", "one more hidden layer", lambda e: e.replace(depth=e.depth + 1)),
     "shallower": FixOption("Network", "half the hidden layers", lambda e: e.replace(depth=max(1, e.depth // 2))),

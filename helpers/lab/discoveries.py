@@ -27,7 +27,7 @@ def merge_discoveries(lines):
 
     Args:
         lines: the shared lines, as one text or a sequence of texts. An empty line is passed over. A line that cannot be
-            read, or is of another map than most, is left out, and `refused` says why.
+            read, or belongs to another map than most, is left out, and `refused` says why.
 
     Returns:
         A `ClassMap`, which displays itself. ValueError with a sentence if not a single line can be used.
@@ -52,7 +52,9 @@ def merge_discoveries(lines):
     learners = {}
     for number, name, other, discoveries in read:
         if _key(other) != most:
-            refused[number] = f"Line {number}: it is of another map, {_named(other)}; this one is {_named(pooled)}."
+            refused[number] = (
+                f"Line {number}: it belongs to another map, {_named(other)}; this one is {_named(pooled)}."
+            )
             continue
         mine = learners.setdefault(name, {})
         for e in discoveries:
@@ -134,7 +136,9 @@ def _read(line, number):
     if not brace:
         raise ValueError(f"{reprlib.repr(line)} has no discoveries. Copy all of what Share shows, from {{ to }}.")
     if name and not NAME.fullmatch(name):
-        raise ValueError(f"the name {reprlib.repr(name)} has something else than letters, digits, spaces, . - _ and '.")
+        raise ValueError(
+            f"the name {reprlib.repr(name)} has something other than letters, digits, spaces, . - _ and '."
+        )
     read = read_discoveries(brace + rest)
     return name or f"line {number}", _map(read["map"]), read["discoveries"]
 

@@ -70,7 +70,7 @@ function render({ model, el }) {
       input.setAttribute("aria-valuetext", `${shown} ${control.unit}`.trim());
     }
     function update(control) {
-      help.textContent = control.unused ? "not used by this setting" : control.help;
+      help.textContent = control.unused ? "not used by these settings" : control.help;
       node.classList.toggle("unused", control.unused);
       const changed = options.join("|") !== control.options.join("|");
       options = control.options;
@@ -128,16 +128,16 @@ function render({ model, el }) {
   }
 
   const stop = button("Stop", "stop training here", () => send({ action: "stop" }));
-  const seeds = button("100 seeds", "train this setting from many seeds", () => work({ action: "seeds" }));
+  const seeds = button("100 seeds", "train these settings with many seeds", () => work({ action: "seeds" }));
   const rescue = button("Rescue", "look for the smallest change that makes these settings learn", () => work({ action: "rescue" }));
   const pin = button("Pin", "keep the last finished run next to the ones that follow", () => send({ action: "pin" }));
   pin.classList.add("wwil-pin");
-  const reset = button("Reset", "back to the first setting", () => work({ action: "reset" }));
+  const reset = button("Reset", "back to the first settings", () => work({ action: "reset" }));
 
-  const program = element("pre", { tabindex: "0", role: "region", "aria-label": "Keras program of this setting" });
+  const program = element("pre", { tabindex: "0", role: "region", "aria-label": "Keras program of these settings" });
   const codePanel = element("div", { class: "wwil-panel", id: `${id}-code`, hidden: true }, program, copier(program));
-  const shared = element("textarea", { "aria-label": "this setting as text; paste another to load it", spellcheck: "false" });
-  const load = button("Load", "train the setting in the text", () => {
+  const shared = element("textarea", { "aria-label": "these settings as text; paste others to load them", spellcheck: "false" });
+  const load = button("Load", "train the settings in the text", () => {
     loading = true;
     work({ action: "load", text: shared.value });
   });
@@ -145,8 +145,8 @@ function render({ model, el }) {
   let loading = false;
   shared.addEventListener("input", () => (edited = true));
   const sharePanel = element("div", { class: "wwil-panel", id: `${id}-share`, hidden: true }, shared, copier(shared), load);
-  const code = toggle("Code", "the Keras program of this setting", codePanel);
-  const share = toggle("Share", "this setting as a short text", sharePanel);
+  const code = toggle("Code", "the Keras program of these settings", codePanel);
+  const share = toggle("Share", "these settings as a short text", sharePanel);
 
   function copier(source) {
     const node = button("Copy", "copy to the clipboard", async () => {

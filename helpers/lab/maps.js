@@ -115,7 +115,7 @@ function render({ model, el }) {
     kernel.send({ action: model.get("state").running ? "stop" : "continue" }),
   );
   const restart = button("Restart", "discard all results and train again", send("restart"));
-  const register = button("Register the lab's setting", "put it on the map, if it learned", send("register"));
+  const register = button("Register the lab's settings", "put them on the map, if they learned", send("register"));
 
   const shared = keyed(
     element("textarea", { "aria-label": "the discoveries of this map as text; paste others to load them", spellcheck: "false" }),
@@ -139,7 +139,7 @@ function render({ model, el }) {
   if (computed) row.append(progress, choice, stop, restart);
   else row.append(register, share);
 
-  const hint = axes.lab ? " Click it, or press Enter, to put it into the lab." : "";
+  const hint = axes.lab ? " Click it, or press Enter, to open its settings in the lab." : "";
   function detail(row, column) {
     const cell = model.get("state").cells?.[row * axes.column_names.length + column];
     detailed.textContent = cell ? `${cell.name}.${cell.more ? ` ${cell.more}` : ""}${hint}` : "";

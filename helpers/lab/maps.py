@@ -110,7 +110,9 @@ class Axis:
         if not isinstance(name, str) or isinstance(values, (str, bytes, dict)) or not hasattr(values, "__iter__"):
             raise ValueError(f"{like}, not {reprlib.repr(given)}.")
         if name == "seed":
-            raise ValueError(f"{side}=('seed', …): every cell is trained from many seeds already. Take another field.")
+            raise ValueError(
+                f"{side}=('seed', …): every cell is already trained with many seeds. Choose another field."
+            )
         unknown([name])
         spec = FIELDS[name]
         checked = [spec.check(name, value) for value in islice(values, MOST_CELLS + 1)]
@@ -656,12 +658,12 @@ def read_discoveries(text, problem=None):
         read = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"These are no shared discoveries: {reprlib.repr(text)}. They begin with {{ and end with }}."
+            f"These are not shared discoveries: {reprlib.repr(text)}. They begin with {{ and end with }}."
         ) from error
     values = read.get("discoveries") if isinstance(read, dict) else None
     if not isinstance(values, list):
         raise ValueError(
-            f'These are no shared discoveries: {reprlib.repr(text)}. They look like {{"discoveries":[…]}}.'
+            f'These are not shared discoveries: {reprlib.repr(text)}. They look like {{"discoveries":[…]}}.'
         )
     if len(values) > MOST_DISCOVERIES:
         raise ValueError(f"At most {MOST_DISCOVERIES} discoveries are read at once; these are {len(values)}.")

@@ -86,7 +86,7 @@ def fool_the_lab(answer):
     words = require_learning(fixed, 0.8)
     said = next((finding.cause for finding in findings(train(failing))), None)
     if said is None:
-        raise NotYet(f"With seed {failing.seed} it learns, so the lab says nothing. Take a seed that fails.")
+        raise NotYet(f"With seed {failing.seed} it learns, so the lab says nothing. Choose a seed that fails.")
     label = SYMPTOMS[said].label
     if said in CAUSES_OF_FIELD[name]:
         raise NotYet(f"The lab is right: it says “{label}”, and a change of {name} follows from that.")

@@ -40,7 +40,7 @@ def _steps_too_short(answer):
         return None
     return (
         f"{all_steps(answer)} steps of {answer.learning_rate:g} change a weight by about {reach:g}, and the targets are about "
-        "200,000. Bring the targets to the network."
+        "200,000. Change the targets, not the steps."
     )
 
 
@@ -53,14 +53,14 @@ wave_in_100_steps = Learns("wave_in_100_steps", {"problem": "sine"}, {"steps": 1
 
 
 def sgd_beats_adam(answer):
-    """Settings with which 90% of the seeds learn by sgd, and less than 10% by adam with all else equal."""
+    """Settings with which 90% of the seeds learn with sgd, and less than 10% with adam, all else being equal."""
     require_experiment(answer, {"optimizer": "sgd"})
     words = require_learning(answer, 0.9)
     other = train_seeds(answer.replace(optimizer="adam"), SEEDS)
     if other.success_rate >= 0.1:
         raise NotYet(
             f"`sgd`: {words} But `adam` with the same learning rate: {other.verdict} Less than 10% were wanted. "
-            "Where is a step of fixed length too short, and one in proportion to the gradient is not?"
+            "Where is a step of fixed length too short, but a step in proportion to the gradient long enough?"
         )
     return f"`sgd`: {words} `adam`: {other.verdict}"
 
@@ -77,7 +77,8 @@ def _shows_another_rate(cause, patient, field, proof):
     """Whether this change would show that the learning rate is too high, too low, or neither."""
     if field in ("optimizer", "batch_size", "weight_decay", "momentum"):
         return (
-            f"Another {field} takes other steps at the same learning rate. Change the rate, or leave the steps alone."
+            f"Another {field} takes other steps at the same learning rate. Change the learning rate, or a field that does "
+            "not change the steps."
         )
     if field in ("learning_rate", "epochs"):
         shown = "too low" if getattr(proof, field) > getattr(patient, field) else "too high"

@@ -51,11 +51,13 @@ def honest_accuracy(answer):
         )
     if on_noise < 0.4:
         raise NotYet(
-            f"On pure noise it says {on_noise:.0%}, and guessing has 50%. Does it return the fraction that is right?"
+            f"On pure noise it says {on_noise:.0%}, and guessing gives 50%. Does it return the fraction that is right?"
         )
     on_signal = np.mean([_accuracy(answer, seed, shift=2) for seed in range(TRIALS)])
     if on_signal < 0.75:
-        raise NotYet(f"It is honest about noise, but finds only {on_signal:.0%} where five features tell the class.")
+        raise NotYet(
+            f"It is honest about noise, but it is right for only {on_signal:.0%} where five features tell the classes apart."
+        )
     return f"On noise {on_noise:.0%}, with something to find {on_signal:.0%}: you can bet on it."
 
 

@@ -55,7 +55,7 @@ def tune_the_strength(answer):
     require_only(answer, OVERFIT, PENALTIES)
     none, study = train_fast(OVERFIT), train_fast(answer)
     wins = win_rate(study, none)
-    words = f"Better than without for {wins:.0%} of the seeds"
+    words = f"Better than no regularizer with {wins:.0%} of the seeds"
     if wins >= 0.8:
         return f"{words}; median skill {np.median(study.skill):.2f}."
     if np.median(study.skill) < 0.05:
@@ -65,9 +65,11 @@ def tune_the_strength(answer):
     below = float((study.loss[:, -1] < study.noise_floor).mean())
     if below > 0.5 and not answer.dropout:
         raise NotYet(
-            f"{words}; 80% are wanted. For {below:.0%} the training loss still ends below the noise floor: it is too weak."
+            f"{words}; 80% are wanted. With {below:.0%} the training loss still ends below the noise floor: the penalty is too weak."
         )
-    raise NotYet(f"{words}; 80% are wanted. The training loss no longer falls below the noise floor: try a weaker one.")
+    raise NotYet(
+        f"{words}; 80% are wanted. The training loss no longer falls below the noise floor: try a weaker penalty."
+    )
 
 
 def find_the_three(answer):
@@ -85,7 +87,7 @@ def find_the_three(answer):
         hint = (
             "A penalty that shrinks by a fraction of the weight never reaches 0."
             if not answer.l1
-            else "Take a stronger one."
+            else "Try a stronger one."
         )
         raise NotYet(f"{found} At least 80% of the irrelevant ones are wanted. {hint}")
     return found

@@ -25,7 +25,7 @@ from .notes import ASKED, boxed, inline, show, tell
 
 HERE = Path(__file__).parent
 CONFIDENCES = [50, 70, 90, 99]  # percent
-KEPT = "Kept. The measurement will score it."
+KEPT = "Saved. The measurement will score it."
 
 
 class ClaimFailed(AssertionError):
@@ -149,7 +149,7 @@ def reveal(name, outcomes):
         _keep(name, asked)
     answer = f"The measurement says: {asked.measured}."
     if asked.kept is None:
-        words = "You kept no answer. " + answer
+        words = "You did not commit to an answer. " + answer
     elif asked.kept == asked.measured:
         words = "You predicted it. " + answer
     else:
@@ -186,7 +186,7 @@ def calibration():
         return None
     right = np.array([one["answer"] == one["measured"] for one in scored])
     sure = np.array([one["confidence"] for one in scored]) / 100
-    words = f"{len(kept)} committed to, {len(scored)} measured, {right.sum()} right ({right.mean():.0%}). On average you were {sure.mean():.0%} sure."
+    words = f"{len(kept)} committed, {len(scored)} measured, {right.sum()} right ({right.mean():.0%}). On average you were {sure.mean():.0%} sure."
     tell(f"Predictions: {words}")
     levels, counts = np.unique(sure, return_counts=True)
     shares = np.array([right[sure == level].mean() for level in levels])
@@ -243,7 +243,7 @@ def commitments():
         aside = path().with_name(f"predictions-damaged-{_now():%Y%m%d-%H%M%S}.json")
         path().replace(aside)
         tell(
-            f"`predictions.json` is damaged and is now `{aside.name}`. Your predictions are kept in a new file from here on."
+            f"`predictions.json` is damaged and is now `{aside.name}`. From now on your predictions are saved in a new file."
         )
         return {}
     return found
@@ -271,5 +271,5 @@ def _keep(name, asked):
         new.write_text(json.dumps(kept, ensure_ascii=False, indent=1), "utf-8")
         new.replace(path())  # at once, so that nobody finds half a file
     except OSError as error:
-        return f"Kept until the kernel stops, as {path().name} cannot be written: {error.strerror}."
+        return f"Saved only until the kernel stops, because {path().name} cannot be written: {error.strerror}."
     return KEPT

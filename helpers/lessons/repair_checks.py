@@ -114,7 +114,7 @@ class Repair:
         allowed, steps = MOST_STEPS * _steps(printed), _steps(program)
         if steps > allowed:
             raise NotYet(
-                f"That are {steps:,} training steps; at most {allowed:,} are allowed, ten times as many as printed."
+                f"This takes {steps:,} training steps; at most {allowed:,} are allowed, ten times as many as printed."
             )
 
     def _check_validation(self, program):
@@ -124,8 +124,8 @@ class Repair:
             _same_order(labels, own) if self.measure == "regression" else _same_classes(labels, own)
         ):
             raise NotYet(
-                f"y_val is not the validation targets of this exercise: the same {len(own)} samples in the same order, scaled or "
-                "encoded as you like."
+                f"y_val does not hold the validation targets of this exercise: give the same {len(own)} samples in the same order, "
+                "scaled or encoded as you like."
             )
         x, x_val = _columns(program.x), _columns(program.x_val)
         if x.shape[1] != x_val.shape[1]:
@@ -139,7 +139,9 @@ class Repair:
         told = _tells_regression if self.measure == "regression" else _tells_classes
         for number, column in enumerate(x_val.T):
             if told(column, own):
-                raise NotYet(f"Input {number + 1} of x_val gives the targets away; a prediction has no such input.")
+                raise NotYet(
+                    f"Input {number + 1} of x_val gives the targets away; it would not be known when you predict."
+                )
 
     # --- training ---
 
@@ -193,7 +195,9 @@ class Repair:
         own = broken_programs.data(self.__name__)[3]
         predicted = _predicted_classes(own, np.asarray(program.y_val), predictions, program.model.loss)
         found = [f"{np.mean(predicted[own == k] == k):.0%} of class {k}" for k in (0, 1)]
-        return f"One network of these finds {found[0]} and {found[1]}: look at how much the errors of each class count."
+        return (
+            f"One of these networks finds {found[0]} and {found[1]}: look at how much the errors of each class count."
+        )
 
     def _memorised(self, watch):
         if watch.train_skill >= self.learned and watch.train_skill > watch.val_skill + 0.1:
@@ -331,7 +335,7 @@ SCORES = {"regression": _regression_skill, "classes": _class_skill, "rare": _rar
 
 
 def _watched(program):
-    """A training from fresh weights: (its `Watch`, its last loss, the loss of the same samples in inference, validation predictions)."""
+    """A training from fresh weights: (its `Watch`, its last loss, the loss of the same samples at inference, validation predictions)."""
     model = program.model
     twin = type(model.optimizer).from_config(model.optimizer.get_config())
     twin.build(model.trainable_variables)
@@ -378,7 +382,7 @@ def _prepared_differently(program):
 def _inference_gap(loss, inference):
     if inference > 3 * loss + 1e-6:
         return (
-            f"The same training samples have a loss of {loss:.3g} while training and of {inference:.3g} in inference: a layer works "
+            f"The same training samples have a loss of {loss:.3g} while training and of {inference:.3g} at inference: a layer works "
             "differently there, such as BatchNormalization, whose moving averages follow slowly."
         )
     return None

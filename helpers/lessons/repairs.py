@@ -30,7 +30,7 @@ def _capacity(repair):
     program, study = repair.printed, repair.printed_study
     left = np.median(study.loss[:, -1]) / program.y.var()
     return (
-        f"The training loss. It stays at {left:.0%} of the variance of the targets, on the very samples that are trained on. A network "
+        f"The training loss. It stays at {left:.0%} of the variance of the targets, on the very samples that it is trained on. A network "
         f"that cannot fit its training samples is too small somewhere: here {program.model.layers[0].units} units have to carry "
         f"{program.x.shape[1]} inputs."
     )
@@ -55,8 +55,8 @@ def _learning_rate(repair):
     lost = np.mean(~np.isfinite(study.loss[:, 0]))
     largest = np.abs(repair.printed.x).max()
     return (
-        f"The training loss after the first epoch: it is NaN with {lost:.0%} of the seeds. Inputs up to {largest:.0f} make gradients "
-        "that are about as many times too large for this learning rate."
+        f"The training loss after the first epoch: it is NaN with {lost:.0%} of the seeds. Inputs up to {largest:.0f} make the "
+        "gradients larger by about that factor, too large for this learning rate."
     )
 
 
@@ -74,7 +74,7 @@ def _regularization(repair):
     return (
         f"Training and validation loss in one figure: the validation loss is lowest ({np.median(best):.2f}) in epoch "
         f"{int(np.median(study.val_loss.argmin(axis=1))) + 1} of {study.loss.shape[1]} and ends at {np.median(end):.2f}, while the "
-        f"training loss goes on to {np.median(study.loss[:, -1]):.3f}."
+        f"training loss keeps falling to {np.median(study.loss[:, -1]):.3f}."
     )
 
 
@@ -82,8 +82,8 @@ def _debugging(repair):
     program = repair.printed
     predictions = _predictions(program)
     return (
-        f"Two looks, before any training. `model.predict(x)`: the outputs of a sample sum to values from {predictions.sum(axis=1).min():.1f} "
-        f"to {predictions.sum(axis=1).max():.1f}, and probabilities sum to 1. `x.mean()`: {program.x.mean():.0f}, far from 0."
+        f"Two checks, before any training. `model.predict(x)`: the outputs of a sample sum to values from {predictions.sum(axis=1).min():.1f} "
+        f"to {predictions.sum(axis=1).max():.1f}; probabilities would sum to 1. `x.mean()`: {program.x.mean():.0f}, far from 0."
     )
 
 
@@ -116,8 +116,8 @@ def _shelf(repair):
     split = program.settings["validation_split"]
     kept = len(program.y) - int(len(program.y) * split)
     return (
-        f"`np.bincount(y[:{kept}])`, the classes that are trained on: {np.bincount(program.y[:kept], minlength=3).tolist()} samples. "
-        "`validation_split` takes the last samples as they stand, before any shuffling."
+        f"`np.bincount(y[:{kept}])`: {np.bincount(program.y[:kept], minlength=3).tolist()} training samples of the three "
+        "classes. `validation_split` takes the last samples as they come, before any shuffling."
     )
 
 
@@ -125,8 +125,8 @@ def _bakery(repair):
     program = repair.printed
     return (
         f"The means of the inputs: {np.abs(program.x.mean(axis=0)).max():.2f} at most in the training data, "
-        f"{np.abs(program.x_val.mean(axis=0)).max():.2f} in the validation data. Each number that prepares data comes from the training "
-        "data and is used for both."
+        f"{np.abs(program.x_val.mean(axis=0)).max():.2f} in the validation data. Compute the numbers that prepare the data from the "
+        "training data, and use them for both."
     )
 
 
@@ -135,7 +135,7 @@ def _tides(repair):
     shape = (program.y[:100] - _predictions(program, 100)).shape
     return (
         f"The shape of `y[:100] - model.predict(x[:100])`: {shape}. Each prediction is compared with all hundred targets, and the best "
-        "answer to all of them is one constant."
+        "prediction for all of them is one constant."
     )
 
 
@@ -144,7 +144,7 @@ def _postcodes(repair):
     number = program.x[:, 0]
     return (
         f"The correlation of the street's number with the target: {np.corrcoef(number, program.y)[0, 1]:.2f}; the mean target of each "
-        f"street explains {_explained_by(number, program.y):.0%} of the variance. The number is a name: the order means nothing."
+        f"street explains {_explained_by(number, program.y):.0%} of the variance. The number is a name: its order means nothing."
     )
 
 
@@ -167,7 +167,7 @@ def _turbine(repair):
 def _ferry(repair):
     rare = repair.printed.y_val.mean()
     return (
-        f"The recall of each class. The rare class is {rare:.0%} of the samples, so one answer to everything is right in "
+        f"The recall of each class. The rare class is {rare:.0%} of the samples, so always predicting the other class is right for "
         f"{1 - rare:.0%}; the printed program finds about {max(np.median(repair.printed_study.skill), 0):.0%} of the rare class."
     )
 
@@ -177,8 +177,8 @@ def _orchard(repair):
     steps = study.loss.shape[1] * -(-len(program.y) // program.settings["batch_size"])
     return (
         f"`model.evaluate(x, y)` on the training samples next to the last training loss ({np.median(study.loss[:, -1]):.2g}); on the "
-        f"validation samples the loss is {np.median(study.val_loss[:, -1]):.2g}. In inference BatchNormalization uses moving averages, "
-        f"which after {steps} steps with a momentum of 0.99 still consist of their initial values to {0.99**steps:.0%}."
+        f"validation samples the loss is {np.median(study.val_loss[:, -1]):.2g}. At inference BatchNormalization uses moving averages, "
+        f"in which the initial values still have a weight of {0.99**steps:.0%} after {steps} steps with a momentum of 0.99."
     )
 
 
@@ -195,7 +195,7 @@ def _lighthouse(repair):
     norms = _gradients(repair.printed)
     return (
         f"The gradient norms after one epoch: {', '.join(f'{norm:.2g}' for norm in norms)}. Nothing before argmax gets a gradient: the "
-        "number of the largest value does not change when the values change a little."
+        "index of the largest value does not change when the values change a little."
     )
 
 
@@ -207,7 +207,7 @@ capacity = Repair(
     0.9,
     (
         "Compare the training loss at the end with the variance of the targets.",
-        "About a fifth of the variance is left, on the samples that are trained on: it underfits, and that is neither noise nor overfitting.",
+        "About a fifth of the variance is left, on the training samples: the network underfits. That is neither noise nor overfitting.",
         "Look at the width of each layer. How much can pass through the narrowest one?",
     ),
     _capacity,
@@ -230,7 +230,7 @@ learning_rate = Repair(
     (
         "Print the training loss of the first three epochs.",
         "It is NaN: the steps were so long that the loss grew instead of falling.",
-        "The length of a step depends on the learning rate and on the size of the inputs. Print `x.mean(axis=0)`.",
+        "The length of a step depends on the learning rate and on the magnitude of the inputs. Print `x.mean(axis=0)`.",
     ),
     _learning_rate,
 )
@@ -251,8 +251,8 @@ regularization = Repair(
     0.55,
     (
         "Plot the training loss and the validation loss in one figure.",
-        "The training loss falls to nearly 0 while the validation loss rises: it memorises wrong labels.",
-        "Make memorising harder (dropout, L2, fewer units), or stop before it begins.",
+        "The training loss falls to nearly 0 while the validation loss rises: the network memorises wrong labels.",
+        "Make memorising harder (dropout, L2, fewer units), or stop training before it begins.",
     ),
     _regularization,
 )
@@ -262,7 +262,7 @@ debugging = Repair(
     0.8,
     (
         "Look at five predictions and at five inputs before any training.",
-        "The predictions are no probabilities, and the inputs are far from 0. There are two faults, and each alone is enough.",
+        "The predictions are not probabilities, and the inputs are far from 0. There are two faults, and each alone makes it fail.",
         "Look at the activation of the last layer together with the loss, and at how the inputs are prepared.",
     ),
     _debugging,
@@ -287,7 +287,7 @@ kettle = Repair(
     0.9,
     (
         "Print mean and standard deviation of `y` and of the first predictions.",
-        "The targets are tens of thousands; an untrained network predicts values near 0.",
+        "The targets are in the tens of thousands; an untrained network predicts values near 0.",
         "Change what the network has to predict: subtract and divide, in training and validation alike.",
     ),
     _kettle,
@@ -332,7 +332,7 @@ tides = Repair(
     (
         "Print the shapes of `y`, of the predictions and of their difference.",
         "The difference is a square: every prediction is compared with every target.",
-        "Give the targets the shape of the predictions, or make the loss do so.",
+        "Give the targets the shape of the predictions, before training or in the loss.",
     ),
     _tides,
 )
@@ -354,7 +354,7 @@ turbine = Repair(
     (
         "Print the learning rate after each epoch: `float(model.optimizer.learning_rate)`.",
         "It is almost gone after a few epochs, while the loss is still falling.",
-        "In what does `decay_steps` count?",
+        "What does `decay_steps` count?",
     ),
     _turbine,
 )
@@ -375,8 +375,8 @@ orchard = Repair(
     0.9,
     (
         "Compare the last training loss with `model.evaluate(x, y)`: the same samples.",
-        "The network predicts well while training and badly in inference, with the same weights and the same samples.",
-        "Which layer works differently in inference, and what does it need to have seen by then?",
+        "The network predicts well while training and badly at inference, with the same weights and the same samples.",
+        "Which layer works differently at inference, and what must it have seen by then?",
     ),
     _orchard,
 )
@@ -427,7 +427,7 @@ def hint(name):
 
 
 def post_mortem(name, now=False):
-    """Show which measurement would have told the fault soonest, with its numbers.
+    """Show which measurement would have found the fault soonest, with its numbers.
 
     Args:
         name: of the program.

@@ -20,27 +20,27 @@ CAUSES = {
     ),
     "overfitting": Cause(
         "It has memorised the training samples, their noise included, and fails on others.",
-        "Take more samples, a smaller network, early stopping, or some L2.",
+        "Use more samples, a smaller network, early stopping, or some L2.",
         "05_regularization",
     ),
     "vanishing_gradient": Cause(
         "Each layer passes on only a part of the gradient, so that the first layers hardly learn.",
-        "Take tanh, or relu with he_normal, or fewer layers.",
+        "Use tanh, or relu with he_normal, or fewer layers.",
         "02_activations",
     ),
     "exploding_gradient": Cause(
         "Each layer makes the gradient larger, so that a single step throws the weights far away.",
-        "Clip the gradients (clipnorm=1), and take smaller initial weights.",
+        "Clip the gradients (clipnorm=1), and use smaller initial weights.",
         "02_activations",
     ),
     "dead_relu": Cause(
         "A relu unit that outputs 0 for every sample gets no gradient, and usually stays dead.",
-        "Lower the learning rate, scale the inputs, or take leaky_relu.",
+        "Lower the learning rate, scale the inputs, or use leaky_relu.",
         "02_activations",
     ),
     "saturated_activation": Cause(
         "A sigmoid or tanh far from 0 is flat: its unit gets hardly any gradient.",
-        "Scale the inputs, take smaller initial weights, or lower the learning rate.",
+        "Scale the inputs, use smaller initial weights, or lower the learning rate.",
         "02_activations",
     ),
     "output_activation_mismatch": Cause(
@@ -50,7 +50,7 @@ CAUSES = {
     ),
     "loss_mismatch": Cause(
         "The loss measures something other than how wrong the predictions are.",
-        "Take the loss that fits the targets and the output layer.",
+        "Use the loss that fits the targets and the output layer.",
         "02_activations",
     ),
     "frozen_weights": Cause(
@@ -76,7 +76,7 @@ CAUSES = {
     "optimizer_choice": Cause(
         "One learning rate for all weights is too large for some and too small for others; an optimizer that scales each step "
         "learns.",
-        "Take adam, or give sgd momentum.",
+        "Use adam, or give sgd momentum.",
         "03_optimizers",
     ),
     "unscaled_inputs": Cause(
@@ -96,13 +96,13 @@ CAUSES = {
         "04_preprocessing",
     ),
     "label_or_data_bug": Cause(
-        "The targets do not belong to these inputs, or one of them got lost on the way.",
+        "The targets do not belong to these inputs, or inputs or targets got lost on the way.",
         "Print ten samples with their targets and look at them.",
         "04_preprocessing",
     ),
     "class_imbalance": Cause(
         "One class is so frequent that always predicting it makes the loss small: the rare classes are never predicted, and the "
-        "accuracy hides it.",
+        "accuracy hides this.",
         "Train with class_weight, so that all classes count the same, and judge by the recall of each class.",
         "04_preprocessing",
     ),
@@ -113,12 +113,12 @@ CAUSES = {
     ),
     "bad_initialization": Cause(
         "From these initial weights the units stay equal, or the signals vanish or grow from layer to layer.",
-        "Take glorot_uniform, or he_normal for relu, and biases of 0.",
+        "Use glorot_uniform, or he_normal for relu, and biases of 0.",
         "02_activations",
     ),
     "nothing_to_learn": Cause(
         "The inputs do not determine the target: the best prediction is hardly better than the baseline.",
-        "Look for other inputs; no network will find it in these.",
+        "Look for other inputs; no network can find the target in these.",
         "04_preprocessing",
     ),
 }

@@ -73,7 +73,7 @@ def unlike_validation(data):
             return [Finding("label_or_data_bug", text, ALIKE)]
     told = told_apart(data)
     if told > TOLD_APART:
-        text = f"By its inputs alone a sample is known to be of the training or of the validation set (area under the ROC curve {told:.2f})."
+        text = f"The inputs alone tell whether a sample is from the training or from the validation set (area under the ROC curve {told:.2f})."
         return [Finding("label_or_data_bug", text, ALIKE)]
     return []
 
@@ -95,16 +95,19 @@ def unlearnable(data, x, y, skill, in_time):
     """
     shift, moved = skill_of_moved_targets(x, y, data.task, in_time=in_time)
     if shift:
-        text = f"The inputs tell nothing of their own targets, but with the targets moved by {shift} rows they do (a skill of "
+        rows = f"{shift} row{'s' * (abs(shift) > 1)}"
+        text = (
+            f"The inputs say nothing about their own targets, but with the targets moved by {rows} they do (a skill of "
+        )
         return [
             Finding("label_or_data_bug", f"{text}{moved:.2f}).", "Join inputs and targets again, row by row.", True)
         ]
     text = f"A linear model, a kernel model and a tree ensemble learn almost nothing from it (a skill of {max(skill, 0):.2f})."
     found = [
         Finding(
-            "label_or_data_bug", text, "Check that each target belongs to its row: print ten of them, look at them."
+            "label_or_data_bug", text, "Check that each target belongs to its row: print ten of them and look at them."
         ),
-        Finding("nothing_to_learn", text, "Look for other inputs; no network will find it in these."),
+        Finding("nothing_to_learn", text, "Look for other inputs; no network can find the target in these."),
     ]
     return found[::-1] if _look_like_noise(data) else found
 
@@ -136,7 +139,7 @@ def misread_inputs(model, x):
     return [
         Finding(
             "label_or_data_bug",
-            f"The first layer is an Embedding, which takes the numbers of words: it cuts everything behind the point off. {text} "
+            f"The first layer is an Embedding, which takes the numbers of words: it cuts off everything after the decimal point. {text} "
             f"{len(np.unique(x)):,} different values become {different}.",
             "Leave the Embedding out, so that the measurements go into the network as they are; or give it whole numbers.",
         )

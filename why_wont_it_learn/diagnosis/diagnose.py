@@ -201,7 +201,7 @@ def _copyable(program, data):
             "again from their configuration), so they were left unchanged."
         )
     elif others := other_layers(program.layers):
-        notes.append(f"Layers of the kind {', '.join(others)} were trained, but not looked into and not changed.")
+        notes.append(f"Layers of the kind {', '.join(others)} were trained, but not examined and not changed.")
     return program, notes
 
 
@@ -362,11 +362,11 @@ class _Examination:
         if not ((0 < failed < 1 or quick) and self.skill >= PASSABLE * self.attainable_skill):
             return outcome
         self.search.with_seeds(MANY_SEEDS)
-        more = self.search.attempt(variant, 0.3, "the network as it is, from more seeds")
+        more = self.search.attempt(variant, 0.3, "the network as it is, with more seeds")
         if more is not None and not more.error and more.steps == more.planned:
             seeds, failed = MANY_SEEDS, self.judge.failed(more)
         if failed:
-            told = f"As it is, it fails from {round(failed * seeds)} of {seeds} seeds: the initial weights decide."
+            told = f"As it is, it fails with {round(failed * seeds)} of {seeds} seeds: the initial weights decide."
             self.notes.append(told)
         if seeds == MANY_SEEDS and failed > SELDOM:
             return more
@@ -410,7 +410,7 @@ class _Examination:
         text = f"{(~known).any(axis=1).mean():.1%} of the samples have inputs that are not numbers. "
         words = "Fill them in (SimpleImputer), or leave these samples out."
         if len(empty):
-            text, words = f"Input {empty[0] + 1} is a number for no sample. ", f"Leave it out. {CONSTANT_COLUMN}"
+            text, words = f"Input {empty[0] + 1} is not a number for any sample. ", f"Leave it out. {CONSTANT_COLUMN}"
         text += "A single NaN makes every weight NaN in the first step that uses it."
         finding = self._found("missing_values", text, words, before, after, fixed)
         if after is not None:
@@ -459,7 +459,7 @@ class _Examination:
         names = self._asked(equal_units, variant.data)
         if not names or self.judge.skill(outcome) > HEALTHY * self.attainable_skill:
             return None, None
-        words = "Take glorot_uniform, or he_normal before relu, and biases of 0."
+        words = "Use glorot_uniform, or he_normal before relu, and biases of 0."
         text = f"All weights of {names[0]} start equal, so its units get equal gradients and stay equal: the layer is one unit wide."
         fixed = variant.having(program=with_usual_start(variant.program)) if variant.program.model is None else None
         after = fixed and self.search.attempt(fixed, 0.3, words)
@@ -511,7 +511,7 @@ class _Examination:
             f"BatchNormalization is trained with batches of {size}, of which it takes mean and standard deviation: {what}, passes "
             "hardly any gradient back, and does something else when the network predicts."
         )
-        words = "Take batches of 32 samples."
+        words = "Use batches of 32 samples."
         fixed = variant.having(program=replace(variant.program, batch_size=32), longer=8 / size * variant.longer)
         after = self.search.attempt(fixed, 0.3, words)
         finding = self._found("vanishing_gradient", text, words, outcome, after, fixed)
@@ -570,7 +570,7 @@ class _Examination:
             yield (
                 "loss_mismatch",
                 "The targets have the shape (n,) and the predictions (n, 1): the loss compares every prediction with all n targets, "
-                "and the best answer to that is their mean.",
+                "and the best prediction for all of them is their mean.",
                 "Give the targets the shape of the predictions: y = y.reshape(-1, 1).",
                 variant.having(program=replace(program, loss=loss.of_columns), data=data.after("y = y.reshape(-1, 1)")), True,
             )  # fmt: skip
@@ -594,7 +594,7 @@ class _Examination:
                 yield (
                     "output_activation_mismatch",
                     f"{loss_name(loss)} takes probabilities, and nothing keeps the output between 0 and 1.",
-                    "Give the output a sigmoid (softmax over several classes), or take the loss with from_logits=True.",
+                    "Give the output a sigmoid (softmax over several classes), or use the loss with from_logits=True.",
                     variant.having(program=replace(program, loss=OF_LOGITS[loss_name(loss)](from_logits=True))), True,
                 )  # fmt: skip
             return
@@ -604,7 +604,7 @@ class _Examination:
                 "loss_mismatch",
                 f"The loss takes logits (it does not change when a number is added to every class), and the output is already a "
                 f"{output.activation}, so that it is applied twice.",
-                f"Take the {output.activation} out of the last layer, or a loss that takes probabilities.",
+                f"Remove the {output.activation} from the last layer, or use a loss that takes probabilities.",
                 variant.having(program=with_output_activation(program, "linear")), False,
             )  # fmt: skip
         found = mismatches(output.activation, output.units, loss_name(loss), logits, data.targets)
@@ -623,7 +623,7 @@ class _Examination:
         if output.dense and not activation and variant.data.task != "several":
             return fixed_output_and_loss(variant)
         activation = activation or fitting(variant.data.targets).activation
-        words = f"Take {'no activation' if activation == 'linear' else activation} in the output layer instead of {output.activation}."
+        words = f"Use {'no activation' if activation == 'linear' else activation} in the output layer instead of {output.activation}."
         return words, variant.having(program=with_output_activation(variant.program, activation))
 
     def _mismatches_of_parts(self, data):
@@ -718,5 +718,5 @@ def _finding_of(trial):
     before, after = float(np.median(trial.before)), float(np.median(trial.after))
     evidence = trial.fix.evidence
     if trial.steadies:
-        evidence = f"It learns from {trial.learned[0]} of {len(trial.before)} seeds, and with the fix from {trial.learned[1]}. {evidence}"
+        evidence = f"It learns with {trial.learned[0]} of {len(trial.before)} seeds, and after the fix with {trial.learned[1]}. {evidence}"
     return Finding(trial.cause, evidence, trial.fix.words, trial.works, before, after, trial.outcome.variant)

@@ -328,7 +328,7 @@ def fixes_for(variant, outcome):
             lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
     x = data.inputs_2d[: data.points]
     if first_rescaling(program.layers) and Scale.of(x).away < Scale.of(rescaled(program.layers, x)).away:
-        add("no rescaling", "unscaled_inputs", "Take the Rescaling layer out: the inputs are in 0 to 1, or scaled, already.",
+        add("no rescaling", "unscaled_inputs", "Remove the Rescaling layer: the inputs are already in 0 to 1, or scaled.",
             lambda p: p.having(program=without_rescaling(p.program)))  # fmt: skip
     output = output_stage(program.layers)
     bounded = output is not None and output.activation not in ("linear", "leaky_relu")
@@ -341,7 +341,7 @@ def fixes_for(variant, outcome):
         add("constant rate", "learning_rate_too_low", f"Keep the learning rate at {rate:g}, or let it decay by epochs, not by steps.",
             lambda p: p.having(program=p.program.with_rate(p.learning_rate), rate=1.0))  # fmt: skip
     if data.has_two_labels:
-        add("labels inverted", "loss_mismatch", "Exchange the two labels: train on 1 - y, or exchange y and 1 - y in the loss.",
+        add("labels inverted", "loss_mismatch", "Swap the two labels: train on 1 - y, or swap y and 1 - y in the loss.",
             lambda p: p.having(data=p.data.exchanged()))  # fmt: skip
     if not rate > 0:
         usual = usual_rate(kind)
@@ -355,13 +355,13 @@ def fixes_for(variant, outcome):
         add(f"rate x {factor:g}", "learning_rate_too_low", f"Raise the learning rate from {rate:g} to {rate * factor:g}.",
             lambda p, factor=factor: p.having(rate=p.rate * factor))  # fmt: skip
     if found:
-        add("usual start", "bad_initialization", "Take glorot_uniform, or he_normal before relu, and biases of 0.",
+        add("usual start", "bad_initialization", "Use glorot_uniform, or he_normal before relu, and biases of 0.",
             lambda p: p.having(program=with_usual_start(p.program)))  # fmt: skip
     longer = max(4, round(FEWEST_STEPS / (epochs * program.steps(data.given))))
     add("longer", "too_few_epochs", f"Train for {longer * epochs} epochs instead of {epochs}.",
         lambda p: p.having(longer=longer * p.longer))  # fmt: skip
     if regularization(program) is not None:
-        add("no regularization", "over_regularized", "Take the penalties and the dropout out, then put back a little.",
+        add("no regularization", "over_regularized", "Remove the penalties and the dropout, then add back a little.",
             lambda p: p.having(program=_no_decay(without_regularization(p.program))), 2)  # fmt: skip
     if added_loss(variant) > 0:
         add("data loss", "over_regularized", f"Let what the layers add to the loss count less: multiply it by {1 / MORE:g}, say.",
@@ -371,19 +371,19 @@ def fixes_for(variant, outcome):
             lambda p: p.having(program=with_momentum(p.program)))  # fmt: skip
     if kind not in SELF_SCALING:
         for rate in (0.001, 0.01):
-            add(f"adam {rate:g}", "optimizer_choice", f"Take adam with a learning rate of {rate:g}.",
+            add(f"adam {rate:g}", "optimizer_choice", f"Use adam with a learning rate of {rate:g}.",
                 lambda p, rate=rate: p.having(program=p.program.with_optimizer("adam", rate), rate=1.0), 2)  # fmt: skip
     for activation in ("relu", "tanh", "leaky_relu"):
         if hidden and any(stage.activation != activation for stage in hidden):
-            add(activation, "activation", f"Take {activation} in the hidden layers.",
+            add(activation, "activation", f"Use {activation} in the hidden layers.",
                 lambda p, a=activation: p.having(program=with_activation(p.program, a)), 2)  # fmt: skip
     if hidden:
-        add("wider", "capacity_too_low", f"Take {' and '.join(str(max(32, 4 * s.units)) for s in hidden)} units in the hidden layers.",
+        add("wider", "capacity_too_low", f"Use {' and '.join(str(max(32, 4 * s.units)) for s in hidden)} units in the hidden layers.",
             lambda p: p.having(program=wider(p.program)), 2)  # fmt: skip
     if found and not other_layers(program.layers) and with_hidden_layers(program) is not None:
         add("deeper", "capacity_too_low", "Add two hidden layers of 32 relu units.",
             lambda p: p.having(program=with_hidden_layers(p.program)), 3)  # fmt: skip
-    add("clipped", "exploding_gradient", "Cut long gradients (clipnorm=1).",
+    add("clipped", "exploding_gradient", "Clip the gradients (clipnorm=1).",
         lambda p: p.having(program=with_clipping(p.program)), 2)  # fmt: skip
     for l2 in (0.001, 0.01, 0.1) if hidden else ():
         add(f"l2 {l2:g}", "overfitting", f"Put an L2 penalty of {l2:g} on the weights.",

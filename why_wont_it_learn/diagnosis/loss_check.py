@@ -99,7 +99,7 @@ def _judged(output, loss, bounded):
         return Finding(
             "loss_mismatch",
             f"{where} loss is {at_right} for predictions that equal the targets.",
-            "Take a loss that is defined for these targets, such as mean_squared_error.",
+            "Use a loss that is defined for these targets, such as mean_squared_error.",
         )
     ways = [at_right]
     if output.classes:
@@ -117,7 +117,7 @@ def _judged(output, loss, bounded):
                 f"{where} loss takes logits, but the output is already a probability: even when every prediction is right "
                 f"and certain, the loss is {at_right:.2g} (for logits it would be {max(at_logits, 0):.2g}), so sigmoid or "
                 "softmax is applied twice.",
-                "Remove the activation of the output layer, or take the loss with from_logits=False.",
+                "Remove the activation of the output layer, or use the loss with from_logits=False.",
             )
     if output.classes and not bounded:
         return _outside(output, loss, where)
@@ -155,7 +155,7 @@ def _outside(output, loss, where):
             "output_activation_mismatch",
             f"{where} loss takes probabilities, and nothing keeps the output between 0 and 1: outside, "
             "the loss is not a number or has no gradient.",
-            "Give the output layer a sigmoid (or softmax over the classes), or take the loss with from_logits=True.",
+            "Give the output layer a sigmoid (or softmax over the classes), or use the loss with from_logits=True.",
         )
     return None
 

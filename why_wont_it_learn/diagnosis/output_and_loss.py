@@ -197,14 +197,14 @@ def fitting(targets):
         words = f"Give the output layer {columns} unit{'s' * (columns > 1)} and no activation, with mean_squared_error."
         return Fitting(words, columns, "linear", "mean_squared_error")
     if targets.task == "distribution":
-        return Fitting(f"Take softmax over {columns} units with kl_divergence.", columns, "softmax", "kl_divergence")
+        return Fitting(f"Use softmax over {columns} units with kl_divergence.", columns, "softmax", "kl_divergence")
     if targets.task == "multilabel":
-        words = f"Take sigmoid in each of {columns} units with binary_crossentropy."
+        words = f"Use sigmoid in each of {columns} units with binary_crossentropy."
         return Fitting(words, columns, "sigmoid", "binary_crossentropy")
     if targets.task == "binary" and columns == 1:
-        return Fitting("Take one sigmoid unit with binary_crossentropy.", 1, "sigmoid", "binary_crossentropy")
+        return Fitting("Use one sigmoid unit with binary_crossentropy.", 1, "sigmoid", "binary_crossentropy")
     loss = "categorical_crossentropy" if columns > 1 else "sparse_categorical_crossentropy"
-    words = f"Take softmax over {targets.classes} units with {loss}."
+    words = f"Use softmax over {targets.classes} units with {loss}."
     return Fitting(words, targets.classes, "softmax", loss)
 
 
@@ -272,12 +272,12 @@ def misses_targets(loss, y, right, wrong):
         return None
     good, bad = (value_of(loss, y, predictions) for predictions in (right, wrong))
     text = (
-        f"The loss is smaller for a right prediction than for a wrong one for only {kept:.0%} of the samples (in the mean {good:.3g} "
+        f"The loss is smaller for a right prediction than for a wrong one for only {kept:.0%} of the samples (on average {good:.3g} "
         f"and {bad:.3g}), so training does not lead to the targets."
     )
     return (
         text,
-        "Change the sign of the loss: it is to fall as predictions come nearer.",
+        "Change the sign of the loss: it must fall as the predictions approach the targets.",
         _changed(loss, lambda t, p: -loss(t, p)),
     )
 

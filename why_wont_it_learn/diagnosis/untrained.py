@@ -109,13 +109,13 @@ def _without_gradient(model, still, values, data):
         return Finding(
             "output_activation_mismatch",
             f"{which}: the relu of the output layer is at 0 for every sample from the start.",
-            "Take no activation in the output layer, or softplus for targets above 0.",
+            "Use no activation in the output layer, or softplus for targets above 0.",
         )
     if dead:
         return Finding(
             "dead_relu",
             f"{which}: every unit of {_listed(dead)} outputs 0 for every sample from the start.",
-            "Start the biases at 0, take he_normal, scale the inputs, or use leaky_relu.",
+            "Start the biases at 0, use he_normal, scale the inputs, or use leaky_relu.",
         )
     if saturated:
         return Finding(
@@ -125,7 +125,7 @@ def _without_gradient(model, still, values, data):
         )
     return Finding(
         "vanishing_gradient",
-        f"{which}: they are not on the way to the loss, or an operation on that way has no gradient "
+        f"{which}: they are not on the path to the loss, or an operation on that path has no gradient "
         "(argmax, round, a comparison, a cast to whole numbers).",
         "Replace that operation by a smooth one (a steep sigmoid for a threshold, softmax for argmax), or connect the layer to the "
         "loss.",
