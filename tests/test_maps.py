@@ -67,6 +67,20 @@ def same_study(found, experiment, seeds):
 # --- numbers -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("more", "compiled"), [(0, True), (1, False)])
+def test_a_graph_that_runs_for_many_steps_is_compiled(monkeypatch, more, compiled):
+    asked, train = [], maps.stream_seeds
+
+    def stream_seeds(experiment, seeds, *, jit_compile, **options):
+        asked.append(jit_compile)
+        return train(experiment, seeds, **options)
+
+    monkeypatch.setattr(maps, "stream_seeds", stream_seeds)
+    monkeypatch.setattr(maps, "COMPILED_FROM", 3 * 4 + more)  # three cells on one graph, each of four steps
+    success_map(XOR.replace(epochs=4), ("width", [2]), ("learning_rate", [0.1, 0.2, 0.3]), seeds=2).compute()
+    assert asked == 3 * [compiled]
+
+
 def test_every_cell_is_what_train_seeds_gives(xor):
     for i, width in enumerate(ROWS[1]):
         for j, activation in enumerate(COLUMNS[1]):

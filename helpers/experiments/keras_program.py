@@ -102,6 +102,6 @@ def _training(e):
         rows = f"np.array_split(order, {steps})"
     return [
         *first,
-        BATCHES.format(seed=order_seed(e), rows=rows),
+        BATCHES.format(seed=order_seed(e.seed), rows=rows),
         f"history = model.fit(batches(), steps_per_epoch={steps}, shuffle=False, {fit})",
     ]

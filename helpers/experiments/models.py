@@ -46,9 +46,9 @@ def layer_seed(seed, index):
     return 1000 * seed + index
 
 
-def order_seed(experiment):
+def order_seed(seed):
     """The seed of the order of the batches, apart from that of the data."""
-    return [experiment.seed, 1]
+    return [seed, 1]
 
 
 def initializer_call(experiment, index):

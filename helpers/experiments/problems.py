@@ -188,6 +188,12 @@ def make_problem(e):
     return (_own_problem if e.source.own else _problem)(e.data_only())
 
 
+@lru_cache(maxsize=8)
+def problems_of(e, seeds):
+    """The `Problem` of an experiment with each of some seeds, a tuple of whole numbers: a tuple, too."""
+    return tuple(make_problem(e.replace(seed=seed)) for seed in seeds)
+
+
 def _made(e):
     source = e.source
     points = draw(e)

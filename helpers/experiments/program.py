@@ -33,7 +33,7 @@ from .models import (
     steps_per_epoch,
     weight_shapes,
 )
-from .problems import make_problem
+from .problems import make_problem, problems_of
 
 RUNTIME_FIELDS = ("l1", "l2", "dropout", "momentum", "weight_decay", "early_stopping")  # they enter a graph as values
 
@@ -44,8 +44,7 @@ def program_of(experiment, seeds, many, probes=True):
     seeds: of the networks; many: whether they are trained at once, each on its own data, or the one network alone.
     probes: whether all is measured in every epoch; else only the loss, and the validation loss after the last epoch.
     """
-    experiments = [experiment.replace(seed=seed) for seed in seeds]
-    problems = [make_problem(e) for e in experiments]
+    problems = problems_of(experiment, tuple(seeds))
     together = _stacked if many else (lambda arrays: arrays[0])
     x, y, x_val, y_val = (
         tf.constant(together([getattr(p, name) for p in problems])) for name in ("x", "y", "x_val", "y_val")
@@ -61,7 +60,7 @@ def program_of(experiment, seeds, many, probes=True):
     measured = np.ones(experiment.epochs, bool)
     measured[:-1] = probes
     return Program(
-        graph, _first_state(experiment, seeds, many), data, validation, _batches(experiments, problems), experiment.epochs,
+        graph, _first_state(experiment, seeds, many), data, validation, _batches(experiment, seeds, problems), experiment.epochs,
         seen=seen, rates=functools.partial(learning_rates, experiment), values=_values(experiment), measured=measured,
     )  # fmt: skip
 
@@ -184,21 +183,21 @@ def _first_state(experiment, seeds, many):
     return tf.nest.map_structure(lambda a: tf.constant(take(a)), ([weights], layers, slots))
 
 
-def _batches(experiments, problems):
+def _batches(e, seeds, problems):
     """Which points go into which batch, in a new order each epoch, for each seed.
 
     Batches have `batch_size` points and the last one the rest. Where points with missing values have been dropped there are
     as many batches as without, only smaller.
     """
-    steps, sizes = steps_per_epoch(experiments[0]), []
-    for e, problem in zip(experiments, problems, strict=True):
-        points, batch = len(problem.x), e.batch_size or e.samples
+    steps, batch, sizes = steps_per_epoch(e), e.batch_size or e.samples, []
+    for problem in problems:
+        points = len(problem.x)
         if points == e.samples:
             sizes.append([min(batch, points - start) for start in range(0, points, batch)])
         else:
             sizes.append([len(part) for part in np.array_split(np.arange(points), steps)])
     # In one batch of everything the order does not matter.
-    return Batches(np.transpose(sizes), [order_seed(e) for e in experiments], shuffle=steps > 1)
+    return Batches(np.transpose(sizes), [order_seed(seed) for seed in seeds], shuffle=steps > 1)
 
 
 def _stacked(arrays):

@@ -15,7 +15,7 @@ from why_wont_it_learn.engine.program import Training, predict
 
 from .experiment import FIELDS, Experiment
 from .models import weight_shapes
-from .problems import make_problem
+from .problems import make_problem, problems_of
 from .program import predictor_of, program_of
 from .run import PER_EPOCH, Run, SeedStudy, skill
 
@@ -47,7 +47,7 @@ def chunks(experiment, seeds, many, *, jit_compile=False, seconds=None, show=Non
     ends: numbers of epochs after which a chunk has to end.
     """
     program = program_of(experiment, seeds, many, probes)
-    problems = [make_problem(experiment.replace(seed=seed)) for seed in seeds]
+    problems = problems_of(experiment, tuple(seeds))
     x = [show(problem) if show else problem.x_val for problem in problems]
     x = tf.constant(np.stack(x) if many else x[0])
     predictor = predictor_of(experiment, program.graph, x)
@@ -174,7 +174,7 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probe
         epochs = 0
         # A last block that is not full is filled up, so that it runs on the same graph.
         filled = block + [block[-1]] * (len(blocks[0]) - len(block))
-        problems = [make_problem(experiment.replace(seed=seed)) for seed in block]
+        problems = problems_of(experiment, tuple(block))
         for chunk in chunks(experiment, filled, True, jit_compile=jit_compile, seconds=seconds, probes=probes):
             if not within_epochs and len(chunk.traces["loss"]) == epochs:
                 continue

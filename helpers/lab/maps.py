@@ -31,6 +31,7 @@ from why_wont_it_learn import pictures
 from why_wont_it_learn.pictures import Picture
 
 from ..experiments.experiment import FIELDS, Experiment, unknown, value_text
+from ..experiments.models import all_steps
 from ..experiments.program import graph_key
 from ..experiments.training import seed_list, stream_seeds
 from . import plots
@@ -42,6 +43,7 @@ MOST_DISCOVERIES = 1000
 LONGEST_TEXT = 1_000_000  # characters of shared discoveries that are read
 TELL_EVERY = 0.15  # seconds between two messages to the page
 CHUNK = 0.1  # seconds of training between two looks at the page's requests
+COMPILED_FROM = 8000  # steps on one graph: from here on XLA is quicker in all, though it compiles for seconds
 DIVERGED = "diverged"  # stands in a cell in place of a number that is not finite
 
 # One hue from light to dark: it reads the same in grey and for every kind of colour vision.
@@ -276,11 +278,14 @@ class SuccessMap(_Map):
         self._running = False
         self._error = None
         self._now = None  # the cell that is trained, and the share of it that is done
-        # Cells on the same graph one after the other, so that no graph is made twice.
+        # Cells on the same graph one after the other, so that no graph is made twice; whether it pays to compile it.
         graphs = {}
         for cell, e in self._experiments.items():
             graphs.setdefault(graph_key(e, len(seeds), False), []).append(cell)
-        self._order = [cell for cells in graphs.values() for cell in cells]
+        self._order = {}
+        for cells in graphs.values():
+            steps = sum(all_steps(self._experiments[cell]) for cell in cells)
+            self._order |= dict.fromkeys(cells, steps >= COMPILED_FROM)
         _maps.add(self)
 
     # --- results ---------------------------------------------------------------------------------------------------
@@ -379,11 +384,17 @@ class SuccessMap(_Map):
     def _work(self, run, seconds):
         """Train cell after cell, on a thread of its own, as long as `run` is the present one."""
         try:
-            for cell in self._order:
+            for cell, compiled in self._order.items():
                 if cell in self._studies:
                     continue
-                e = self._experiments[cell]
-                training = stream_seeds(e, self.seeds, seconds=seconds, probes=False, within_epochs=True)
+                training = stream_seeds(
+                    self._experiments[cell],
+                    self.seeds,
+                    seconds=seconds,
+                    jit_compile=compiled,
+                    probes=False,
+                    within_epochs=True,
+                )
                 for study in _in_turn(training):
                     with self._news:
                         if run != self._run:

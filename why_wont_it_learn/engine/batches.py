@@ -103,7 +103,8 @@ class Batches:
     def of(cls, samples, batch_size, seeds, shuffle):
         """Batches of one size, of which the last in an epoch has the rest."""
         sizes = [min(batch_size, samples - start) for start in range(0, samples, batch_size)]
-        return cls(np.repeat(np.array(sizes)[:, None], len(seeds), 1), seeds, shuffle)
+        # In one batch of everything the order does not matter.
+        return cls(np.repeat(np.array(sizes)[:, None], len(seeds), 1), seeds, shuffle and len(sizes) > 1)
 
     @property
     def ragged(self):
@@ -114,14 +115,16 @@ class Batches:
         """For how many epochs orders are dealt together."""
         return int(np.clip(ROWS_AT_ONCE // self.filling.size, 1, EPOCHS_AT_ONCE))
 
-    def order(self, model=0):
-        """The rows of a model's next epoch: (samples,)."""
-        samples = int(self.sizes[:, model].sum())
-        return self.rngs[model].permutation(samples) if self.shuffle else np.arange(samples)
+    def orders(self, epochs, model=0):
+        """The rows of a model's next epochs: (epochs, samples) int32."""
+        rows = np.tile(np.arange(self.sizes[:, model].sum(), dtype="int32"), (epochs, 1))
+        if self.shuffle:
+            self.rngs[model].permuted(rows, axis=1, out=rows)  # the permutations that it gives one after the other
+        return rows
 
     def deal(self, epochs):
         """The rows of the next epochs, filled up with row 0: (epochs, steps, models, batch) int32."""
         rows = np.zeros((epochs, *self.filling.shape), "int32")
         for model in range(len(self.rngs)):
-            rows[:, :, model][:, ~self.filling[:, model]] = [self.order(model) for _ in range(epochs)]
+            rows[:, :, model][:, ~self.filling[:, model]] = self.orders(epochs, model)
         return rows

@@ -32,7 +32,7 @@ class Dealt(keras.utils.PyDataset):
     def start(self, epoch):
         """Take the order of this epoch. Keras's `on_epoch_end` is no sign of it: it also comes before the first epoch."""
         if epoch > self.epoch:
-            self.epoch, self.rows = epoch, self.batches.order()
+            self.epoch, self.rows = epoch, self.batches.orders(1)[0]
 
 
 class Measured(keras.callbacks.Callback):
