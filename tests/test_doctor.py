@@ -21,9 +21,11 @@ from why_wont_it_learn.diagnosis.class_weights import ClassWeighted
 from why_wont_it_learn.diagnosis.code import changes, code_of
 from why_wont_it_learn.diagnosis.data import MOST_COLUMNS, data_of, split
 from why_wont_it_learn.diagnosis.fixes import (
+    Fix,
     Variant,
     added_loss,
     fixes_for,
+    padded_before,
     wider,
     with_activation,
     with_data_loss,
@@ -33,8 +35,8 @@ from why_wont_it_learn.diagnosis.fixes import (
     without_rescaling,
 )
 from why_wont_it_learn.diagnosis.joined import with_positions
-from why_wont_it_learn.diagnosis.measure import first_rescaling, rescaled
-from why_wont_it_learn.diagnosis.network import stages
+from why_wont_it_learn.diagnosis.measure import first_rescaling, rescaled, unmasked_padding
+from why_wont_it_learn.diagnosis.network import linear_layers, stages
 from why_wont_it_learn.diagnosis.output_and_loss import (
     Targets,
     is_reversed,
@@ -807,6 +809,16 @@ def test_a_machine_too_slow_for_the_budget_gives_no_verdict(monkeypatch):
     assert "does not learn" not in str(d)
 
 
+@pytest.mark.parametrize(("scale", "causes"), [(1000, ["unscaled_inputs"]), (1, [])])
+def test_of_a_training_that_was_not_seen_to_its_end_only_the_data_are_suspected(monkeypatch, scale, causes):
+    clock = Work(monkeypatch, step=0.1)  # time for every tenth step
+    model = tanh_network(optimizer=keras.optimizers.SGD(1e-5))
+    d = diagnose(model, scale * X, SINE, epochs=60, budget=5, clock=clock)
+    assert d.healthy is None
+    assert "not enough time to tell" in str(d)
+    assert d.causes[:1] == causes
+
+
 def test_without_time_to_try_a_remedy_the_first_suspicion_is_told(monkeypatch):
     clock = Work(monkeypatch, step=0.01, reached=4e-4)
     slow = tanh_network(optimizer=keras.optimizers.Adam(1e-5))
@@ -877,6 +889,82 @@ def test_what_a_training_left_behind_is_not_taken_for_how_it_starts():
     assert not any("from the start" in finding.evidence for finding in found)
 
 
+def padded(rows, masked=False, **layer):
+    """Words behind which the padding is longer than they are, and whether the sum of their numbers is above the middle."""
+    rng = np.random.default_rng(0)
+    x = np.zeros((rows, 30), int)
+    for row in x:
+        row[: rng.choice([2, 4])] = rng.choice([1, 9])
+    model = network(keras.layers.Embedding(10, 4, mask_zero=masked), keras.layers.LSTM(4), Dense(1), inputs=30)
+    return model, x, (x[:, :1] > 5).astype("float32")
+
+
+def test_padding_behind_the_words_is_moved_before_them():
+    model, x, y = padded(120)
+    data = data_of(model, x, y)
+    before = padded_before(data)
+    for words, moved in zip(data.x, before.x, strict=True):
+        count = np.count_nonzero(words)
+        assert not moved[:-count].any()
+        assert list(moved[-count:]) == list(words[:count])
+    assert unmasked_padding(program_of(model, 1, 32).layers, data.x) == pytest.approx(np.mean(data.x == 0))
+    assert unmasked_padding(program_of(model, 1, 32).layers, before.x) == 0
+    assert unmasked_padding(program_of(padded(9, masked=True)[0], 1, 32).layers, data.x) == 0
+
+
+def test_padding_that_a_recurrent_layer_reads_last_is_found():
+    model, x, y = padded(120)
+    finding = diagnose(model, x, y, epochs=2, clock=Ticks()).findings[0]
+    assert finding.cause == "label_or_data_bug"
+    assert "90% of a sequence is padding" in finding.evidence
+
+
+def test_numbers_of_words_without_an_embedding_are_found():
+    rng = np.random.default_rng(0)
+    words, liked = rng.integers(0, 150, (600, 4)), rng.choice([-1, 1], 150)
+    liked_more = (liked[words].sum(axis=1) > 0).astype("float32")
+    model = network(Dense(8, "relu"), Dense(1, "sigmoid"), loss="binary_crossentropy", inputs=4)
+    finding = diagnose(model, words, liked_more, epochs=2, clock=Ticks()).findings[0]
+    assert (finding.cause, finding.verified) == ("label_or_data_bug", True)
+    assert "Embedding" in finding.fix
+
+
+def test_convolutions_in_which_nothing_bends_get_an_activation():
+    conv, pool = keras.layers.Conv1D, keras.layers.GlobalAveragePooling1D
+    x = RNG.normal(0, 0.2, (240, 8, 1)).astype("float32")
+    y = (np.arange(240) % 2).astype("float32")
+    x[:, 3, 0] += np.where(y == 1, RNG.choice([-1.5, 1.5], 240), 0)  # far from 0 on either side
+    model = keras.Sequential([keras.Input((8, 1)), conv(8, 3), pool(), Dense(1, "sigmoid")])
+    model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy")
+    finding = diagnose(model, x, y, epochs=60, clock=Ticks()).findings[0]
+    assert (finding.cause, finding.verified) == ("capacity_too_low", True)
+    assert finding.diff.splitlines()[1] == '+ keras.layers.Conv1D(8, 3, activation="relu")'
+
+
+@pytest.mark.parametrize(
+    ("layers", "linear"),
+    [
+        ([keras.layers.Conv1D(2, 3), keras.layers.Flatten(), Dense(3), Dense(1, "sigmoid")], [0, 2]),
+        ([keras.layers.Conv1D(2, 3, activation="relu"), keras.layers.Flatten(), Dense(1)], []),
+        ([keras.layers.Conv1D(2, 3), keras.layers.MaxPooling1D(2), keras.layers.Flatten(), Dense(1)], []),
+        ([keras.layers.Conv1D(2, 3), keras.layers.ReLU(), keras.layers.Flatten(), Dense(1)], []),
+        ([keras.layers.Flatten(), Dense(1)], []),
+    ],
+)
+def test_where_nothing_bends(layers, linear):
+    assert linear_layers([keras.layers.serialize(layer) for layer in layers]) == linear
+
+
+def test_weights_that_were_given_by_hand_are_what_training_starts_from():
+    model = network(Dense(16, "relu"), Dense(16, "relu"), Dense(1), inputs=2)
+    for layer in model.layers[:2]:
+        kernel, bias = layer.get_weights()
+        layer.set_weights([np.full_like(kernel, 0.2), bias])
+    finding = diagnose(model, XY, np.sin(2 * XY[:, :1]) * XY[:, 1:], epochs=60).findings[0]
+    assert (finding.cause, finding.verified) == ("bad_initialization", True)
+    assert "initializers" in finding.fix
+
+
 # --- what is shown ---
 
 
@@ -887,7 +975,25 @@ def test_the_card_shows_findings_and_what_was_tried_in_words_too():
     assert "capacity too low" in shown["text/plain"]
     assert "<img src='data:image/png;base64," in shown["text/html"]
     assert "What was tried" in card.tried(d).alt
+    assert re.search(r"as it is, from .* to .*; with the fix, from .* to .*; .* can be learned", card.learned(d).alt)
+    assert shown["text/html"].count("<img") == 2
     assert f"{card.LESSONS}/01_capacity.ipynb" in shown["text/html"]
+
+
+def test_causes_whose_fixes_are_each_enough_cannot_be_told_apart():
+    def trial(cause, after, later=False):
+        return FixTrial(Fix("", cause, "", None), cause, 1.0, None, np.zeros(3), np.full(3, after), 1.0, later)
+
+    causes = ["unscaled_inputs", "learning_rate_too_high", "overfitting", "too_few_epochs"]
+    trials = [trial("unscaled_inputs", 0.9), trial("learning_rate_too_high", 0.95)]
+    trials += [
+        trial("overfitting", 0.5),
+        trial("too_few_epochs", 0.99, later=True),
+    ]  # not enough; enough only with another
+    examination = SimpleNamespace(attainable_skill=1.0, search=SimpleNamespace(trials=trials))
+    assert doctor._Examination._alike(examination, causes) == "unscaled inputs and learning rate too high"
+    examination.search.trials = trials[1:]
+    assert doctor._Examination._alike(examination, causes) == ""
 
 
 def test_a_fix_is_shown_as_the_lines_of_code_that_change():

@@ -9,6 +9,7 @@ from keras import ops
 from why_wont_it_learn import fit, fit_seeds
 from why_wont_it_learn.engine.initial_weights import fresh_values
 from why_wont_it_learn.engine.records import skill_of, wilson
+from why_wont_it_learn.engine.tracing import maps_well
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3)).astype("float32")
@@ -64,6 +65,11 @@ MODELS = {
 
 def values_of(model):
     return [v.numpy() for v in (*model.weights, *model.optimizer.variables)]
+
+
+@pytest.mark.parametrize(("copies", "at_once"), [(1, False), (2, True)])
+def test_recurrent_layers_are_unrolled_where_enough_copies_share_the_graph(copies, at_once):
+    assert maps_well(compiled(L.LSTM(4, return_sequences=True), L.GRU(2), shape=(10, 1)), copies) == at_once
 
 
 @pytest.mark.parametrize("name", MODELS)

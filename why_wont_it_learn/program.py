@@ -56,9 +56,10 @@ class Program:
     make: the class of the model. config: as `model.get_config()` gives it. loss: a Keras loss, its name or a function of
     (y_true, y_pred). optimizer: its class, the name of the Keras optimizer that this is or inherits from, and its config
     without the schedule. rates: step numbers (n,) -> learning rates (n,). fixed: {layer name: weights} of layers that are not
-    trained. own: the weights that the model has now. model: the model itself where it cannot be taken apart; then there are no
-    layers, and copies start from its own weights. known: {name: class or function} that the layers need and Keras does not
-    know. loss_scale: the initial scale and the growth steps of a `LossScaleOptimizer`. loss_weight: factor of the loss.
+    trained. own: the weights that the model has now, from which the copy of seed 0 starts, and with all_own every copy. model:
+    the model itself where it cannot be taken apart; then there are no layers, and copies start from its own weights. known:
+    {name: class or function} that the layers need and Keras does not know. loss_scale: the initial scale and the growth steps of
+    a `LossScaleOptimizer`. loss_weight: factor of the loss.
     """
 
     make: type
@@ -70,6 +71,7 @@ class Program:
     batch_size: int
     fixed: dict = field(default_factory=dict)
     own: list | None = None
+    all_own: bool = False
     model: keras.Model | None = None
     known: dict = field(default_factory=dict)
     loss_scale: tuple | None = None
@@ -143,7 +145,7 @@ class Program:
             )
         if self.own is not None:
             for values, own in zip(weights, self.own, strict=True):
-                values[[seed == 0 or self.model is not None for seed in seeds]] = own
+                values[[seed == 0 or self.all_own or self.model is not None for seed in seeds]] = own
         return weights, layers
 
     def optimizer_can_be_copied(self):

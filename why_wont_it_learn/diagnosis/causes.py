@@ -96,7 +96,7 @@ CAUSES = {
         "04_preprocessing",
     ),
     "label_or_data_bug": Cause(
-        "The targets do not belong to these inputs, or inputs or targets got lost on the way.",
+        "The targets do not belong to these inputs, or inputs or targets are not what the network takes them for.",
         "Print ten samples with their targets and look at them.",
         "04_preprocessing",
     ),

@@ -1,5 +1,7 @@
 """What can be said before anything is trained: targets and inputs from which nothing can be learned."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
@@ -12,6 +14,8 @@ COLUMNS_SEEN = 64
 FAR_SHIFT = 3.0  # standard deviations between the means of training and validation inputs
 OUTSIDE = 0.5  # part of the validation samples beyond the range of the training samples
 TOLD_APART = 0.95  # area under the ROC curve
+CLEARLY_MORE = 0.2  # of skill, for another reading of the inputs to be the right one
+FEWEST_IDS = 10  # different ones
 FEWEST_TO_TELL = 20  # validation samples
 ALIKE = "Prepare both sets alike, with the numbers of the training samples; or shuffle before the split."
 CONSTANT_COLUMN = "A column that never varies becomes NaN when it is divided by its standard deviation of 0."
@@ -110,6 +114,25 @@ def unlearnable(data, x, y, skill, in_time):
         Finding("nothing_to_learn", text, "Look for other inputs; no network can find the target in these."),
     ]
     return found[::-1] if _look_like_noise(data) else found
+
+
+def misread_ids(data, skill, in_time):
+    """(findings, skill) where the inputs say far more if taken for the numbers of words or categories, not for measurements.
+
+    skill: of the best reference model. in_time: () -> whether there is time left.
+    """
+    x = data.inputs_2d
+    if data.tokens or not ((x == np.round(x)) & (x >= 0)).all() or len(np.unique(x)) < FEWEST_IDS:
+        return [], skill
+    as_ids = replace(data, tokens=True).reference_skill(in_time)
+    if not as_ids > max(skill, 0) + CLEARLY_MORE:
+        return [], skill
+    text = (
+        f"The inputs are whole numbers, {len(np.unique(x)):,} different ones. Taken for measurements, reference models reach a skill of "
+        f"{max(skill, 0):.2f}; taken for the numbers of words or categories, {as_ids:.2f}."
+    )
+    words = "Start with an Embedding, or encode the categories one-hot: the order of such numbers means nothing."
+    return [Finding("label_or_data_bug", text, words, True)], as_ids
 
 
 def _look_like_noise(data):

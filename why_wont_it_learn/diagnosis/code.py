@@ -63,6 +63,7 @@ def _arguments(owner, config):
         if name in LEFT_OUT or name not in config:
             continue
         value, default = _plain(config[name]), _plain(parameter.default)
+        default = keras.config.image_data_format() if name == "data_format" else default
         if parameter.default is parameter.empty or name == "learning_rate":
             found.append(_source(value))
         elif value != default:

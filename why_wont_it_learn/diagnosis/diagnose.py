@@ -22,7 +22,7 @@ from ..program import WHOLE_KERNELS, as_loss, program_of, random_state_kept, ref
 from . import report
 from .call import sample_of
 from .causes import CAUSES
-from .checks import CONSTANT_COLUMN, data_faults, misread_inputs, unlearnable, unlike_validation
+from .checks import CONSTANT_COLUMN, data_faults, misread_ids, misread_inputs, unlearnable, unlike_validation
 from .class_weights import ClassWeighted, never_predicted
 from .code import changes
 from .data import WORST, data_of, drawn
@@ -63,6 +63,11 @@ UNLIKE_GAP = 0.25  # of skill, between training and validation samples, before t
 MOST_NAMED = 6  # outputs whose skills are told one by one
 SAMPLES_PROBED = 64  # of which one gradient is taken
 PLAIN = 0.8  # plausibility
+OF_THE_DATA = {
+    "unscaled_inputs",
+    "unscaled_targets",
+    "label_or_data_bug",
+}  # causes that can be seen before training ends
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 FEW_IN_A_BATCH = 4  # samples, for BatchNormalization
@@ -77,6 +82,7 @@ class Diagnosis:
     guesses. findings: the most likely cause first; empty if the network is healthy.
     skill: of the network as it is, the median of some seeds, 0 for the baseline and 1 for perfect. attainable_skill: what can
     be learned. trials: every `FixTrial`. notes: what was left out. seeds: how many for each trial. seconds: how long it took.
+    as_it_is: its training, a `TrialResult` on the scale of the trials, or None.
     """
 
     healthy: bool | None
@@ -87,6 +93,7 @@ class Diagnosis:
     notes: list
     seeds: int
     seconds: float
+    as_it_is: TrialResult | None = field(default=None, repr=False)
 
     @property
     def causes(self):
@@ -201,7 +208,7 @@ def _copyable(program, data):
             "again from their configuration), so they were left unchanged."
         )
     elif others := other_layers(program.layers):
-        notes.append(f"Layers of the kind {', '.join(others)} were trained, but not examined and not changed.")
+        notes.append(f"Layers of the kind {', '.join(others)} were trained, but their units were not examined.")
     return program, notes
 
 
@@ -224,6 +231,7 @@ class _Examination:
         self.healthy = False
         self.certain = False  # whether data, output or loss are wrong, however it is trained
         self.measured = True  # whether there was time to train the network as it is, and to see what can be learned
+        self.as_it_is = None  # its training, where the trials are judged on the same scale
         self.together = None  # the variant with several things fixed, where one alone is not enough
 
     def diagnosis(self, findings, notes, seeds, seconds):
@@ -237,14 +245,29 @@ class _Examination:
         findings = [
             one if one.fixed is None else replace(one, diff=changes(self.variant, one.fixed)) for one in findings
         ]
+        if findings and (alike := self._alike([finding.cause for finding in findings])):
+            notes.append(f"Training cannot tell {alike} apart: the fix of each is enough by itself.")
         proved = self.certain or any(finding.verified for finding in findings)
         unknown = not self.healthy and (not findings or not (self.measured or proved))
-        if unknown and not self.measured:
-            findings = []  # guesses about a training that was not seen to its end
+        if (
+            unknown and not self.measured
+        ):  # of guesses about a training that was not seen to its end, those that the data alone suggest
+            plain = {trial.cause for trial in self.search.trials if trial.plausibility >= PLAIN and not trial.later}
+            findings = [one for one in findings if one.cause in plain & OF_THE_DATA]
         return Diagnosis(
             None if unknown else self.healthy, findings, self.skill, self.attainable_skill, self.search.trials, notes, seeds,
-            seconds,
+            seconds, self.as_it_is,
         )  # fmt: skip
+
+    def _alike(self, causes):
+        """Those of the causes whose fix, made alone, is enough, as people list them; "" if there are not two."""
+        enough = {
+            trial.cause
+            for trial in self.search.trials
+            if trial.works and not trial.later and np.median(trial.after) >= HEALTHY * self.attainable_skill
+        }
+        names = [cause.replace("_", " ") for cause in causes if cause in enough]
+        return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else ""
 
     @property
     def judge(self):
@@ -267,6 +290,7 @@ class _Examination:
         if own and not isinstance(self.model, Joined):
             yield from self._without_copies(f"it has its own {own[0]}.")
             return
+        variant = self.variant = self._from_given_weights(variant)
         outcome = self._trained_as_it_is(variant)
         if outcome.error and not refusal(variant.program, data):
             yield from self._without_copies(outcome.error)
@@ -318,6 +342,11 @@ class _Examination:
             return
         some = bool(found) or not complete or imbalance is not None
         self.certain = some
+        misread, self.attainable_skill = misread_ids(variant.data, self.attainable_skill, lambda: self.search.in_time)
+        if misread:
+            self.certain = True
+            yield from misread
+            return
         if self.attainable_skill < NOTHING:
             self.certain = True
             yield from unlearnable(variant.data, *self.given, self.attainable_skill, lambda: self.search.in_time)
@@ -342,6 +371,7 @@ class _Examination:
         """The outcome of the network as it is; sets its skill and what can be attained."""
         left = self.search.runner.left
         outcome = self.search.run(variant, 0.6, "the network as it is")
+        self.as_it_is = None if outcome.error else outcome
         self.quick = left - self.search.runner.left < QUICK * self.search.budget
         self.measured = bool(outcome.error) or outcome.steps >= outcome.planned
         self.attainable_skill = self._attainable(variant.data)
@@ -450,9 +480,19 @@ class _Examination:
         # If it does not help, it is not kept: it was measured on another scale than the others.
         finding = self._found("class_imbalance", text, words, before, after, fixed, always=False)
         if finding.verified:
+            self.as_it_is = None
             return finding, fixed, after
         self.attainable_skill, self.skill = of_accuracy
         return None, variant, outcome
+
+    def _from_given_weights(self, variant):
+        """The variant whose copies all start from the model's weights, where it was given equal units that it would not draw."""
+        given = (
+            variant.program.own is not None and variant.program.model is None and self._asked(equal_units, variant.data)
+        )
+        if not given or self._asked(equal_units, variant.data, drawn=True):
+            return variant
+        return variant.having(program=replace(variant.program, all_own=True))
 
     def _equal_units(self, variant, outcome):
         """Layers whose units start and stay equal: (finding, outcome of the fix), or (None, None) where that does no harm."""
@@ -462,6 +502,9 @@ class _Examination:
         words = "Use glorot_uniform, or he_normal before relu, and biases of 0."
         text = f"All weights of {names[0]} start equal, so its units get equal gradients and stay equal: the layer is one unit wide."
         fixed = variant.having(program=with_usual_start(variant.program)) if variant.program.model is None else None
+        if variant.program.all_own:
+            words = "Leave the first weights to the initializers of the layers; set a seed where each run shall begin alike."
+            fixed = variant.having(program=replace(variant.program, own=None))
         after = fixed and self.search.attempt(fixed, 0.3, words)
         if not after:
             return (
@@ -517,12 +560,15 @@ class _Examination:
         finding = self._found("vanishing_gradient", text, words, outcome, after, fixed)
         return ([finding], fixed, after or outcome) if finding.verified or after is None else ([], variant, outcome)
 
-    def _asked(self, question, data):
-        """What `question(model, samples, weights)` finds where training starts: what training did to the weights does not count."""
+    def _asked(self, question, data, drawn=False):
+        """What `question(model, samples, weights)` finds where training starts: what training did to the weights does not count.
+
+        drawn: also of a model that was not trained, take weights as the initializers draw them.
+        """
         rows = slice(0, min(data.points, SAMPLES_PROBED))
         trained = int(self.model.optimizer.iterations.numpy()) > 0
         try:
-            values = [v[0] for v in fresh_values(self.model, [0])[0]] if trained else None
+            values = [v[0] for v in fresh_values(self.model, [0])[0]] if trained or drawn else None
             return question(self.model, (tf.constant(data.inputs[rows]), tf.constant(data.y[rows]), ()), values)
         except Exception as error:  # of a layer or loss that is not Keras's, anything
             self.notes.append(f"Its gradients could not be looked at: {first_line(error)}")

@@ -12,8 +12,8 @@ from sklearn.impute import SimpleImputer
 from ..program import Program, as_loss
 from .class_weights import ClassWeighted, balanced
 from .data import Data
-from .measure import NOISE_LAYERS, first_rescaling, regularization, rescaled
-from .network import kind_of, only, other_layers, output_of, output_stage, stages
+from .measure import NOISE_LAYERS, first_rescaling, padding_after, regularization, rescaled, unmasked_padding
+from .network import kind_of, linear_layers, only, other_layers, output_of, output_stage, stages
 from .output_and_loss import fitting
 from .symptoms import SELF_SCALING, Scale, usual_rate
 
@@ -88,6 +88,16 @@ def with_activation(program, activation):
         for stage in stages(layers)[:-1]:
             _set_activation(layers, stage, activation)
             _set_initializer(layers[stage.index], activation)
+
+    return program.edited(edit)
+
+
+def with_relu(program):
+    """relu in every hidden layer, of any kind, of a network in which nothing bends."""
+
+    def edit(layers):
+        for index in linear_layers(layers):
+            layers[index]["config"]["activation"] = "relu"
 
     return program.edited(edit)
 
@@ -289,6 +299,13 @@ def filled(data):
     )
 
 
+def padded_before(data):
+    """The padding behind each sequence moved to its front."""
+    at = (np.arange(data.x.shape[1]) - padding_after(data.x)[:, None]) % data.x.shape[1]
+    x = np.take_along_axis(data.x, at.reshape(*at.shape, *[1] * (data.x.ndim - 2)), axis=1)
+    return replace(data, x=x).after('x = keras.utils.pad_sequences(sequences, padding="pre")')
+
+
 def plain_network(variant):
     """What usually learns: two layers of 64 relu units, adam, scaled inputs and targets, a thousand steps or more."""
     data = variant.data.x_scaled()
@@ -323,6 +340,9 @@ def fixes_for(variant, outcome):
     def add(name, cause, words, apply, size=1):
         fixes.append(Fix(name, cause, words, apply, size))
 
+    if unmasked_padding(program.layers, data.x[: data.points]):
+        add("padded before", "label_or_data_bug", "Pad at the front, as pad_sequences does, or mask the padding (mask_zero=True, Masking).",
+            lambda p: p.having(data=padded_before(p.data)))  # fmt: skip
     if not data.tokens and np.isfinite(data.inputs_2d).all() and Scale.of(data.inputs_2d[: data.points]).away > 1.5:
         add("x scaled", "unscaled_inputs", "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).",
             lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
@@ -380,6 +400,9 @@ def fixes_for(variant, outcome):
     if hidden:
         add("wider", "capacity_too_low", f"Use {' and '.join(str(max(32, 4 * s.units)) for s in hidden)} units in the hidden layers.",
             lambda p: p.having(program=wider(p.program)), 2)  # fmt: skip
+    if other_layers(program.layers) and linear_layers(program.layers):
+        add("bent", "capacity_too_low", "Give the hidden layers an activation, such as relu.",
+            lambda p: p.having(program=with_relu(p.program)))  # fmt: skip
     if found and not other_layers(program.layers) and with_hidden_layers(program) is not None:
         add("deeper", "capacity_too_low", "Add two hidden layers of 32 relu units.",
             lambda p: p.having(program=with_hidden_layers(p.program)), 3)  # fmt: skip

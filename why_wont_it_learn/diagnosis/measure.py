@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from .network import kind_of, other_layers, stages
+from .network import kind_of, linear_layers, other_layers, stages
 from .symptoms import Layer, Scale, Training
 
 NOISE_LAYERS = {"Dropout": "rate", "AlphaDropout": "rate", "GaussianDropout": "rate", "GaussianNoise": "stddev"}
 SCALING_LAYERS = ("BatchNormalization", "Normalization", "LayerNormalization", "Discretization")
 SHAPING_LAYERS = ("InputLayer", "Flatten", "Reshape")
+RECURRENT = ("LSTM", "GRU", "SimpleRNN")  # not Bidirectional: backwards it reads the padding first
 MOST_COLUMNS = 500  # of which the covariance is taken
 
 
@@ -32,6 +33,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
         own_loss=data.has_two_labels and data.own_loss, reversed_loss=data.reversed,
         rate_halfway=_rate_halfway(variant), agreement=_agreement(outcome, data),
         condition=_condition(x) if numbers else 1.0,
+        padding=unmasked_padding(program.layers, data.x[: data.points]),
         optimizer=kind, learning_rate=variant.learning_rate / max(1 - momentum, 0.01),
         regularization=max(regularization(program) or 0.0, added) or None,
         layers=tuple(
@@ -39,6 +41,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
             for stage, size, usual in zip(stages(program.layers), first.size, first.usual, strict=True)
         ),
         other_layers=bool(other_layers(program.layers)) or (data.task == "distribution" and len(first.size) < 2),
+        bends=not linear_layers(program.layers),
         gradient_norm=np.stack([first.gradient, last.gradient]),
         dead=np.stack([first.dead, last.dead]), saturated=np.stack([first.saturated, last.saturated]),
     )  # fmt: skip
@@ -58,6 +61,21 @@ def _agreement(outcome, data):
     found = [p for p in found if np.isfinite(p).all() and p.std() > 0]
     sign = -1 if data.reversed else 1
     return sign * float(np.median([np.corrcoef(p, y)[0, 1] for p in found])) if found else np.nan
+
+
+def unmasked_padding(layers, x):
+    """The fraction of all steps that are padding behind a sequence, which a recurrent layer reads last; 0 where it is masked."""
+    masks = any(kind_of(layer) == "Masking" or layer["config"].get("mask_zero") for layer in layers)
+    if masks or x.ndim < 2 or not any(kind_of(layer) in RECURRENT for layer in layers):
+        return 0.0
+    steps = padding_after(x)
+    return float(steps.mean() / x.shape[1]) if np.ptp(steps) else 0.0
+
+
+def padding_after(x):
+    """The number of steps of zeros behind the last other value of each sequence: (samples, steps, …) -> (samples,)."""
+    empty = (x == 0).reshape(*x.shape[:2], -1).all(axis=2)
+    return np.cumprod(empty[:, ::-1], axis=1).sum(axis=1)
 
 
 def scales_itself(layers):

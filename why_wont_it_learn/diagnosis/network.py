@@ -12,6 +12,12 @@ ACTIVATION_LAYERS = {
     "Softmax": "softmax",
 }
 NARROW, DEEP = 8, 6  # units, hidden layers
+WEIGHTED = "Dense", "Conv", "SeparableConv", "DepthwiseConv"
+STRAIGHT = (  # what only adds, scales or moves numbers
+    "InputLayer", "Activation", "Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout", "AveragePooling",
+    "GlobalAveragePooling", "ZeroPadding", "Cropping", "UpSampling", "BatchNormalization", "Normalization", "Rescaling", "Add",
+    "Concatenate",
+)  # fmt: skip
 PASSING = {
     "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "Reshape", "ActivityRegularization",
 }  # fmt: skip
@@ -70,6 +76,16 @@ KNOWN_LAYERS = {
 def other_layers(layers):
     """The kinds of layers that are not looked into and not changed."""
     return sorted({layer["class_name"] for layer in layers if kind_of(layer) not in KNOWN_LAYERS})
+
+
+def linear_layers(layers):
+    """The indices of the hidden layers with weights of a network in which nothing bends between input and last layer; else []."""
+    weighted = [index for index, layer in enumerate(layers) if kind_of(layer).startswith(WEIGHTED)]
+    before = [
+        (kind_of(layer), layer["config"].get("activation", "linear")) for layer in layers[: max(weighted, default=0)]
+    ]
+    straight = all(kind.startswith((*WEIGHTED, *STRAIGHT)) and _activation(name) == "linear" for kind, name in before)
+    return weighted[:-1] if straight else []
 
 
 def _activation(value):

@@ -9,10 +9,13 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from .trial_runner import CHECKPOINTS
+
 PROVED, NOT_PROVED = "#0072B2", "#5B6470"  # colours, as in pictures.py
 LESSONS = "https://github.com/why-wont-it-learn/why-wont-it-learn/blob/main/notebooks"
 ROWS = 12  # of the picture, the best
 WIDTH = 7.4  # inches
+LOWEST = -0.2  # skill below is drawn there
 REFRESH = 0.2  # seconds between two pictures of the progress bar
 
 
@@ -72,15 +75,24 @@ def page(diagnosis):
             f"<a href='{LESSONS}/{finding.lesson}.ipynb'>Lesson {finding.lesson[:2]}: {finding.lesson[3:].replace('_', ' ')}</a></div>"
         )
     if diagnosis.trials and find_spec("matplotlib"):
-        picture = tried(diagnosis)
-        data = base64.b64encode(picture.png()).decode()
-        width = round(picture.get_size_inches()[0] * 100)
-        parts.append(
-            f"<img src='data:image/png;base64,{data}' width='{width}' alt='{html.escape(picture.alt, quote=True)}'>"
-        )
+        parts += [_image(draw(diagnosis)) for draw in (learned, tried) if draw is tried or _proof(diagnosis)]
     notes = [*_without_effect(diagnosis), *diagnosis.notes]
     parts += [f"<p><em>{html.escape(note)}</em></p>" for note in notes]
     return "".join(parts)
+
+
+def _image(picture):
+    data = base64.b64encode(picture.png()).decode()
+    width = round(picture.get_size_inches()[0] * 100)
+    return f"<img src='data:image/png;base64,{data}' width='{width}' alt='{html.escape(picture.alt, quote=True)}'>"
+
+
+def _proof(diagnosis):
+    """The trial that verifies the first finding, where the training as it is can be drawn next to it; else None."""
+    first = diagnosis.findings[0].cause if diagnosis.findings else None
+    if diagnosis.as_it_is is None or first is None:
+        return None
+    return next((trial for trial in diagnosis.trials if trial.works and trial.cause == first), None)
 
 
 def _without_effect(diagnosis):
@@ -121,6 +133,43 @@ def _number(skill):
     return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−")
 
 
+def learned(diagnosis):
+    """A picture of the training as it is and with the fix of the first finding: the skill of each seed on its way."""
+    from ..pictures import Picture, palette, style
+
+    trial, told = _proof(diagnosis), []
+    with style():
+        colors = palette()
+        picture = Picture(figsize=(WIDTH, 2.4))
+        axes = picture.add_axes([0.11, 0.21, 0.7, 0.63])
+        for name, outcome, color in (
+            ("as it is", diagnosis.as_it_is, NOT_PROVED),
+            ("with the fix", trial.outcome, PROVED),
+        ):
+            skill = np.maximum(np.where(np.isnan(outcome.held), outcome.train, outcome.held), LOWEST)
+            at = np.minimum(np.arange(1, len(skill) + 1) / CHECKPOINTS, outcome.steps / outcome.planned)
+            axes.plot(100 * at, skill, color=color, lw=1.2, alpha=0.7)
+            middle = np.median(skill, axis=1)
+            axes.annotate(
+                name,
+                (100 * at[-1], middle[-1]),
+                (5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=color,
+            )
+            told.append(f"{name}, from {_number(middle[0])} to {_number(middle[-1])}")
+        for skill, name, dashes in ((0, "baseline", ":"), (diagnosis.attainable_skill, "can be learned", "--")):
+            axes.axhline(skill, color=colors["text"], ls=dashes, lw=1.2)
+            axes.annotate(name, (0, skill), (2, 2), textcoords="offset points", fontsize=7.5, color=colors["faint"])
+        kind = "training" if np.isnan(diagnosis.as_it_is.held).all() else "validation"
+        axes.set(xlim=(0, 100), ylim=(LOWEST - 0.05, 1.1), xlabel="part of the training (%)", ylabel=f"{kind} skill")
+        picture.suptitle("The training, a line for each seed", x=0.02, ha="left", weight="bold", fontsize=10)
+    picture.alt = f"The {kind} skill during the training: {'; '.join(told)}; {_number(diagnosis.attainable_skill)} can be learned."
+    return picture
+
+
 def tried(diagnosis):
     """A picture of all that was tried: a dot for the skill of each seed, the skill as it is and what can be learned as lines."""
     trials = sorted(diagnosis.trials, key=lambda trial: -np.median(trial.after))[:ROWS]
@@ -134,16 +183,16 @@ def tried(diagnosis):
         axes = picture.add_axes([0.55, 0.5 / height, 0.42, (height - 0.9) / height])
         for row, trial in enumerate(trials):
             color = PROVED if trial.works else NOT_PROVED
-            after = np.maximum(trial.after, -0.2)
+            after = np.maximum(trial.after, LOWEST)
             axes.plot(
-                [max(np.median(trial.before), -0.2), np.median(after)], [row, row], color=color, lw=1.2, alpha=0.5
+                [max(np.median(trial.before), LOWEST), np.median(after)], [row, row], color=color, lw=1.2, alpha=0.5
             )
             axes.plot(after, np.full(len(after), row), "o", color=color, ms=4.5)
-        axes.axvline(max(diagnosis.skill, -0.2), color=colors["text"], ls=":", lw=1.2)
+        axes.axvline(max(diagnosis.skill, LOWEST), color=colors["text"], ls=":", lw=1.2)
         axes.axvline(diagnosis.attainable_skill, color=colors["text"], ls="--", lw=1.2)
         if diagnosis.attainable_skill - diagnosis.skill > 0.4:  # else the words would meet
             for skill, name in (
-                (max(diagnosis.skill, -0.2), "as it is"),
+                (max(diagnosis.skill, LOWEST), "as it is"),
                 (diagnosis.attainable_skill, "can be learned"),
             ):
                 axes.annotate(name, (skill, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",

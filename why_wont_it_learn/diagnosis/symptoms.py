@@ -77,7 +77,8 @@ class Training:
     all on one scale, on which 0 is the baseline. learnable: fraction of the baseline's error that the best prediction avoids.
     diverged: fraction of the seeds whose loss or predictions are not finite.
     missing: fraction of the inputs that are NaN. inputs, targets: their `Scale`; None for tokens and for classes.
-    condition: condition number of the inputs' covariance. mismatches: what `output_and_loss.mismatches` found.
+    condition: condition number of the inputs' covariance. padding: fraction of the steps that are padding behind a sequence, where
+    a recurrent layer reads it. mismatches: what `output_and_loss.mismatches` found.
     prediction_spread, prediction_offset: standard deviation of the predictions, and distance between their mean and that of the
     targets, in standard deviations of the targets.
     optimizer: its class name in small letters. learning_rate: with the momentum's effect (divided by 1 - momentum).
@@ -85,7 +86,8 @@ class Training:
     and targets. own_loss: whether two labels are learned with a loss that is not Keras's; reversed_loss: whether that wants small
     predictions for label 1.
     regularization: strength of the strongest penalty or dropout, 0 to 1; None without any.
-    layers: the Dense layers, the output layer last. other_layers: whether there are layers of another kind.
+    layers: the Dense layers, the output layer last. other_layers: whether there are layers of another kind; bends: whether,
+    among them, anything between input and output is not linear.
     gradient_norm, update_ratio: (epochs, layers); dead, saturated: (epochs, hidden layers). As in `engine.Record`.
     """
 
@@ -104,6 +106,7 @@ class Training:
     inputs: Scale | None = None
     targets: Scale | None = None
     condition: float = 1.0
+    padding: float = 0.0
     mismatches: tuple = ()
     prediction_spread: float = np.nan
     prediction_offset: float = np.nan
@@ -116,6 +119,7 @@ class Training:
     reversed_loss: bool = False
     layers: tuple = ()
     other_layers: bool = False
+    bends: bool = True
     gradient_norm: np.ndarray = field(default_factory=_nothing)
     update_ratio: np.ndarray = field(default_factory=_nothing)
     dead: np.ndarray = field(default_factory=_nothing)
@@ -232,6 +236,16 @@ def unscaled_inputs(t):
             "unscaled_inputs", _by_scale(t.inputs) * (1.0 if t.suffers else 0.45),
             f"Input {worst + 1} has mean {mean[worst]:.3g} and standard deviation {std[worst]:.3g}; initial weights and "
             "learning rates are made for about 0 and 1.",
+        )  # fmt: skip
+
+
+def padding_read_last(t):
+    """Sequences that are mostly padding, which a recurrent layer reads after them."""
+    if t.padding:
+        yield Symptom(
+            "label_or_data_bug", _between(t.padding, [0.2, 0.5, 0.8], [0.0, 0.6, 0.95]) * (1.0 if t.suffers else 0.45),
+            f"On average {t.padding:.0%} of a sequence is padding after its last value. The recurrent layer reads it last, and what "
+            "it has read before fades.",
         )  # fmt: skip
 
 
@@ -358,9 +372,9 @@ def odd_initial_weights(t):
 
 def linear_only(t):
     """No nonlinearity, where a linear model cannot learn it."""
-    if not t.layers or t.other_layers or t.nonlinear:
+    if t.bends if t.other_layers else not t.layers or t.nonlinear:
         return
-    what = "All hidden layers are linear" if t.hidden else "There is no hidden layer"
+    what = "All hidden layers are linear" if t.hidden or t.other_layers else "There is no hidden layer"
     # There are things for which a line is enough; and what is worse than a good line suffers from something else.
     useful = t.linear_skill >= 0.5 * t.attainable_skill
     other = t.linear_skill >= 0.9 * t.attainable_skill or (useful and t.skill < t.linear_skill - 0.1)
@@ -493,8 +507,8 @@ def overfitting(t):
 
 
 SYMPTOMS = (
-    missing_values, nothing_to_learn, mismatched_output_or_loss, predictions_against_targets, unscaled_inputs, unscaled_targets,
-    diverged, equal_units,
+    missing_values, nothing_to_learn, mismatched_output_or_loss, predictions_against_targets, padding_read_last,
+    unscaled_inputs, unscaled_targets, diverged, equal_units,
     linear_only, over_regularized, dead_units, vanishing_gradient, saturated_units, exploding_gradient, odd_initial_weights,
     dying_rate, short_steps, long_steps, overfitting, few_steps, one_rate_for_all, narrow_layer,
 )  # fmt: skip

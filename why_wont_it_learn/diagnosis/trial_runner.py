@@ -52,7 +52,7 @@ class Copies:
         self.copies = copies
         self.model = program.compiled()
         x, y = (tf.convert_to_tensor(a[:2]) for a in (data.inputs, data.y))
-        for models in (copies, None) if maps_well(self.model) else (None,):
+        for models in (copies, None) if maps_well(self.model, copies) else (None,):
             shape = Shape(models, probes=False, validation=False, rates=True)
             try:
                 self.graph = graph_for(self.model, shape, ((x, y, ()), (), ()))

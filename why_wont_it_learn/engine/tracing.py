@@ -21,6 +21,7 @@ from .state import Shape
 from .xla import allowed
 
 STEPS_UNROLLED = 24  # a longer recurrent layer takes too long to trace unrolled
+UNROLLED_FOR_A_COPY = 12  # steps of all such layers, for each copy that is spared a training of its own
 # Operations that TensorFlow calls stateful, but whose outputs follow from their inputs.
 HARMLESS = {"While", "If", "Case", "StatefulPartitionedCall", "Assert"}
 
@@ -162,8 +163,8 @@ def _check_pure(function, operations):
             raise CannotHold(f"Calling the model runs TensorFlow's {op}, which does more than compute from its inputs.")
 
 
-def maps_well(model):
-    """Whether copies train faster at once than one after the other.
+def maps_well(model, copies):
+    """Whether so many copies train faster at once than one after the other.
 
     Not where a step is itself a loop that is too long to unroll, nor where it decides whether to move the weights at all.
     """
@@ -175,6 +176,8 @@ def maps_well(model):
         for layer in model.layers
         if isinstance(layer, recurrent) and (_time_steps(layer) or 999) <= STEPS_UNROLLED
     ]
+    if sum(_time_steps(layer) for layer in short) > UNROLLED_FOR_A_COPY * copies:
+        return False
     inside = {id(x) for layer in short for x in layers_of(layer)}
     loops = *recurrent, keras.layers.TimeDistributed
     return not any(isinstance(layer, loops) and id(layer) not in inside for layer in layers_of(model))

@@ -176,7 +176,7 @@ def _run(training, jit_compile, verbose, on_progress):
 def _copies_by_loop(model, start, data, validation, x, deal, batch_size, epochs, jit_compile):
     """(function that trains some copies and returns ({name: (copies, epochs)}, [predictions of each for x]), how many at once)."""
     at_once = max(1, min(len(start[0][0]), SEEDS_AT_ONCE, WEIGHTS_AT_ONCE // max(1, model.count_params())))
-    at_once = at_once if maps_well(model) else 1
+    at_once = at_once if maps_well(model, at_once) else 1
 
     def program(models, block):
         state = tf.nest.map_structure(lambda a: tf.constant(a[block] if models else a[block[0]]), start)
