@@ -29,7 +29,9 @@ x = rng.uniform(-3, 3, (200, 1))
 y = np.abs(x) + 0.1 * rng.standard_normal(x.shape)
 
 start = keras.initializers.GlorotUniform(seed=0)
-model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer=start)])
+model = keras.Sequential(
+    [keras.Input((1,)), keras.layers.Dense(1, kernel_initializer=start)]
+)
 model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
 history = model.fit(x, y, batch_size=32, epochs=100, verbose=0)
 print(f"loss {history.history['loss'][-1]:.3f}, baseline {y.var():.3f}")
@@ -62,7 +64,11 @@ predict(
 predict(
     "pair",
     "One hidden layer of two relu units learns the kink …",
-    ["with nearly all seeds", "with more than half of the seeds", "with less than half of the seeds"],
+    [
+        "with nearly all seeds",
+        "with more than half of the seeds",
+        "with fewer than half of the seeds",
+    ],
 )
 
 # %% [markdown]
@@ -127,7 +133,12 @@ claim(
     over=[line, stack],
     both=both,
 )
-claim("With one layer of sixteen relu units, {rate:.0%} learn.", rate > 0.9, over=bend, rate=rate)
+claim(
+    "With one layer of sixteen relu units, {rate:.0%} learn.",
+    rate > 0.9,
+    over=bend,
+    rate=rate,
+)
 
 # %%
 from helpers import train
@@ -165,7 +176,7 @@ reveal(
     {
         "with nearly all seeds": pair.success_rate >= 0.9,
         "with more than half of the seeds": 0.5 <= pair.success_rate < 0.9,
-        "with less than half of the seeds": pair.success_rate < 0.5,
+        "with fewer than half of the seeds": pair.success_rate < 0.5,
     },
 )
 
@@ -195,14 +206,30 @@ skills(
 # %%
 best, share = float(pair.skill.max()), pair.success_rate
 apart = best > 0.99 and share < 0.5
-claim("The best seed has skill {best:.2f}, yet only {share:.0%} learn.", apart, over=pair, best=best, share=share)
+claim(
+    "The best seed has skill {best:.2f}, yet only {share:.0%} learn.",
+    apart,
+    over=pair,
+    best=best,
+    share=share,
+)
 arm = float(((pair.skill > 0.1) & (pair.skill < 0.5)).mean())
-claim("{arm:.0%} stop in between, with a skill from `0.1` to `0.5`.", 0.3 < arm < 0.8, over=pair, arm=arm)
+claim(
+    "{arm:.0%} stop in between, with a skill from `0.1` to `0.5`.",
+    0.3 < arm < 0.8,
+    over=pair,
+    arm=arm,
+)
 
 # %%
 lame = pair.dead[(pair.skill > 0.1) & (pair.skill < 0.5), -1, 0]
 dead = float((lame > 0).mean())
-claim("In {dead:.0%} of those, one of the two units is dead at the end.", 0.3 < dead < 0.9, over=pair, dead=dead)
+claim(
+    "In {dead:.0%} of those, one of the two units is dead at the end.",
+    0.3 < dead < 0.9,
+    over=pair,
+    dead=dead,
+)
 
 # %% [markdown]
 # ## Fix
@@ -213,7 +240,12 @@ claim("In {dead:.0%} of those, one of the two units is dead at the end.", 0.3 < 
 # %%
 stuck = ~pair.learned
 freed = float(longer.learned[stuck].mean())
-claim("Five times as many epochs free {freed:.0%} of the stuck seeds.", freed < 0.15, over=[pair, longer], freed=freed)
+claim(
+    "Five times as many epochs free {freed:.0%} of the stuck seeds.",
+    freed < 0.15,
+    over=[pair, longer],
+    freed=freed,
+)
 he = other_start.success_rate
 claim(
     "With `he_normal`, {he:.0%} of the seeds learn: a different start, but no fix.",
@@ -245,8 +277,14 @@ claim(
 model = keras.Sequential(
     [
         keras.Input((1,)),
-        keras.layers.Dense(16, activation="relu", kernel_initializer=keras.initializers.GlorotUniform(seed=0)),
-        keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(seed=1)),
+        keras.layers.Dense(
+            16,
+            activation="relu",
+            kernel_initializer=keras.initializers.GlorotUniform(seed=0),
+        ),
+        keras.layers.Dense(
+            1, kernel_initializer=keras.initializers.GlorotUniform(seed=1)
+        ),
     ]
 )
 model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
@@ -268,7 +306,9 @@ predict(
 )
 
 # %%
-zigzag = Experiment(problem="triangle", scaling="standard", activation="relu", epochs=300)
+zigzag = Experiment(
+    problem="triangle", scaling="standard", activation="relu", epochs=300
+)
 wide = train_seeds(zigzag.replace(depth=1, width=83), 50)
 deep = train_seeds(zigzag.replace(depth=3, width=10), 50)
 runs = {
@@ -306,10 +346,16 @@ claim(
 )
 
 # %%
-fits(runs, title="With this seed, one wide layer misses teeth that three narrow layers find")
+fits(
+    runs,
+    title="With this seed, one wide layer misses teeth that three narrow layers find",
+)
 
 # %%
-skills({"one layer of 83": wide, "three layers of 10": deep}, title="Depth helps, but not with every seed")
+skills(
+    {"one layer of 83": wide, "three layers of 10": deep},
+    title="Depth helps, but not with every seed",
+)
 
 # %% [markdown]
 # A second layer gets the already folded output of the first. So each layer can *fold* the line once more. Folds of
@@ -326,7 +372,14 @@ from helpers import Experiment, Lab
 
 Lab(
     Experiment(
-        problem="sine", samples=15, noise=0.3, scaling="standard", depth=2, width=32, epochs=500, batch_size=None
+        problem="sine",
+        samples=15,
+        noise=0.3,
+        scaling="standard",
+        depth=2,
+        width=32,
+        epochs=500,
+        batch_size=None,
     ),
     controls=["samples", "depth", "width"],
     pictures=("fit", "loss"),
@@ -343,11 +396,22 @@ Lab(
 predict(
     "width",
     "One layer of 64 units instead of 8, on the same fifteen samples. The median skill on the validation set becomes …",
-    ["clearly worse (by more than 0.1)", "about the same", "clearly better (by more than 0.1)"],
+    [
+        "clearly worse (by more than 0.1)",
+        "about the same",
+        "clearly better (by more than 0.1)",
+    ],
 )
 
 # %%
-scarce = Experiment(problem="sine", samples=15, noise=0.3, scaling="standard", epochs=500, batch_size=None)
+scarce = Experiment(
+    problem="sine",
+    samples=15,
+    noise=0.3,
+    scaling="standard",
+    epochs=500,
+    batch_size=None,
+)
 narrow = train_seeds(scarce.replace(depth=1, width=8), 50)
 broad = train_seeds(scarce.replace(depth=1, width=64), 50)
 double = train_seeds(scarce.replace(depth=2, width=32), 50)
@@ -363,7 +427,12 @@ reveal(
         "clearly better (by more than 0.1)": change > 0.1,
     },
 )
-claim("The median skill changes by {change:.2f}.", abs(change) < 0.1, over=[narrow, broad], change=abs(change))
+claim(
+    "The median skill changes by {change:.2f}.",
+    abs(change) < 0.1,
+    over=[narrow, broad],
+    change=abs(change),
+)
 
 # %%
 from helpers.lessons.figures import loss_curves
@@ -410,7 +479,12 @@ claim(
     small=small,
     big=big,
 )
-claim("With a hundred samples, two layers learn with {rate:.0%} of the seeds.", rate > 0.8, over=fed, rate=rate)
+claim(
+    "With a hundred samples, two layers learn with {rate:.0%} of the seeds.",
+    rate > 0.8,
+    over=fed,
+    rate=rate,
+)
 
 # %% [markdown]
 # So "too big" is not a property of the network alone. A network is too big *for its data*. [Lesson
@@ -432,7 +506,9 @@ predict(
 )
 
 # %%
-article = Experiment(problem="line", depth=0, activation="relu", optimizer="sgd")  # sgd at 0.01, 100 epochs
+article = Experiment(
+    problem="line", depth=0, activation="relu", optimizer="sgd"
+)  # sgd at 0.01, 100 epochs
 unit = train_seeds(article, 100)
 relus = train_seeds(article.replace(depth=2), 100)
 patience = train_seeds(relus.experiment.replace(epochs=300), 100)
@@ -443,7 +519,11 @@ slower = train_seeds(relus.experiment.replace(learning_rate=0.001), 100)
 gain = relus.success_rate - unit.success_rate
 reveal(
     "line",
-    {"more seeds": gain > 0.05, "as many seeds": abs(gain) <= 0.05, "fewer seeds": gain < -0.05},
+    {
+        "more seeds": gain > 0.05,
+        "as many seeds": abs(gain) <= 0.05,
+        "fewer seeds": gain < -0.05,
+    },
 )
 
 # %%
@@ -490,7 +570,11 @@ claim(
 from helpers.lessons.figures import layers
 
 layers(
-    {"inputs 0 to 10": relus, "standardised": scaled, "a tenth of the learning rate": slower},
+    {
+        "inputs 0 to 10": relus,
+        "standardised": scaled,
+        "a tenth of the learning rate": slower,
+    },
     measure="dead",
     epoch=-1,
     title="With long steps nearly all units die; with shorter steps enough of them stay alive",
@@ -538,14 +622,22 @@ claim(
 # %% tags=["dashboard-3"]
 from helpers import Experiment, Lab
 
-cars = Experiment(problem="auto_mpg", scaling="standard", depth=1, width=16, learning_rate=0.03)
-Lab(cars.replace(depth=0, learning_rate=0.1), controls=["depth", "width", "epochs"], pictures=("fit", "loss"))
+cars = Experiment(
+    problem="auto_mpg", scaling="standard", depth=1, width=16, learning_rate=0.03
+)
+Lab(
+    cars.replace(depth=0, learning_rate=0.1),
+    controls=["depth", "width", "epochs"],
+    pictures=("fit", "loss"),
+)
 
 # %%
 from helpers.lessons.figures import sweep
 
 widths = [0, 2, 4, 8, 16, 64]
-plane = train_seeds(cars.replace(depth=0, learning_rate=0.1), 50)  # at 0.03 its bias would not get far enough
+plane = train_seeds(
+    cars.replace(depth=0, learning_rate=0.1), 50
+)  # at 0.03 its bias would not get far enough
 grown = [plane, *(train_seeds(cars.replace(width=width), 50) for width in widths[1:])]
 sweep(
     widths,
@@ -569,7 +661,12 @@ claim(
     low=low,
     enough=enough,
 )
-claim("With four times as many units it is {more:.2f}.", abs(more - enough) < 0.03, over=grown, more=more)
+claim(
+    "With four times as many units it is {more:.2f}.",
+    abs(more - enough) < 0.03,
+    over=grown,
+    more=more,
+)
 
 # %% [markdown]
 # ## Exercises
@@ -620,7 +717,9 @@ from helpers.lessons import exercises_capacity as exercises
 
 patient = exercises.PATIENT
 loss_curves(
-    {"patient": train_seeds(patient, 50)}, training=True, title="The patient: what do these two curves tell you?"
+    {"patient": train_seeds(patient, 50)},
+    training=True,
+    title="The patient: what do these two curves tell you?",
 )
 
 # %% tags=["exercise"]
@@ -648,7 +747,10 @@ check(exercises.frugal_with_the_zigzag, ...)  # zigzag.replace(depth=3, width=10
 
 # %% tags=["solution"]
 # Units of swish and leaky_relu do not die as those of relu do, and longer training helps.
-check(exercises.frugal_with_the_zigzag, zigzag.replace(depth=3, width=10, activation="swish", epochs=500))
+check(
+    exercises.frugal_with_the_zigzag,
+    zigzag.replace(depth=3, width=10, activation="swish", epochs=500),
+)
 
 # %% [markdown]
 # **7. Repair a program.** Six measurements, and a number to predict from them. "It learns something and then stops.

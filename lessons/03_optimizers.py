@@ -8,10 +8,11 @@
 #
 # | part | minutes |
 # |---|---|
-# | The failure, your prediction, the lab | 5 |
+# | The failure, your predictions, the lab | 5 |
 # | The edge, the bowl, and the fix | 8 |
 # | Adaptive optimizers: where they win, where they lose | 8 |
-# | Batches, schedules, epochs | 5 |
+# | A learning rate for your own network | 4 |
+# | Batches, schedules, epochs | 7 |
 # | The article says | 2 |
 # | Exercises | as long as you like |
 #
@@ -31,14 +32,16 @@ x = np.linspace(0, 10, 100)[:, None]
 y = 2 * x + 1 + rng.standard_normal(x.shape)
 
 start = keras.initializers.GlorotUniform(seed=0)
-model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer=start)])
+model = keras.Sequential(
+    [keras.Input((1,)), keras.layers.Dense(1, kernel_initializer=start)]
+)
 model.compile(optimizer=keras.optimizers.SGD(0.03), loss="mse")
 history = model.fit(x, y, batch_size=100, epochs=100, verbose=0)
 print(f"loss {history.history['loss'][-1]:.3g}, baseline {y.var():.3g}")
 
 # %% [markdown]
-# The baseline is the loss of always predicting the mean. (`GlorotUniform` is Keras's default; the seed only makes the program
-# repeatable.)
+# The baseline is the loss of always predicting the mean. (`GlorotUniform` is Keras's default; the seed only makes the
+# program repeatable.)
 
 # %% [markdown]
 # ## Predict
@@ -51,14 +54,23 @@ from helpers.lessons.teaching import predict
 predict(
     "edge",
     "For these data there is a largest learning rate at which training converges, the edge. One percent above the edge …",
-    ["training diverges with every seed", "it diverges with some seeds", "one percent is too little to matter"],
+    [
+        "training diverges with every seed",
+        "it diverges with some seeds",
+        "one percent is too little to matter",
+    ],
 )
 
 # %%
 predict(
     "defaults",
     "Inputs standardised, each optimizer at Keras's default learning rate: within 300 steps, most seeds learn the line with …",
-    ["`sgd`, `rmsprop`, `adagrad` and `adam`", "only `sgd`", "only the adaptive three", "none of them"],
+    [
+        "`sgd`, `rmsprop`, `adagrad` and `adam`",
+        "only `sgd`",
+        "only the adaptive three",
+        "none of them",
+    ],
 )
 
 # %% [markdown]
@@ -91,8 +103,8 @@ Lab(line, controls=["optimizer", "learning_rate", "epochs"], pictures=("fit", "l
 # First take a single weight w. Near its minimum w*, a smooth loss is close to a parabola, ½·h·(w − w*)², where h is
 # the curvature. Its gradient is h·(w − w*). A step of gradient descent with learning rate r multiplies the distance
 # to w* by (1 − r·h). The distance shrinks as long as that factor lies between −1 and 1. So the edge is at **r = 2 /
-# h**. Beyond it, every step jumps over the minimum and lands farther away. The literature calls it the *edge of
-# stability*.
+# h**. Beyond the edge, every step jumps over the minimum and lands farther
+# away. The literature calls this learning rate the *edge of stability*.
 #
 # The linear unit has two weights, a slope and a bias. Its mean squared error is a *bowl*, a quadratic function of the
 # two. The curvatures of the bowl are the eigenvalues of the *Hessian*, the matrix of second derivatives. For a linear
@@ -107,13 +119,17 @@ from helpers.experiments.problems import make_problem
 def curvatures(experiment):
     """The eigenvalues of the Hessian of the mean squared error of a linear unit, the smaller first."""
     x = make_problem(experiment).x.astype(float)
-    columns = np.column_stack([x, np.ones(len(x))])  # the bias is a weight whose input is always 1
+    columns = np.column_stack(
+        [x, np.ones(len(x))]
+    )  # the bias is a weight whose input is always 1
     return np.linalg.eigvalsh(2 / len(x) * columns.T @ columns)
 
 
 flat, steep = curvatures(line)
 edge = 2 / steep
-print(f"curvatures {flat:.3f} and {steep:.1f}, edge {edge:.4f}, condition number {steep / flat:.0f}")
+print(
+    f"curvatures {flat:.3f} and {steep:.1f}, edge {edge:.4f}, condition number {steep / flat:.0f}"
+)
 
 # %% [markdown]
 # The steepest direction decides the edge. Now we test it, one percent to either side. The calculation uses neither
@@ -182,7 +198,11 @@ def at(share, experiment):
 
 
 centred, standardised = line.replace(input_offset=-5), line.replace(scaling="standard")
-ways = {"x from 0 to 10": line, "x from −5 to 5": centred, "standardised x": standardised}
+ways = {
+    "x from 0 to 10": line,
+    "x from −5 to 5": centred,
+    "standardised x": standardised,
+}
 paths(
     {label: at(0.8, one).replace(epochs=40) for label, one in ways.items()},
     title="The data shape the bowl, and its shape decides how direct the path is",
@@ -229,13 +249,20 @@ def racers(condition):
     unit = np.sqrt(condition * curvatures(centred).min() / curvatures(centred).max())
     sgd = at(0.8, line.replace(input_scale=unit, input_offset=-5 * unit, epochs=60))
     adam = sgd.replace(optimizer="adam", learning_rate=0.3)
-    return {"sgd": sgd, "momentum": sgd.replace(optimizer="momentum"), "adam, learning rate 0.3": adam}
+    return {
+        "sgd": sgd,
+        "momentum": sgd.replace(optimizer="momentum"),
+        "adam, learning rate 0.3": adam,
+    }
 
 
 paths(racers(1), title="On a round bowl, sgd reaches the minimum first")
 
 # %%
-paths(racers(30), title="At condition number 30, all three end about equally close to the minimum")
+paths(
+    racers(30),
+    title="At condition number 30, all three end about equally close to the minimum",
+)
 
 # %%
 paths(racers(1000), title="In a narrow valley, momentum and adam are far ahead of sgd")
@@ -243,8 +270,8 @@ paths(racers(1000), title="In a narrow valley, momentum and adam are far ahead o
 # %% [markdown]
 # `sgd` almost stops on the floor of a narrow valley. `momentum` keeps its speed there: steps back and forth cancel,
 # steps along the floor add up. `adam` divides each weight's step by the usual magnitude of that weight's gradient, so
-# a narrow valley slows it down much less. But look at the first figure: on a round bowl, at these learning rates,
-# plain `sgd` is ahead.
+# a narrow valley slows it down much less. But look at the first of these three figures: on a round bowl, at these
+# learning rates, plain `sgd` is ahead.
 
 
 # %%
@@ -256,7 +283,8 @@ def first_share(studies):
 
 # %%
 round_bowl, valley = (
-    [train_seeds(one, 50, probes=False) for one in racers(condition).values()] for condition in (1, 1000)
+    [train_seeds(one, 50, probes=False) for one in racers(condition).values()]
+    for condition in (1, 1000)
 )
 first, last, runs = first_share(round_bowl), first_share(valley), round_bowl + valley
 claim(
@@ -270,27 +298,32 @@ claim(
 # %% [markdown]
 # ## Fix
 #
-# Now we make it harder: the same line, but x is a year, from 2000 to 2010.
+# Now we make the task harder: the same line, but x is a year, from 2000 to 2010.
 
 # %%
 years = line.replace(input_offset=2000)
 flat, steep = curvatures(years)
 print(f"edge {2 / steep:.1e}, condition number {steep / flat:.0e}")
 smaller = train_seeds(at(0.5, years), 50, probes=False)
-adam = [train_seeds(years.replace(optimizer="adam", learning_rate=rate), 50, probes=False) for rate in (0.01, 0.1, 1)]
+adam = [
+    train_seeds(years.replace(optimizer="adam", learning_rate=rate), 50, probes=False)
+    for rate in (0.01, 0.1, 1)
+]
 scaled = train_seeds(at(0.5, years.replace(scaling="standard")), 50, probes=False)
 
 # %%
 from helpers.lessons.figures import skills
 
-adams = {f"adam, learning rate {study.experiment.learning_rate:g}": study for study in adam}
+adams = {
+    f"adam, learning rate {study.experiment.learning_rate:g}": study for study in adam
+}
 skills(
     {"sgd, half of the edge": smaller, **adams, "sgd, standardised": scaled},
     title="With x in years, neither a lower learning rate nor adam helps; standardising does",
 )
 
 # %% [markdown]
-# **Looks right, but isn't: a lower learning rate.** Training no longer diverges, but it never gets to the minimum.
+# **Looks right, but isn't: a lower learning rate.** Training no longer diverges, but it does not get to the minimum.
 # **`adam` does not get there either.** It scales each weight separately. Here the valley runs *diagonally* to the
 # axes, because slope and bias can make up for each other: far away from x = 0, a slightly larger slope and a much
 # smaller bias give nearly the same predictions. **What works: standardised inputs.** That is one change, and it
@@ -308,19 +341,21 @@ claim(
 )
 
 # %% [markdown]
-# In the program above it is one line more, with the learning rate as it was:
+# In the program above it is one more line, with the same learning rate:
 
 # %% tags=["repaired"]
 x = (x - x.mean(axis=0)) / x.std(axis=0)
 
 start = keras.initializers.GlorotUniform(seed=0)
-model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer=start)])
+model = keras.Sequential(
+    [keras.Input((1,)), keras.layers.Dense(1, kernel_initializer=start)]
+)
 model.compile(optimizer=keras.optimizers.SGD(0.03), loss="mse")
 history = model.fit(x, y, batch_size=100, epochs=100, verbose=0)
 print(f"loss {history.history['loss'][-1]:.3g}, baseline {y.var():.3g}")
 
 # %% [markdown]
-# ## Explain: which optimizers depend on the units
+# ## Explain: which optimizers depend on the unit of x
 
 # %% [markdown] tags=["dashboard-2-text"]
 # Here is another test of the same idea. We change the unit of x, from a hundredth to a hundred, and keep x = 0 where
@@ -340,7 +375,10 @@ lab = Lab(
 lab
 
 # %%
-stretches, decades = ("input_scale", [0.01, 0.1, 1, 10, 100]), ("learning_rate", [1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10])
+stretches, decades = (
+    ("input_scale", [0.01, 0.1, 1, 10, 100]),
+    ("learning_rate", [1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10]),
+)
 sgd_map = success_map(lab.first, stretches, decades, lab=lab)
 sgd_map
 
@@ -350,21 +388,21 @@ adam_map
 
 # %% [markdown]
 # For `sgd` the good learning rates lie on a diagonal: if x is ten times as large, the learning rate must be about a
-# hundredth. At both ends of the map no learning rate works. `adam` fails only at low learning rates; at 10 it learns
-# in every unit. (Click a cell to open its settings in the lab above.)
+# hundredth as high. At both ends of the map no learning rate works. `adam` fails only at low learning rates; at 10 it
+# learns with every unit of x. (Click a cell to open its settings in the lab above.)
 
 # %%
 served = (sgd_map.rate >= 0.9).sum(axis=0)
 best = int(served.max())
 claim(
-    "With `sgd`, even the best learning rate works for only {best} of the five units.",
+    "With `sgd`, even the best learning rate works for only {best} of the five units of x.",
     best <= 2,
     over=sgd_map.studies,
     best=best,
 )
 least = float(adam_map.rate[:, -1].min())
 claim(
-    "With `adam` at `10`, {least:.0%} of the seeds learn even in the worst unit.",
+    "With `adam` at `10`, {least:.0%} of the seeds learn even with the worst unit of x.",
     least > 0.9,
     over=adam_map.studies,
     least=least,
@@ -385,19 +423,33 @@ short = standardised.replace(epochs=300)
 def with_rates(rates):
     """A study for each optimizer, at its learning rate."""
     return {
-        name: train_seeds(short.replace(optimizer=name, learning_rate=rate), 50, probes=False)
+        name: train_seeds(
+            short.replace(optimizer=name, learning_rate=rate), 50, probes=False
+        )
         for name, rate in rates.items()
     }
 
 
-keras_rates = {name: float(keras.optimizers.get(name).learning_rate) for name in ("sgd", "rmsprop", "adagrad", "adam")}
+keras_rates = {
+    name: float(keras.optimizers.get(name).learning_rate)
+    for name in ("sgd", "rmsprop", "adagrad", "adam")
+}
 default = with_rates(keras_rates)
 raised = with_rates({"adagrad": 1, "adam": 0.1})
 
 # %%
-shown = {f"{name}, {study.experiment.learning_rate:g} (default)": study for name, study in default.items()}
-shown |= {f"{name}, {study.experiment.learning_rate:g}": study for name, study in raised.items()}
-skills(shown, title="On a round bowl sgd wins, because the defaults of the others are far too low here")
+shown = {
+    f"{name}, {study.experiment.learning_rate:g} (default)": study
+    for name, study in default.items()
+}
+shown |= {
+    f"{name}, {study.experiment.learning_rate:g}": study
+    for name, study in raised.items()
+}
+skills(
+    shown,
+    title="On a round bowl sgd wins, because the defaults of the others are far too low here",
+)
 
 # %%
 rates = {name: study.success_rate for name, study in default.items()}
@@ -440,22 +492,41 @@ claim(
 
 # %% [markdown] tags=["dashboard-3-text"]
 # With a hidden layer, the loss is no longer a bowl. It has valleys and plateaus, and you cannot compute an edge from
-# the inputs alone. So we measure. We use one hidden layer of 16 `tanh` units, a hundred samples of a wave, 300 steps.
+# the inputs alone. So we measure. We use one hidden layer of 16 `tanh` units, a hundred samples of a wave and 300
+# steps.
 
 # %%
 predict(
     "hot",
     "The same network with `adam` at a learning rate of 10. At the end of training, with most seeds …",
-    ["the loss is not a number", "the loss is a number, but it has not learned", "it has learned"],
+    [
+        "the loss is not a number",
+        "the loss is a number, but it has not learned",
+        "it has learned",
+    ],
 )
 
 # %% tags=["dashboard-3"]
 from helpers import Experiment, Lab
 
-wave = Experiment(problem="sine", scaling="standard", samples=100, depth=1, batch_size=None, epochs=300)
+wave = Experiment(
+    problem="sine",
+    scaling="standard",
+    samples=100,
+    depth=1,
+    batch_size=None,
+    epochs=300,
+)
 wave_lab = Lab(
     wave.replace(optimizer="sgd", learning_rate=0.01),
-    controls=["optimizer", "learning_rate", "schedule", "momentum", "batch_size", "epochs"],
+    controls=[
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "momentum",
+        "batch_size",
+        "epochs",
+    ],
     pictures=("fit", "loss"),
 )
 wave_lab
@@ -464,7 +535,9 @@ wave_lab
 from helpers.experiments.catalog import OPTIMIZERS
 
 rates = [1e-5, 0.001, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
-rate_map = success_map(wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", rates), lab=wave_lab)
+rate_map = success_map(
+    wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", rates), lab=wave_lab
+)
 rate_map
 
 # %% [markdown]
@@ -482,7 +555,9 @@ rate_map.figure("loss")
 # but high loss.
 
 # %%
-slowest = [study for study in rate_map.studies if study.experiment.learning_rate == 1e-5]
+slowest = [
+    study for study in rate_map.studies if study.experiment.learning_rate == 1e-5
+]
 lowest = min(float(np.median(study.val_loss)) for study in slowest)
 constant = float(np.median(slowest[0].baseline))
 claim(
@@ -500,7 +575,8 @@ reveal(
     "hot",
     {
         "the loss is not a number": finite.mean() <= 0.5,
-        "the loss is a number, but it has not learned": finite.mean() > 0.5 and hot.success_rate <= 0.5,
+        "the loss is a number, but it has not learned": finite.mean() > 0.5
+        and hot.success_rate <= 0.5,
         "it has learned": hot.success_rate > 0.5,
     },
 )
@@ -515,10 +591,18 @@ claim(
     stall=stall,
 )
 lost = float((~np.isfinite(rate_map.study("sgd", 1).loss[:, -1])).mean())
-claim("With `sgd` at `1`, {lost:.0%} of the seeds diverge.", lost > 0.95, over=rate_map.study("sgd", 1), lost=lost)
+claim(
+    "With `sgd` at `1`, {lost:.0%} of the seeds diverge.",
+    lost > 0.95,
+    over=rate_map.study("sgd", 1),
+    lost=lost,
+)
 
 # %%
-wide = {name: int((row >= 0.8).sum()) for name, row in zip(OPTIMIZERS, rate_map.rate, strict=True)}
+wide = {
+    name: int((row >= 0.8).sum())
+    for name, row in zip(OPTIMIZERS, rate_map.rate, strict=True)
+}
 sgd, momentum, adam = (wide[name] for name in ("sgd", "momentum", "adam"))
 claim(
     "Number of learning rates that work: `sgd` {sgd}, `momentum` {momentum}, `adam` {adam}.",
@@ -536,6 +620,99 @@ claim(
 # %% [markdown]
 # So here plain `sgd` works at fewer of the nine learning rates than `adam`. But where its learning rate is right,
 # `sgd` learns too.
+
+# %% [markdown]
+# ## Fix: a learning rate for your own network
+#
+# The map took thousands of networks. For your own network, one short run tells nearly as much: a *range test* lets
+# the learning rate grow with every step, from far too low to far too high. Keras has no schedule that grows, but an
+# exponential decay with a factor above 1 does. Here it is 1.1 a step, in plain Keras, for a network like that of the
+# map.
+
+# %%
+from keras import layers
+
+rng = np.random.default_rng(0)
+x = np.linspace(-1.7, 1.7, 128)[:, None]
+y = np.sin(3 * x) + 0.1 * rng.standard_normal(x.shape)
+x_val = np.linspace(-1.7, 1.7, 127)[:, None]
+y_val = np.sin(3 * x_val)
+ExponentialDecay = keras.optimizers.schedules.ExponentialDecay
+
+
+def compiled(rate, depth=1):
+    """A network with plain SGD at this learning rate, which may be a schedule."""
+    hidden = [layers.Dense(16, "tanh") for _ in range(depth)]
+    model = keras.Sequential([keras.Input((1,)), *hidden, layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), loss="mse")
+    return model
+
+
+growing = ExponentialDecay(1e-5, decay_steps=1, decay_rate=1.1)
+rates = 1e-5 * 1.1 ** np.arange(145)
+
+# %% [markdown]
+# With all 128 samples in one batch, an epoch is one step, and `model.fit` records the loss of each. `fit_seeds` does
+# the same for 50 copies of the model, each with its own initial weights. (How it works for your model is shown in [07
+# Your own network](07_your_own_network.ipynb).)
+
+# %%
+from why_wont_it_learn import fit_seeds
+
+full_batch = {"seeds": 50, "batch_size": 128, "validation_data": (x_val, y_val)}
+grown = fit_seeds(compiled(growing), x, y, epochs=len(rates), **full_batch)
+
+# %%
+from helpers.lessons.figures import range_test
+
+range_test(
+    grown.loss,
+    rates,
+    title="Range test: the loss is lowest where the learning rate is already too high",
+)
+
+# %% [markdown]
+# At the left nothing happens. Then the loss falls, and then it explodes. Which learning rate would you take? The
+# one at the lowest point looks best. But there, the loss has not yet had the time to grow.
+
+# %%
+lowest = float(np.median(rates[np.nanargmin(grown.loss, axis=1)]))
+shares = {
+    share: fit_seeds(compiled(share * lowest), x, y, epochs=500, **full_batch)
+    for share in (1, 0.1, 0.01)
+}
+ten = np.linspace(0, 10, 100)[:, None]
+unit = compiled(growing, depth=0)
+alone = fit_seeds(unit, ten, 2 * ten + 1, seeds=50, epochs=110, batch_size=100)
+
+# %%
+claim(
+    "The loss is lowest at {lowest:.2g}, median over the seeds.",
+    1 < lowest < 2,
+    over=grown,
+    lowest=lowest,
+)
+one, tenth, hundredth = (study.success_rate for study in shares.values())
+claim(
+    "At that learning rate, {one:.0%} of the seeds learn the wave in `500` steps; at a tenth of it {tenth:.0%}, at a hundredth {hundredth:.0%}.",
+    one < 0.1 and tenth > 0.9 and hundredth < 0.1,
+    over=list(shares.values()),
+    one=one,
+    tenth=tenth,
+    hundredth=hundredth,
+)
+beyond = float(np.median(rates[np.nanargmin(alone.loss, axis=1)])) / edge
+claim(
+    "For the linear unit above, the loss is lowest at {beyond:.1f} times the edge.",
+    1.5 < beyond < 5,
+    over=alone,
+    beyond=beyond,
+)
+
+# %% [markdown]
+# So take **a tenth of the learning rate at which the loss is lowest**, and begin again with fresh weights: those of
+# the test are spoiled. The rule is rough, but it takes only one run, and you can use it with any network,
+# optimizer and batch size. If the loss never falls in the test, the learning rate is not what is wrong.
 
 # %% [markdown]
 # ### Look closer (optional): why adam does not diverge
@@ -583,7 +760,13 @@ from helpers import success_map
 from helpers.experiments.catalog import OPTIMIZERS
 
 corner = [0.001, 0.01, 0.1, 1]
-success_map(wave, ("optimizer", list(OPTIMIZERS)), ("learning_rate", corner), lab=wave_lab, discoveries=True)
+success_map(
+    wave,
+    ("optimizer", list(OPTIMIZERS)),
+    ("learning_rate", corner),
+    lab=wave_lab,
+    discoveries=True,
+)
 
 # %% [markdown]
 # ## Explain: the length of an adam step
@@ -610,7 +793,11 @@ reveal(
 
 # %%
 skills(
-    {"learning rate 0.01": asked, "learning rate 1000": huge, "targets standardised": unit},
+    {
+        "learning rate 0.01": asked,
+        "learning rate 1000": huge,
+        "targets standardised": unit,
+    },
     title="Targets in the hundreds of thousands are out of reach at 0.01; standardised targets are learned",
 )
 
@@ -623,7 +810,12 @@ claim(
     travel=travel,
 )
 millions = 200_000 / (bias / price.epochs) / 1e6
-claim("At that speed, `200,000` is {millions:.0f} million steps away.", millions > 10, over=asked, millions=millions)
+claim(
+    "At that speed, `200,000` is {millions:.0f} million steps away.",
+    millions > 10,
+    over=asked,
+    millions=millions,
+)
 no, yes = max(asked.success_rate, huge.success_rate), unit.success_rate
 claim(
     "With a learning rate of `0.01` or `1000`, {no:.0%} of the seeds learn, with standardised targets {yes:.0%}.",
@@ -652,8 +844,16 @@ predict(
 # %%
 sizes = [4, 16, 64, 256]
 many = wave.replace(samples=256)
-epochs = [train_seeds(many.replace(batch_size=size, epochs=20), 50, probes=False) for size in sizes]
-equal = [train_seeds(many.replace(batch_size=size, epochs=640 * size // 256), 50, probes=False) for size in sizes]
+epochs = [
+    train_seeds(many.replace(batch_size=size, epochs=20), 50, probes=False)
+    for size in sizes
+]
+equal = [
+    train_seeds(
+        many.replace(batch_size=size, epochs=640 * size // 256), 50, probes=False
+    )
+    for size in sizes
+]
 
 # %%
 small, big = epochs[0].success_rate, epochs[-1].success_rate
@@ -685,11 +885,17 @@ claim(
     big=big,
 )
 small, big = equal[0].success_rate, equal[-1].success_rate
-claim("At equal steps, it is {small:.0%} and {big:.0%}.", big > small + 0.2, over=equal, small=small, big=big)
+claim(
+    "At equal steps, it is {small:.0%} and {big:.0%}.",
+    big > small + 0.2,
+    over=equal,
+    small=small,
+    big=big,
+)
 
 # %% [markdown]
-# Here, small batches win by making more steps. Step for step, a large batch is better: its gradient has less noise.
-# If you change the batch size, change the epochs too, or you compare numbers of steps.
+# Here, small batches win by taking more steps. Step for step, a large batch is better: its gradient has less noise.
+# If you change the batch size, change the epochs too, or you only compare numbers of steps.
 #
 # ## Explain: long steps first, short ones last
 #
@@ -697,10 +903,17 @@ claim("At equal steps, it is {small:.0%} and {big:.0%}.", big > small + 0.2, ove
 # you want long steps at first and short ones at the end. A *schedule* does that.
 
 # %%
-noisy = wave.replace(samples=128, batch_size=16, optimizer="sgd", learning_rate=0.3, epochs=60)
+noisy = wave.replace(
+    samples=128, batch_size=16, optimizer="sgd", learning_rate=0.3, epochs=60
+)
 names = ("constant", "exponential", "cosine", "warmup")
-schedules = {name: train_seeds(noisy.replace(schedule=name), 50, probes=False) for name in names}
-low, middle = (train_seeds(noisy.replace(learning_rate=rate), 50, probes=False) for rate in (0.03, 0.1))
+schedules = {
+    name: train_seeds(noisy.replace(schedule=name), 50, probes=False) for name in names
+}
+low, middle = (
+    train_seeds(noisy.replace(learning_rate=rate), 50, probes=False)
+    for rate in (0.03, 0.1)
+)
 hasty = train_seeds(noisy.replace(schedule="cosine", epochs=10), 50, probes=False)
 
 # %%
@@ -722,16 +935,55 @@ claim(
     cosine=cosine,
 )
 kept = middle.success_rate
-claim("A constant learning rate of `0.1` does as well: {kept:.0%}.", kept > cosine - 0.1, over=middle, kept=kept)
+claim(
+    "A constant learning rate of `0.1` does as well: {kept:.0%}.",
+    kept > cosine - 0.1,
+    over=middle,
+    kept=kept,
+)
 soon = hasty.success_rate
-claim("With the same cosine schedule over ten epochs, {soon:.0%} learn.", soon < cosine - 0.5, over=hasty, soon=soon)
+claim(
+    "With the same cosine schedule over ten epochs, {soon:.0%} learn.",
+    soon < cosine - 0.5,
+    over=hasty,
+    soon=soon,
+)
 
 # %% [markdown]
-# A schedule works no wonders: here a well-chosen constant learning rate does as well. But a schedule tolerates a
-# start that is too high, and you rarely know the best constant. A schedule runs for as many epochs as you plan. With
-# too few, it lowers the learning rate before training is done. *Too few epochs* and *a learning rate that is too low*
-# look the same: the loss is still falling at the end.
-#
+# Here a schedule is not necessary: a well-chosen constant learning rate does as well. But with a schedule the first
+# learning rate may be too high, and you rarely know the best constant one. A schedule runs for as many epochs as you
+# plan. With too few, it lowers the learning rate before training is done. *Too few epochs* and *a learning rate that
+# is too low* look the same: the loss is still falling at the end.
+
+# %% [markdown]
+# **Looks right, but isn't: `decay_steps` in epochs.** This time the learning rate starts at 0.2 and is to be halved
+# every 20 epochs. The data are those of the range test, with batches of 16. A schedule of Keras counts *steps*, and
+# here an epoch has 128 / 16 = 8 of them.
+
+# %%
+batches = full_batch | {"batch_size": 16, "epochs": 100}
+written, meant = (
+    fit_seeds(compiled(ExponentialDecay(0.2, steps, decay_rate=0.5)), x, y, **batches)
+    for steps in (20, 20 * 8)
+)
+
+# %%
+early, late = (float(np.median(study.skill)) for study in (written, meant))
+claim(
+    "With `decay_steps=20` the median skill is {early:.2f}, with `decay_steps=20 * 8` it is {late:.2f}.",
+    early < 0.5 and late > 0.9,
+    over=[written, meant],
+    early=early,
+    late=late,
+)
+
+# %% [markdown]
+# With `decay_steps=20` the learning rate is halved every two and a half epochs. After 25 epochs it is a thousandth of
+# what it was, and the network has stopped where it was by then. It looks like a lack of capacity: a loss that levels
+# off too high. `fit` does not warn you. So print the learning rate at the end, `model.optimizer.learning_rate`,
+# before you make the network larger.
+
+# %% [markdown]
 # ## The article says
 #
 # The article that these lessons answer (*Why is my TensorFlow neural network failing to learn a simple
@@ -785,7 +1037,10 @@ check(exercises.wave_with_sgd, wave.replace(optimizer="sgd", learning_rate=0.1))
 check(exercises.price_with_adam, ...)  # price.replace(...)
 
 # %% tags=["solution"]
-check(exercises.price_with_adam, price.replace(target_scaling="standard", learning_rate=0.03, epochs=200))
+check(
+    exercises.price_with_adam,
+    price.replace(target_scaling="standard", learning_rate=0.03, epochs=200),
+)
 
 # %% [markdown]
 # **4.** Be quick: learn the wave with 80% of the seeds in at most 100 steps (not epochs).
@@ -798,7 +1053,7 @@ check(exercises.wave_in_100_steps, wave.replace(learning_rate=0.3, epochs=100))
 
 # %% [markdown]
 # **5.** Find a counterexample to the article: settings with which 90% of the seeds learn with `sgd` and less than 10%
-# with `adam`, everything else being equal.
+# with `adam`, all else being equal.
 
 # %% tags=["exercise"]
 check(exercises.sgd_beats_adam, ...)
@@ -814,7 +1069,10 @@ check(exercises.sgd_beats_adam, short.replace(optimizer="sgd", learning_rate=0.0
 from helpers.lessons import exercises_optimizers as exercises
 
 patients = exercises.PATIENTS
-loss_curves({"A": train_seeds(patients["A"], 50), "B": train_seeds(patients["B"], 50)}, title="Patients A and B")
+loss_curves(
+    {"A": train_seeds(patients["A"], 50), "B": train_seeds(patients["B"], 50)},
+    title="Patients A and B",
+)
 
 # %%
 loss_curves({"C": train_seeds(patients["C"], 50)}, title="Patient C")
@@ -824,7 +1082,8 @@ loss_curves({"C": train_seeds(patients["C"], 50)}, title="Patient C")
 check(exercises.name_the_causes, ...)
 
 # %% tags=["solution"]
-# A jumps at first, then stalls. B still falls, smoothly. C stays at the baseline at every learning rate: its inputs are years.
+# A jumps at first, then stalls. B still falls, smoothly. C stays at the baseline at every learning rate: its inputs
+# are years.
 cured = {
     "A": ("too high", patients["A"].replace(learning_rate=0.1)),
     "B": ("too low", patients["B"].replace(learning_rate=0.1)),
@@ -833,9 +1092,10 @@ cured = {
 check(exercises.name_the_causes, cured)
 
 # %% [markdown]
-# **7. Repair a program.** Four measurements, and a number to predict from them. "The loss is NaN, whatever the size of the network." Edit the program until the check passes. Change what you like: data, layers, loss,
-# optimizer, settings. `check` trains *your* model with 20 seeds, and 16 of them must learn. `repairs.hint("learning_rate")` gives
-# three hints, one each time.
+# **7. Repair a program.** Four measurements, and a number to predict from them. "The loss is NaN, whatever the size of
+# the network." Edit the program until the check passes. Change what you like: data, layers, loss, optimizer, settings.
+# `check` trains *your* model with 20 seeds, and at least 16 of them must learn. There are three hints: each
+# `repairs.hint("learning_rate")` shows the next one.
 
 # %%
 from keras import layers
@@ -896,21 +1156,25 @@ score(all_exercises=True)
 # %% [markdown]
 # ## In your own network
 #
-# The first epochs tell. `fit_seeds` trains fresh copies of a model; your own stays as it is. Here it takes the program of the
-# last exercise; put your model and your data in its place.
+# The first epochs show whether the learning rate is right. `fit_seeds` trains fresh copies of your model, which itself
+# does not change. Here it trains the program of the last exercise; put your model and your data in its place.
 
 # %%
 from why_wont_it_learn import fit_seeds
 
-study = fit_seeds(model, x, y, seeds=5, epochs=3, batch_size=32, validation_data=(x_val, y_val))
+study = fit_seeds(
+    model, x, y, seeds=5, epochs=3, batch_size=32, validation_data=(x_val, y_val)
+)
 print("baseline", y.var().round(2))
 print("training loss of the first three epochs, one row for each seed:")
 print(study.loss.round(2))
 
 # %% [markdown]
-# - A loss that grows, jumps or is NaN: the steps are too long. Standardise the inputs, then try a tenth of the learning rate.
+# - A loss that grows, jumps or is NaN: the steps are too long. Standardise the inputs, then try a tenth of the
+# learning rate.
 # - A loss that falls smoothly, but hardly at all: try ten times the learning rate.
-# - A loss that stays where it is at every learning rate: it is not the learning rate. `diagnose(model, x, y, epochs=60)`
+# - A loss that stays where it is at every learning rate: the learning rate is not the cause. `diagnose(model, x, y,
+# epochs=60)`
 #   tries other fixes.
 #
 # ## In one sentence
@@ -933,5 +1197,6 @@ print(study.loss.round(2))
 # D. Kingma and J. Ba, [*Adam*](https://arxiv.org/abs/1412.6980) (2015), section 2.1: the length of a step.
 # I. Loshchilov and F. Hutter, [*Decoupled weight decay regularization*](https://arxiv.org/abs/1711.05101) (2019): AdamW.
 # A. Wilson and others, [*The marginal value of adaptive gradient methods*](https://arxiv.org/abs/1705.08292) (2017).
+# L. Smith, [*Cyclical learning rates for training neural networks*](https://arxiv.org/abs/1506.01186) (2017): the range test.
 # J. Cohen and others, [*Gradient descent on neural networks typically occurs at the edge of
 # stability*](https://arxiv.org/abs/2103.00065) (2021): the edge in real networks.

@@ -700,7 +700,7 @@ model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
 # %%
 predict(
     "rare",
-    "The network is right about 95% of the new parts. Of the faulty ones, it finds …",
+    "The network is right for 95% of the new parts. Of the faulty ones, it finds …",
     ["hardly any (under 20%)", "about half (20% to 80%)", "nearly all (over 80%)"],
 )
 

@@ -67,7 +67,7 @@ predict(
 # %%
 predict(
     "saturated",
-    "After the first epoch, of the units of the first hidden layer these are saturated (at −1 or 1 for most cars):",
+    "After the first epoch, how many units of the first hidden layer are saturated (at −1 or 1 for most cars)?",
     ["fewer than a tenth", "about half", "nearly all"],
 )
 

@@ -18,6 +18,7 @@ from helpers.lessons.figures import (
     layers,
     loss_curves,
     paths,
+    range_test,
     sizes,
     skills,
     sweep,
@@ -319,3 +320,17 @@ def test_figures_of_penalties_need_studies(figure):
     arguments = {"title": "A finding"} | ({"label": "strength"} if figure is errors else {})
     with pytest.raises(ValueError, match="SeedStudy"):
         figure({"one": {0.1: 3}} if figure is errors else {"one": 3}, **arguments)
+
+
+def test_a_range_test_marks_the_lowest_loss_and_a_tenth_of_its_learning_rate():
+    rates = 10.0 ** np.arange(-4, 2)
+    falls, diverges = [1, 0.9, 0.5, 0.2, 3, np.nan], [1, 0.8, 0.4, 0.1, np.inf, np.nan]
+    picture = range_test([falls, diverges, falls], rates, title="A finding")
+    assert texts(picture) == ["lowest: 0.1", "a tenth of it: 0.01"]
+    assert "lowest at a learning rate of 0.1, medians over the seeds; a tenth of that is 0.01" in picture.alt
+    assert picture.axes[0].get_ylim()[1] == pytest.approx(10)
+
+
+def test_a_range_test_needs_a_learning_rate_for_each_step():
+    with pytest.raises(ValueError, match=r"not \(2, 5\) and \(4,\)"):
+        range_test(np.ones((2, 5)), np.ones(4), title="A finding")

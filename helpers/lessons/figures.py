@@ -5,6 +5,7 @@
     fits({"label": run, ...}, title=...)                 data, truth and network, side by side
     sweep(values, studies, label=..., title=...)         success rate and skill against a setting
     errors({"label": {value: study, ...}}, label=..., title=...)  validation and training error against a setting
+    range_test(losses, rates, title=...)                 loss of each step against its learning rate, which grows
     layers({"label": study, ...}, title=...)             gradient, or dead units, by layer
     sizes({"label": study, ...}, title=...)              the weights of each network, from the largest to the smallest
     paths({"label": experiment, ...}, title=...)         two weights on their way down the surface of their loss
@@ -296,6 +297,43 @@ def sizes(studies, *, title, weights=slice(None), limit=0.01):
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
         _label_right(axes, labels)
     return _told(picture, title, words)
+
+
+def range_test(losses, rates, *, title):
+    """The loss of each step by the step's learning rate, both logarithmic: the median of the seeds and the half of them in the middle.
+
+    Lines stand at the learning rate where the loss is lowest, the median over the seeds, and at a tenth of it.
+
+    Args:
+        losses: (seeds, steps), the training loss, as `SeedStudy.loss` holds it where an epoch is one step. Not finite: diverged.
+        rates: (steps,), the learning rate of each step.
+        title: what the figure shows, as a sentence.
+
+    Raises:
+        ValueError: there is not one learning rate for each step.
+    """
+    losses, rates = np.asarray(losses, float), np.asarray(rates, float)
+    if losses.ndim != 2 or rates.shape != losses.shape[1:]:
+        raise ValueError(
+            f"range_test needs losses of shape (seeds, steps) and a learning rate for each step, "
+            f"not {losses.shape} and {rates.shape}."
+        )
+    low, middle, high = _quartiles(losses)
+    lowest = float(np.median(rates[np.nanargmin(losses, axis=1)]))
+    with style():
+        picture, (axes,) = _picture(title, 1, height=3.1, top=0.62)
+        axes.fill_between(rates, low, high, color=SERIES[0], alpha=0.16, lw=0)
+        axes.plot(rates, middle, color=SERIES[0], lw=2.2)
+        axes.set(xscale="log", yscale="log", ylim=(low.min() / 1.4, 10 * middle[0]), xlim=rates[[0, -1]])
+        axes.set(xlabel="learning rate of the step", ylabel="loss")
+        marks = {"lowest": (lowest, "dead", "left"), "a tenth of it": (lowest / 10, "floor", "right")}
+        for words, (rate, color, side) in marks.items():
+            axes.axvline(rate, color=PALETTE[color], lw=1.3, ls="--")
+            at = axes.get_xaxis_transform()
+            axes.text(rate, 1.02, f"{words}: {rate:.2g}", transform=at, color=PALETTE[color], ha=side, fontsize=8.5)
+        _plain_decades(axes)
+    told = f"the loss begins at {number(middle[0])} and is lowest at a learning rate of {lowest:.2g}, medians over the seeds"
+    return _told(picture, title, [told, f"a tenth of that is {lowest / 10:.2g}"])
 
 
 def layers(studies, *, title, measure="gradient_norm", epoch=0):
