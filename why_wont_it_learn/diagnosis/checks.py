@@ -15,7 +15,7 @@ FAR_SHIFT = 3.0  # standard deviations between the means of training and validat
 OUTSIDE = 0.5  # part of the validation samples beyond the range of the training samples
 TOLD_APART = 0.95  # area under the ROC curve
 CLEARLY_MORE = 0.2  # of skill, for another reading of the inputs to be the right one
-FEWEST_IDS = 10  # different ones
+FEWEST_IDS, MOST_IDS = 10, 200  # different ones at least; in a sample at most: what has more is an image
 FEWEST_TO_TELL = 20  # validation samples
 ALIKE = "Prepare both sets alike, with the numbers of the training samples; or shuffle before the split."
 CONSTANT_COLUMN = "A column that never varies becomes NaN when it is divided by its standard deviation of 0."
@@ -121,8 +121,14 @@ def misread_ids(data, skill, in_time):
 
     skill: of the best reference model. in_time: () -> whether there is time left.
     """
-    x = data.inputs_2d
-    if data.tokens or not ((x == np.round(x)) & (x >= 0)).all() or len(np.unique(x)) < FEWEST_IDS:
+    x = data.x
+    if (
+        data.tokens
+        or x.ndim != 2
+        or x.shape[1] > MOST_IDS
+        or not ((x == np.round(x)) & (x >= 0)).all()
+        or len(np.unique(x)) < FEWEST_IDS
+    ):
         return [], skill
     as_ids = replace(data, tokens=True).reference_skill(in_time)
     if not as_ids > max(skill, 0) + CLEARLY_MORE:
