@@ -188,7 +188,7 @@ def make_problem(e):
     return (_own_problem if e.source.own else _problem)(e.data_only())
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # it is asked for several times in a row
 def problems_of(e, seeds):
     """The `Problem` of an experiment with each of some seeds, a tuple of whole numbers: a tuple, too."""
     return tuple(make_problem(e.replace(seed=seed)) for seed in seeds)
