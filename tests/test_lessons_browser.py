@@ -18,8 +18,9 @@ pytestmark = pytest.mark.browser
 
 FIRST_MOVES = 6  # by then the graphs that a kernel keeps are made
 # What kernel and server take after a lesson, as a multiple of what they take before it, which depends on the machine: 420 MB with
-# two cores. On Binder, where program files take some of its 1000 MB, too, a lesson has room up to here.
-MOST_TIMES = 2.0
+# two cores. On Binder, where program files take some of its 1000 MB, too, a lesson has room up to here. Lesson 03 takes 870 MB, and
+# 830 where its graphs are on disk, as they are there.
+MOST_TIMES = 2.15
 MOST_GROWTH = 1.05
 MAP = ".wwil-map:has(select)"  # a map that is computed; one that the learner fills has nothing to choose
 # The tags and the outputs of each code cell.
