@@ -427,7 +427,7 @@ for name, (fault, fix) in CASES.items():
     small = train_seeds(broken.replace(**few, l2=0.0), 50, probes=False)
     fixed = train_seeds(broken.replace(**fix), 50, probes=False)
     studies[name] = case, small, fixed
-    print(f"{name}")
+    print(name)
     print(f"  1 data: mean {x.mean():z.1f}, standard deviation {x.std():.1f}")
     print(f"  2 baseline: median skill {np.median(case.skill):z.2f}")
     print(f"  3 ten samples: {overfits(small):.0%} of the seeds overfit them")
