@@ -949,6 +949,7 @@ def test_convolutions_in_which_nothing_bends_get_an_activation():
         ([keras.layers.Conv1D(2, 3, activation="relu"), keras.layers.Flatten(), Dense(1)], []),
         ([keras.layers.Conv1D(2, 3), keras.layers.MaxPooling1D(2), keras.layers.Flatten(), Dense(1)], []),
         ([keras.layers.Conv1D(2, 3), keras.layers.ReLU(), keras.layers.Flatten(), Dense(1)], []),
+        ([keras.layers.Conv1D(2, 3), keras.layers.AdditiveAttention(), keras.layers.Flatten(), Dense(1)], []),
         ([keras.layers.Flatten(), Dense(1)], []),
     ],
 )

@@ -63,11 +63,8 @@ UNLIKE_GAP = 0.25  # of skill, between training and validation samples, before t
 MOST_NAMED = 6  # outputs whose skills are told one by one
 SAMPLES_PROBED = 64  # of which one gradient is taken
 PLAIN = 0.8  # plausibility
-OF_THE_DATA = {
-    "unscaled_inputs",
-    "unscaled_targets",
-    "label_or_data_bug",
-}  # causes that can be seen before training ends
+# Causes that can be seen before training ends.
+OF_THE_DATA = {"unscaled_inputs", "unscaled_targets", "label_or_data_bug"}
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 FEW_IN_A_BATCH = 4  # samples, for BatchNormalization
@@ -249,9 +246,8 @@ class _Examination:
             notes.append(f"Training cannot tell {alike} apart: the fix of each is enough by itself.")
         proved = self.certain or any(finding.verified for finding in findings)
         unknown = not self.healthy and (not findings or not (self.measured or proved))
-        if (
-            unknown and not self.measured
-        ):  # of guesses about a training that was not seen to its end, those that the data alone suggest
+        if unknown and not self.measured:
+            # Of guesses about a training that was not seen to its end, those that the data alone suggest.
             plain = {trial.cause for trial in self.search.trials if trial.plausibility >= PLAIN and not trial.later}
             findings = [one for one in findings if one.cause in plain & OF_THE_DATA]
         return Diagnosis(

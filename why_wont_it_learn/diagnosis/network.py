@@ -13,10 +13,9 @@ ACTIVATION_LAYERS = {
 }
 NARROW, DEEP = 8, 6  # units, hidden layers
 WEIGHTED = "Dense", "Conv", "SeparableConv", "DepthwiseConv"
-STRAIGHT = (  # what only adds, scales or moves numbers
+STRAIGHT = (  # what only scales or moves numbers
     "InputLayer", "Activation", "Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout", "AveragePooling",
-    "GlobalAveragePooling", "ZeroPadding", "Cropping", "UpSampling", "BatchNormalization", "Normalization", "Rescaling", "Add",
-    "Concatenate",
+    "GlobalAveragePooling", "ZeroPadding", "Cropping", "UpSampling", "BatchNormalization", "Normalization", "Rescaling",
 )  # fmt: skip
 PASSING = {
     "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "Reshape", "ActivityRegularization",
