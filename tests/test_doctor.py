@@ -39,6 +39,7 @@ from why_wont_it_learn.diagnosis.measure import first_rescaling, rescaled, unmas
 from why_wont_it_learn.diagnosis.network import linear_layers, stages
 from why_wont_it_learn.diagnosis.output_and_loss import (
     Targets,
+    as_loss,
     is_reversed,
     mismatches,
     misses_targets,
@@ -47,7 +48,7 @@ from why_wont_it_learn.diagnosis.output_and_loss import (
 from why_wont_it_learn.diagnosis.search import MANY_SEEDS, FixTrial, Judge
 from why_wont_it_learn.diagnosis.trial_runner import BatchOrder, Copies, TrialResult, TrialRunner
 from why_wont_it_learn.diagnosis.untrained import equal_units
-from why_wont_it_learn.program import as_loss, program_of
+from why_wont_it_learn.program import program_of
 
 Dense, Lambda = keras.layers.Dense, keras.layers.Lambda
 RNG = np.random.default_rng(0)

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from .diagnosis.network import first_line, only
-from .diagnosis.output_and_loss import resolved_loss
+from .diagnosis.output_and_loss import as_loss, resolved_loss
 from .engine.initial_weights import fresh_values
 from .engine.loop import takes_training
 from .keras_private import (
@@ -23,7 +23,6 @@ from .keras_private import (
     is_functional,
     layers_of,
     learning_rate_of,
-    loss_of_function,
     loss_weights_of,
     set_global_seed_generator,
     with_constant_rate,
@@ -269,12 +268,6 @@ def _taken_apart(optimizer, rate):
 def _loss_weight(model):
     weights = loss_weights_of(model)
     return float(weights[0]) if len(weights) == 1 and weights[0] is not None else 1.0
-
-
-def as_loss(loss):
-    """A Keras loss, its name or a function as a function of (y_true, y_pred), as `model.compile` makes one of it."""
-    loss = keras.losses.get(loss)
-    return loss if isinstance(loss, keras.losses.Loss) else loss_of_function(loss)
 
 
 def refusal(program, data):

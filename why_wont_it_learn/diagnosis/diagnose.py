@@ -18,7 +18,7 @@ from ..engine.batches import weights_of_classes
 from ..engine.cache import quick_start
 from ..engine.initial_weights import fresh_values
 from ..keras_private import layers_of
-from ..program import WHOLE_KERNELS, as_loss, program_of, random_state_kept, refusal
+from ..program import WHOLE_KERNELS, program_of, random_state_kept, refusal
 from . import report
 from .call import sample_of
 from .causes import CAUSES
@@ -43,6 +43,7 @@ from .network import first_line, hangs_on_seeds, other_layers, output_of
 from .output_and_loss import (
     SAMPLES,
     Mismatch,
+    as_loss,
     fitting,
     from_logits,
     loss_name,

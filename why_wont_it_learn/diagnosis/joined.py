@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..keras_private import layers_of, loss_of_function, loss_weights_of
+from ..keras_private import layers_of, loss_weights_of
 from .data import TOKEN_LAYERS, Data, split, spread_out, task_of
 from .network import first_line, output_activation
-from .output_and_loss import from_logits, is_reversed, loss_name
+from .output_and_loss import as_loss, from_logits, is_reversed, loss_name
 
 MOST_REFERENCES = 4  # outputs for which reference models are trained
 MOST_POSITIONS = 12  # of a sample that is labelled position by position
@@ -258,7 +258,7 @@ def _losses(model, names, count):
 
 def _joint_loss(losses, factors, output_shapes, target_shapes, used, widths, weighted):
     """(y_true, y_pred) -> the sum of the losses of all outputs, each on its own columns."""
-    losses = [loss if isinstance(loss, keras.losses.Loss) else loss_of_function(loss) for loss in losses]
+    losses = [as_loss(loss) for loss in losses]
     starts = np.cumsum([0, *widths])
     target_widths = [int(np.prod(shape)) for shape in target_shapes]
 

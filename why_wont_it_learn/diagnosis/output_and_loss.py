@@ -35,6 +35,12 @@ def resolved_loss(model, y=None, answers=None):
     return keras.losses.get(losses[0])
 
 
+def as_loss(loss):
+    """A Keras loss, its name or a function as a function of (y_true, y_pred), as `model.compile` makes one of it."""
+    loss = keras.losses.get(loss)
+    return loss if isinstance(loss, keras.losses.Loss) else loss_of_function(loss)
+
+
 def loss_name(loss):
     """The name of a Keras loss, its object or a function: "mean_squared_error", say."""
     loss = keras.losses.get(loss)
@@ -214,9 +220,7 @@ def fitting(targets):
 def value_of(loss, y, predictions):
     """The loss of a batch as one number; NaN where it cannot be computed."""
     try:
-        loss = keras.losses.get(loss)
-        loss = loss if isinstance(loss, keras.losses.Loss) else loss_of_function(loss)
-        return float(np.mean(loss(tf.constant(y), tf.constant(np.asarray(predictions, "float32")))))
+        return float(np.mean(as_loss(loss)(tf.constant(y), tf.constant(np.asarray(predictions, "float32")))))
     except Exception:  # of one's own
         return np.nan
 

@@ -12,9 +12,8 @@ from ..engine.layer_metrics import Probes
 from ..engine.program import first_state, predict
 from ..engine.state import Shape
 from ..engine.tracing import graph_for, maps_well, predictor_for
-from ..program import as_loss
 from .network import first_line, only, output_stage, stages
-from .output_and_loss import from_logits
+from .output_and_loss import as_loss, from_logits
 
 SEEDS = 3
 CHECKPOINTS = 10
