@@ -443,14 +443,12 @@ def data_of(model, x, y, validation_data=None):
     answers = _answers(model, np.nan_to_num(x[:2], posinf=0.0, neginf=0.0).astype(dtype))
     units = answers.shape[-1] if answers.shape.rank else 1
     loss = resolved_loss(model, y, answers)
-    custom = from_logits(loss) is None
     if y.ndim == 1 and units == 1:
-        loss = of_flat_targets(loss) if custom and broadcasts(loss, y) else loss
+        loss = of_flat_targets(loss) if from_logits(loss) is None and broadcasts(loss, y) else loss
         y = y[:, None]
     task, classes, signed = task_of(y, loss, units)
     tokens = any(type(layer).__name__ in TOKEN_LAYERS for layer in layers_of(model)) and bool((x == np.round(x)).all())
-    probabilities = output_activation(model) in ("sigmoid", "softmax")
-    reverse = custom and task == "binary" and units == 1 and not probabilities and is_reversed(loss, y)
+    reverse = wants_reversed(model, loss, y, task, units)
     return Data(x, y, points, task, classes, signed, dtype, tokens, loss, given, reverse, tuple(answers.shape[1:]))
 
 
@@ -604,6 +602,12 @@ def _numbers(name, values):
     if not numbers.ndim:
         raise ValueError(f"{name} is a single {type(values).__name__}: diagnose takes one array of numbers.")
     return numbers
+
+
+def wants_reversed(model, loss, y, task, units):
+    """Whether a loss of one's own for two labels wants small predictions for label 1; probabilities are never meant so."""
+    probabilities = output_activation(model) in ("sigmoid", "softmax")
+    return from_logits(loss) is None and task == "binary" and units == 1 and not probabilities and is_reversed(loss, y)
 
 
 def task_of(y, loss, units):

@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from ..keras_private import layers_of, loss_weights_of
-from .data import TOKEN_LAYERS, Data, split, spread_out, task_of
-from .network import first_line, output_activation
-from .output_and_loss import as_loss, from_logits, is_reversed, loss_name
+from .data import TOKEN_LAYERS, Data, split, spread_out, task_of, wants_reversed
+from .network import first_line
+from .output_and_loss import as_loss, from_logits, loss_name
 
 MOST_REFERENCES = 4  # outputs for which reference models are trained
 MOST_POSITIONS = 12  # of a sample that is labelled position by position
@@ -177,7 +177,7 @@ def joined(model, x, y, sample_weight, validation_data):
         parts[names[i]] = Part(
             rows_x, own, n_train, task, classes, signed, given=samples,
             start=int(starts[i]), width=width, logits=from_logits(losses[i]),
-            loss=losses[i], reversed=_is_reversed(model, losses[i], own, task, width),
+            loss=losses[i], reversed=wants_reversed(model, losses[i], own, task, width),
         )  # fmt: skip
         at += y_i.shape[1]
     loss = _joint_loss(
@@ -224,11 +224,6 @@ def with_positions(model, data, shape):
         given=data.given,
         parts=parts,
     )
-
-
-def _is_reversed(model, loss, y, task, width):
-    probabilities = output_activation(model) in ("sigmoid", "softmax")
-    return from_logits(loss) is None and task == "binary" and width == 1 and not probabilities and is_reversed(loss, y)
 
 
 def _by_output(model, y):
