@@ -94,10 +94,13 @@ class Program:
         optimizer = keras.optimizers.get({"class_name": name, "config": {"learning_rate": rate}})
         return replace(self, optimizer=_taken_apart(optimizer, rate), rates=_constant(rate))
 
+    def with_settings(self, **settings):
+        """The program with other settings of its optimizer."""
+        return replace(self, optimizer={**self.optimizer, "config": {**self.optimizer["config"], **settings}})
+
     def with_rate(self, rate):
         """The program with the same optimizer at a constant learning rate."""
-        config = {**self.optimizer["config"], "learning_rate": rate}
-        return replace(self, optimizer={**self.optimizer, "config": config}, rates=_constant(rate))
+        return replace(self.with_settings(learning_rate=rate), rates=_constant(rate))
 
     def build(self, seed=0):
         """A new model with first weights drawn from `seed`."""

@@ -187,7 +187,7 @@ def _dense(units, name, activation):
 
 
 def without_regularization(program):
-    """No penalties, no dropout, no noise."""
+    """No penalties, no dropout, no noise, no weight decay."""
 
     def edit(layers):
         for layer in layers:
@@ -200,7 +200,8 @@ def without_regularization(program):
             if kind_of(layer) == "ActivityRegularization":
                 config.update(l1=0.0, l2=0.0)
 
-    return program.edited(edit)
+    edited = program.edited(edit)
+    return edited.with_settings(weight_decay=0.0) if edited.optimizer["config"].get("weight_decay") else edited
 
 
 def without_rescaling(program):
@@ -244,20 +245,6 @@ def with_all_trained(program):
         return [unfrozen(value) for value in config] if isinstance(config, list) else config
 
     return program.edited(lambda layers: [unfrozen(layer) for layer in layers])
-
-
-def with_momentum(program):
-    """Nesterov momentum of 0.9, for sgd."""
-    optimizer = copy.deepcopy(program.optimizer)
-    optimizer["config"].update(momentum=0.9, nesterov=True)
-    return replace(program, optimizer=optimizer)
-
-
-def with_clipping(program):
-    """Gradients cut to a length of 1."""
-    optimizer = copy.deepcopy(program.optimizer)
-    optimizer["config"].update(clipnorm=1.0, global_clipnorm=None, clipvalue=None)
-    return replace(program, optimizer=optimizer)
 
 
 # --- output and loss -----------------------------------------------------------------------------------------------------
@@ -382,13 +369,13 @@ def fixes_for(variant, outcome):
         lambda p: p.having(longer=longer * p.longer))  # fmt: skip
     if regularization(program) is not None:
         add("no regularization", "over_regularized", "Remove the penalties and the dropout, then add back a little.",
-            lambda p: p.having(program=_no_decay(without_regularization(p.program))), 2)  # fmt: skip
+            lambda p: p.having(program=without_regularization(p.program)), 2)  # fmt: skip
     if added_loss(variant) > 0:
         add("data loss", "over_regularized", f"Let what the layers add to the loss count less: multiply it by {1 / MORE:g}, say.",
             lambda p: with_data_loss(p, MORE), 2)  # fmt: skip
     if kind == "sgd" and not program.optimizer["config"].get("momentum"):
         add("momentum", "optimizer_choice", "Give sgd a momentum of 0.9, with nesterov.",
-            lambda p: p.having(program=with_momentum(p.program)))  # fmt: skip
+            lambda p: p.having(program=p.program.with_settings(momentum=0.9, nesterov=True)))  # fmt: skip
     if kind not in SELF_SCALING:
         for rate in (0.001, 0.01):
             add(f"adam {rate:g}", "optimizer_choice", f"Use adam with a learning rate of {rate:g}.",
@@ -407,7 +394,7 @@ def fixes_for(variant, outcome):
         add("deeper", "capacity_too_low", "Add two hidden layers of 32 relu units.",
             lambda p: p.having(program=with_hidden_layers(p.program)), 3)  # fmt: skip
     add("clipped", "exploding_gradient", "Clip the gradients (clipnorm=1).",
-        lambda p: p.having(program=with_clipping(p.program)), 2)  # fmt: skip
+        lambda p: p.having(program=p.program.with_settings(clipnorm=1.0, global_clipnorm=None, clipvalue=None)), 2)  # fmt: skip
     for l2 in (0.001, 0.01, 0.1) if hidden else ():
         add(f"l2 {l2:g}", "overfitting", f"Put an L2 penalty of {l2:g} on the weights.",
             lambda p, l2=l2: p.having(program=with_penalty(p.program, l2)), 2)  # fmt: skip
@@ -446,10 +433,3 @@ def with_data_loss(variant, times):
     kind = variant.program.optimizer["class_name"].lower()
     program = replace(variant.program, loss_weight=times * variant.program.loss_weight)
     return variant.having(program=program, rate=variant.rate / (1.0 if kind in SELF_SCALING else times))
-
-
-def _no_decay(program):
-    optimizer = copy.deepcopy(program.optimizer)
-    if optimizer["config"].get("weight_decay"):
-        optimizer["config"]["weight_decay"] = 0.0
-    return replace(program, optimizer=optimizer)
