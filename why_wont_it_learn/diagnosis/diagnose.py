@@ -26,7 +26,7 @@ from .checks import CONSTANT_COLUMN, data_faults, misread_ids, misread_inputs, u
 from .class_weights import ClassWeighted, never_predicted
 from .code import changes
 from .data import WORST, data_of, drawn
-from .findings import Finding
+from .findings import Finding, listed
 from .fixes import (
     Variant,
     class_balanced,
@@ -264,7 +264,7 @@ class _Examination:
             if trial.works and not trial.later and np.median(trial.after) >= HEALTHY * self.attainable_skill
         }
         names = [cause.replace("_", " ") for cause in causes if cause in enough]
-        return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else ""
+        return listed(names) if len(names) > 1 else ""
 
     @property
     def judge(self):
@@ -620,9 +620,9 @@ class _Examination:
             return
         numbers = data.misnumbered
         if numbers is not None:
-            wanted = _listed(range(max(2, data.output_shape[-1])))
+            wanted = _in_short(range(max(2, data.output_shape[-1])))
             yield (
-                "label_or_data_bug", f"The labels are {_listed(numbers)}; {loss_name(loss)} with this output takes {wanted}.",
+                "label_or_data_bug", f"The labels are {_in_short(numbers)}; {loss_name(loss)} with this output takes {wanted}.",
                 "Number the classes from 0: y = np.searchsorted(np.unique(y), y).", variant.having(data=data.renumbered()), True,
             )  # fmt: skip
             return
@@ -733,7 +733,7 @@ def _stuck_at_zero(activation, data, outcome):
     return f"The relu of the output is at 0 for {zero:.0%} of the samples, whose targets are above 0: there it has no gradient."
 
 
-def _listed(numbers):
+def _in_short(numbers):
     shown = [f"{number:g}" for number in numbers]
     return ", ".join(shown) if len(shown) < 5 else f"{shown[0]} to {shown[-1]}"
 

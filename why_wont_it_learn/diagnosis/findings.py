@@ -39,3 +39,9 @@ class Finding:
 def finding_of(symptom):
     """The `Finding` of a symptom whose fix has not been tried."""
     return Finding(symptom.cause, symptom.evidence, CAUSES[symptom.cause].fix)
+
+
+def listed(names):
+    """Names as people list them, the first four."""
+    shown = list(names[:4]) + ([f"{len(names) - 4} more"] if len(names) > 4 else [])
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -8,7 +8,7 @@ from ..engine.layer_metrics import Probes, owners
 from ..keras_private import layers_of
 from .call import loss_of
 from .causes import CAUSES
-from .findings import Finding
+from .findings import Finding, listed
 from .network import output_activation
 
 NOISE = 0.1  # the second look: weights that start at exactly 0 must not pass for weights without a gradient
@@ -102,7 +102,7 @@ def _without_gradient(model, still, values, data):
     names = [layer.name for key, layer in cut.items() if key not in alive]
     if not names:
         return None
-    which = f"The gradient of the loss is exactly 0 for every weight of {_listed(names)}, for all samples"
+    which = f"The gradient of the loss is exactly 0 for every weight of {listed(names)}, for all samples"
     dead, saturated = _flat_layers(model, values, data)
     outputs = tf.nest.flatten(loss_of(model, values, data, outputs=True)[1])
     if output_activation(model) == "relu" and not any(np.any(output) for output in outputs):
@@ -114,13 +114,13 @@ def _without_gradient(model, still, values, data):
     if dead:
         return Finding(
             "dead_relu",
-            f"{which}: every unit of {_listed(dead)} outputs 0 for every sample from the start.",
+            f"{which}: every unit of {listed(dead)} outputs 0 for every sample from the start.",
             "Start the biases at 0, use he_normal, scale the inputs, or use leaky_relu.",
         )
     if saturated:
         return Finding(
             "saturated_activation",
-            f"{which}: every unit of {_listed(saturated)} is on a flat end of its activation for every sample from the start.",
+            f"{which}: every unit of {listed(saturated)} is on a flat end of its activation for every sample from the start.",
             CAUSES["saturated_activation"].fix,
         )
     return Finding(
@@ -148,7 +148,7 @@ def _hidden(variables):
     names = sorted({v.name.split("/")[0].split(":")[0] for v in variables})
     return Finding(
         "frozen_weights",
-        f"The model computes with {number:,} weights that it does not know ({_listed(names)}): a layer that is called inside a "
+        f"The model computes with {number:,} weights that it does not know ({listed(names)}): a layer that is called inside a "
         "Lambda or a plain function keeps its initial weights.",
         "Make that layer a layer of the model (or an attribute of a layer of your own) instead of calling it in a Lambda.",
     )
@@ -172,7 +172,7 @@ def _frozen(model):
     number = sum(int(np.prod(v.shape)) for layer in frozen for v in layer.variables)
     return Finding(
         "frozen_weights",
-        f"{_listed([layer.name for layer in frozen])}: trainable is False, and the biases are still those of a new layer, so "
+        f"{listed([layer.name for layer in frozen])}: trainable is False, and the biases are still those of a new layer, so "
         f"{number:,} of {model.count_params():,} weights stay at their initial values.",
         "Set trainable = True and compile again, or load trained weights before freezing.",
     )
@@ -181,9 +181,3 @@ def _frozen(model):
 def _was_never_trained(layer):
     biases = [v.numpy() for v in layer.variables if v.name.split("/")[-1].startswith("bias")]
     return bool(biases) and all(np.isin(bias, (0, 1)).all() for bias in biases)  # 1: the forget gate of an LSTM
-
-
-def _listed(names):
-    """Names as people list them, the first four."""
-    shown = list(names[:4]) + ([f"{len(names) - 4} more"] if len(names) > 4 else [])
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
