@@ -58,7 +58,7 @@ def unlike_validation(data):
     if not data.has_validation or not np.isfinite(data.inputs_2d).all():
         return []
     train, val = data.true_targets[: data.points], data.true_targets[data.points :]
-    if data.task in ("binary", "multiclass") and train.shape[1] > 1:
+    if data.with_classes and train.shape[1] > 1:
         missing = [k for k in range(train.shape[1]) if val[:, k].any() and not train[:, k].any()]
         if missing:
             text = f"Class {missing[0]} is among the validation samples ({val[:, missing[0]].mean():.0%}) and not among the training samples."

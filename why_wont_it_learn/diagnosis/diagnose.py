@@ -641,7 +641,7 @@ class _Examination:
                     variant.having(program=replace(program, loss=OF_LOGITS[loss_name(loss)](from_logits=True))), True,
                 )  # fmt: skip
             return
-        probabilities = output.activation in ("softmax", "sigmoid") and data.task in ("binary", "multiclass")
+        probabilities = output.activation in ("softmax", "sigmoid") and data.with_classes
         if logits is None and probabilities and takes_logits_of(loss, data.y, output.units):
             yield (
                 "loss_mismatch",
