@@ -31,11 +31,6 @@ class Fit:
     arguments: dict
     watch: Watch
 
-    @property
-    def skill(self):
-        """The skill that was measured last; NaN if none was."""
-        return self.watch.skill
-
 
 def main(arguments=None):
     """Run the command; returns the exit code that `sys.exit` takes, a number, a text or None."""
@@ -134,14 +129,14 @@ def _report(fits, options):
     if not models:
         print("\nwhy_wont_it_learn: the program called no fit of a Keras 3 model, so there is nothing to diagnose.")
         return
-    failed = [one for one in models if not one.skill >= LEARNED]
+    failed = [one for one in models if not one.watch.skill >= LEARNED]
     watched = f"{len(models)} model{'s' * (len(models) > 1)} watched"
     if not failed:
         print(f"\nwhy_wont_it_learn: {watched}; the skill at the end is at least {LEARNED}.")
         return
     if not options.budget:
         return
-    worst = min(failed, key=lambda one: -np.inf if np.isnan(one.skill) else one.skill)
+    worst = min(failed, key=lambda one: -np.inf if np.isnan(one.watch.skill) else one.watch.skill)
     print(f"\nwhy_wont_it_learn: {watched}. Diagnosis of number {models.index(worst) + 1} ({worst.model.name}):\n")
     named = ("x", "y", "validation_data", "epochs", "batch_size", "sample_weight", "class_weight")
     given = {name: worst.arguments[name] for name in named if worst.arguments.get(name) is not None}
