@@ -24,14 +24,15 @@ PASSING = {
 
 @dataclass(frozen=True)
 class Stage:
-    """A Dense layer and the activation that follows it. index: of the layer, end: of the layer that bends."""
+    """A layer and the activation that follows it. index: of the layer, end: of the layer that bends. dense: whether it is Dense."""
 
     index: int
     end: int
     units: int
     activation: str
-    initializer: dict
-    bias: float
+    initializer: dict | None = None
+    bias: float = 0.0
+    dense: bool = True
 
 
 def kind_of(layer):
@@ -128,28 +129,17 @@ def output_activation(model):
     return getattr(getattr(last, "activation", None), "__name__", "")
 
 
-@dataclass(frozen=True)
-class Output:
-    """The layer that makes the output. index: of the layer; end: of the one with its activation. dense: whether it is Dense."""
-
-    index: int
-    end: int
-    units: int
-    activation: str
-    dense: bool
-
-
 def output_of(layers):
-    """The `Output` of some layer configurations, of any layer with an activation; None if there is none at the end."""
+    """The last `Stage`, or another last layer with an activation as one; None if there is none at the end."""
     stage = output_stage(layers)
     if stage is not None:
-        return Output(stage.index, stage.end, stage.units, stage.activation, True)
+        return stage
     last = next((i for i in range(len(layers) - 1, -1, -1) if kind_of(layers[i]) not in PASSING), None)
     config = layers[last]["config"] if last is not None else {}
     units = config.get("filters", config.get("units"))
     if not isinstance(units, int) or "activation" not in config or "." in kind_of(layers[last]):
         return None
-    return Output(last, last, units, _activation(config["activation"]), False)
+    return Stage(last, last, units, _activation(config["activation"]), dense=False)
 
 
 def hangs_on_seeds(layers):
