@@ -40,6 +40,8 @@ def main(arguments):
     if any(codes):
         print("ruff found problems, so the tests were not run.", file=sys.stderr)
         return max(codes)
+    # There is a process for each core: TensorFlow's threads within one would only take turns.
+    os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
     os.environ["CHROME"] = chrome.find() or chrome.install() or ""  # without one, conftest.py leaves tests out
     return pytest.main([*WHOLE, *chosen])
 

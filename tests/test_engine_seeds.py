@@ -7,8 +7,11 @@ from keras import layers as L
 from keras import ops
 
 from why_wont_it_learn import fit, fit_seeds
+from why_wont_it_learn.engine.batches import as_tensors
 from why_wont_it_learn.engine.initial_weights import fresh_values
 from why_wont_it_learn.engine.records import skill_of, wilson
+from why_wont_it_learn.engine.stacked import stacks
+from why_wont_it_learn.engine.state import Shape
 from why_wont_it_learn.engine.tracing import maps_well
 
 rng = np.random.default_rng(0)
@@ -86,17 +89,83 @@ def test_each_copy_is_trained_as_if_alone(name):
     assert study.loss.shape == study.val_loss.shape == (3, 3)
     assert study.skill.shape == (3,)
 
+    for i, alone in enumerate(trained_alone(make, model, study, x, Y)):
+        predictions = alone.predict(x[30:], verbose=0)
+        np.testing.assert_allclose(study.skill[i], skill_of(alone, Y[30:], [predictions]), rtol=1e-4, atol=1e-5)
+
+
+def trained_alone(make, model, study, x, y, **more):
+    """The copies of a study, each trained by `fit`, whose losses must be those of the study."""
     weights, layers = fresh_values(model, SEEDS)
     for i, seed in enumerate(SEEDS):
         alone = make()
         for v, values in zip(alone.trainable_variables + alone.non_trainable_variables, weights + layers, strict=True):
             v.assign(values[i])
-        history = fit(alone, x, Y, seed=seed, probes=False, **OPTIONS).history
+        history = fit(alone, x, y, seed=seed, probes=False, **OPTIONS, **more).history
         # A batched matrix product adds in another order than a single one.
         np.testing.assert_allclose(study.loss[i], history["loss"], rtol=1e-5)
         np.testing.assert_allclose(study.val_loss[i], history["val_loss"], rtol=1e-5)
-        predictions = alone.predict(x[30:], verbose=0)
-        np.testing.assert_allclose(study.skill[i], skill_of(alone, Y[30:], [predictions]), rtol=1e-4, atol=1e-5)
+        yield alone
+
+
+def dense(*layers, loss="mse", **more):
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.compile(keras.optimizers.Adam(0.01), loss, **more)
+    return model
+
+
+def functional():
+    x = keras.Input((3,))
+    model = keras.Model(x, L.Dense(1)(L.ReLU()(L.Dense(4)(x))))
+    model.compile("sgd", "mse")
+    return model
+
+
+KIND = rng.integers(0, 3, 40)
+# Dense networks, whose copies are traced as one network with an axis of models: the model, targets, what `fit` gets besides.
+DENSE = {
+    "dropout, L2": (
+        lambda: dense(L.Dense(8, "relu", kernel_regularizer="l2"), L.Dropout(0.3, seed=1), L.Dense(1, use_bias=False)), Y, {},
+    ),
+    "frozen layer": (lambda: dense(L.Dense(4, "tanh", trainable=False), L.Dense(1)), Y[:, 0], {}),
+    "functional": (functional, Y, {"sample_weight": rng.uniform(size=40)}),
+    "two classes": (
+        lambda: dense(L.Dense(1, "sigmoid"), loss="binary_crossentropy", metrics=["accuracy"]), KIND % 2, {"class_weight": {0: 3}},
+    ),
+    "labels": (lambda: dense(L.Dense(3, "softmax"), loss="sparse_categorical_crossentropy", metrics=["accuracy"]), KIND, {}),
+    "one-hot": (lambda: dense(L.Dense(3, "softmax"), loss="categorical_crossentropy"), np.eye(3)[KIND], {}),
+    "logits": (lambda: dense(L.Dense(1), loss=keras.losses.BinaryCrossentropy(from_logits=True)), KIND[:, None] % 2, {}),
+    "several": (lambda: dense(L.Dense(2), L.LeakyReLU(), L.Dense(3, "softplus"), loss="poisson"), np.eye(3)[KIND], {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_each_copy_of_a_dense_network_is_trained_as_if_alone(name):
+    make, y, more = DENSE[name]
+    model = make()
+    assert stacks(model, Shape(models=3), [as_tensors((X, y, None), "data")])
+    study = fit_seeds(model, X, y, seeds=SEEDS, **OPTIONS, **more)
+    assert study.engine == "loop", study.reason
+    assert len(list(trained_alone(make, model, study, X, y, **more))) == 3
+
+
+# What may not be stacked, because a layer, a loss or targets do not treat every axis but the last one alike.
+MAPPED = {
+    "normalization": (lambda: dense(L.Dense(4), L.BatchNormalization(), L.Dense(1)), Y),
+    "activation of the reader's own": (lambda: dense(L.Dense(4, lambda z: z / ops.max(z, axis=0)), L.Dense(1)), Y),
+    "loss of the reader's own": (lambda: dense(L.Dense(1), loss=lambda y, p: ops.mean((y - p) ** 2, axis=0)), Y),
+    "half precision": (lambda: dense(L.Dense(4, dtype="mixed_float16"), L.Dense(1)), Y),
+    "weighted loss": (lambda: dense(L.Dense(1), loss_weights=[2.0]), Y),
+    "sum": (lambda: dense(L.Dense(1), loss=keras.losses.MeanSquaredError(reduction="sum")), Y),
+    "targets without an axis": (lambda: dense(L.Dense(3)), Y[:, 0]),
+    "two targets, one output": (lambda: dense(L.Dense(1)), np.eye(3)[KIND]),
+}
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_other_networks_are_mapped(name):
+    make, y = MAPPED[name]
+    assert not stacks(make(), Shape(models=3), [as_tensors((X, y, None), "data")])
 
 
 def test_a_copy_does_not_depend_on_its_neighbours():

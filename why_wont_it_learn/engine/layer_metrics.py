@@ -11,9 +11,7 @@ from ..keras_private import layers_of
 SAMPLES_SEEN = 1024  # the first so many training samples: enough to tell a dead unit, and an epoch stays cheap
 DEAD = 1e-6  # a slope below this fraction of the activation's steepest passes no gradient on
 SATURATED = 0.01  # a unit is saturated for a sample where its slope is below this fraction of the steepest
-ACTIVATION_LAYERS = tuple(
-    getattr(keras.layers, name) for name in ("ReLU", "LeakyReLU", "ELU") if hasattr(keras.layers, name)
-)
+ACTIVATION_LAYERS = keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU
 
 
 def first_samples(data):
@@ -41,10 +39,15 @@ def kernels(model):
     return list(rows.values())
 
 
-def norms(kernels, values):
-    """The L2 norm of each layer's kernels together: (layers,)."""
-    squares = [tf.add_n([tf.reduce_sum(tf.square(tf.cast(values[i], tf.float32))) for i in at]) for _, at in kernels]
-    return tf.sqrt(tf.stack(squares)) if squares else tf.zeros([0])
+def norms(kernels, values, axes=()):
+    """The L2 norm of each layer's kernels together: (*axes, layers); axes: those of models, in front of each value."""
+
+    def square(value):
+        value = tf.cast(value, tf.float32)
+        return tf.reduce_sum(tf.square(value), list(range(len(axes), value.shape.rank)))
+
+    squares = [tf.add_n([square(values[i]) for i in at]) for _, at in kernels]
+    return tf.sqrt(tf.stack(squares, -1)) if squares else tf.zeros([*axes, 0])
 
 
 def shape_of(activation):
@@ -115,22 +118,22 @@ class ActivationInputs:
         return list(rows.values())
 
 
-def units(activation, shape, z, counts=None):
-    """(dead, saturated): fractions of a layer's units, which lie along the last axis of `z`.
+def units(activation, shape, z, counts=None, axes=()):
+    """(dead, saturated): fractions of a layer's units, which lie along the last axis of `z`: (*axes,).
 
     A dead unit has no slope for any sample (and, in a convolution, at any place); a saturated one hardly any for most samples.
-    counts: (samples,), above 0 for the samples that count, where some do not.
+    counts: (*axes, samples), above 0 for the samples that count, where some do not. axes: those of models, in front of all.
     """
     steepest, saturates = shape
     with tf.GradientTape() as tape:
         tape.watch(z)
         h = activation(z)
-    slope = tf.cast(tf.reshape(tf.abs(tape.gradient(h, z)), [-1, z.shape[-1]]), tf.float32) / steepest
-    counts = tf.ones_like(slope[:, :1]) if counts is None else tf.sign(counts)[:, None]
-    dead = tf.reduce_mean(tf.cast(tf.reduce_max(slope * counts, 0) < DEAD, tf.float32))
+    slope = tf.cast(tf.reshape(tf.abs(tape.gradient(h, z)), [*axes, -1, z.shape[-1]]), tf.float32) / steepest
+    counts = tf.ones_like(slope[..., :1]) if counts is None else tf.sign(counts)[..., None]
+    dead = tf.reduce_mean(tf.cast(tf.reduce_max(slope * counts, -2) < DEAD, tf.float32), -1)
     # Whole numbers, so that exactly half of the samples are half of them however the sum is rounded.
-    flat = 2 * tf.reduce_sum(tf.cast(slope < SATURATED, tf.float32) * counts, 0) > tf.reduce_sum(counts)
-    return dead, tf.reduce_mean(tf.cast(flat, tf.float32)) if saturates else tf.zeros([])
+    flat = 2 * tf.reduce_sum(tf.cast(slope < SATURATED, tf.float32) * counts, -2) > tf.reduce_sum(counts, -2)
+    return dead, tf.reduce_mean(tf.cast(flat, tf.float32), -1) if saturates else tf.zeros_like(dead)
 
 
 class Probes:
@@ -141,11 +144,11 @@ class Probes:
         self.layers = [layer for layer, _ in self.kernels]
         self.hidden = []  # the layers of `dead` and `saturated`, known after the first measurement
 
-    def measure(self, weights, before, steps, evaluate, counts=None):
-        """{name: (layers,) or (hidden layers,)}.
+    def measure(self, weights, before, steps, evaluate, counts=None, axes=()):
+        """{name: (*axes, layers) or (*axes, hidden layers)}.
 
         weights, before: values of the trainable variables now, and `steps` steps ago. evaluate: () -> (loss, outputs).
-        counts: as in `units`.
+        counts, axes: as in `units`.
         """
         with tf.GradientTape() as tape:
             tape.watch(weights)
@@ -156,12 +159,12 @@ class Probes:
         moved = [w - b for w, b in zip(weights, before, strict=True)]
         hidden = self.activations.hidden(outputs)
         self.hidden = [layer for layer, *_ in hidden]
-        state = [units(*what, counts) for _, *what in hidden]
+        state = [units(*what, counts, axes) for _, *what in hidden]
         dead, saturated = zip(*state, strict=True) if state else ((), ())
-        update = norms(self.kernels, moved) / tf.cast(steps, tf.float32)
+        update = norms(self.kernels, moved, axes) / tf.cast(steps, tf.float32)
         return {
-            "gradient_norm": norms(self.kernels, gradients),
-            "update_ratio": tf.math.divide_no_nan(update, norms(self.kernels, weights)),
-            "dead": tf.stack(dead) if state else tf.zeros([0]),
-            "saturated": tf.stack(saturated) if state else tf.zeros([0]),
+            "gradient_norm": norms(self.kernels, gradients, axes),
+            "update_ratio": tf.math.divide_no_nan(update, norms(self.kernels, weights, axes)),
+            "dead": tf.stack(dead, -1) if state else tf.zeros([*axes, 0]),
+            "saturated": tf.stack(saturated, -1) if state else tf.zeros([*axes, 0]),
         }

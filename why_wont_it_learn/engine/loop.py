@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from ..keras_private import layers_of, loss_tracker, pure_optimizer
 from .batches import CannotHold, none_for_empty
-from .state import Best, Packing, State, where
+from .state import Best, NotFlat, Packing, State, where
 
 # Optimizers whose rule for one weight knows nothing of the others.
 ELEMENTWISE = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion")
@@ -45,10 +45,6 @@ class RuntimeValue(float):
         return other - self.tensor
 
 
-class NotFlat(Exception):
-    """A weight has no gradient or a sparse one, and Keras treats it in its own way: weights must stay apart."""
-
-
 class Loop:
     """The training loop of one built model. `chunk` is what is traced; `columns` says what its rows are, once it is.
 
@@ -58,6 +54,7 @@ class Loop:
     def __init__(self, model, shape, probes=None, flat=True):
         self.model, self.shape = model, shape
         self.lead = [] if shape.models is None else [shape.models]
+        self.axes = []  # those of models in what `_step` and the other methods of one model are given
         self.trained = list(model.trainable_variables)
         self.layers = list(model.non_trainable_variables)
         self.metrics = list(model.metrics_variables)
@@ -98,9 +95,10 @@ class Loop:
         """L1 and L2 of the kernels, as `keras.regularizers.L1L2` in every layer adds them up, where they are runtime values."""
         if "l1" not in self.values:
             return None
-        kernels = tf.concat([tf.reshape(w, [-1]) for w in weights], 0) * self.in_kernel
-        return self.values["l1"] * tf.reduce_sum(tf.abs(kernels)) + self.values["l2"] * tf.reduce_sum(
-            tf.square(kernels)
+        vector = tf.concat([tf.reshape(w, [-1]) for w in weights], 0) if self.packing.slots is None else weights[0]
+        kernels = vector * self.in_kernel
+        return self.values["l1"] * tf.reduce_sum(tf.abs(kernels), -1) + self.values["l2"] * tf.reduce_sum(
+            tf.square(kernels), -1
         )
 
     # --- one model, one batch --------------------------------------------------------------------------------------
@@ -126,13 +124,22 @@ class Loop:
             tape.watch(weights)
             parts, penalty = self.packing.parts(weights), self._penalty(weights)
             loss, _, layers, metrics = self._evaluate(parts, layers, metrics, batch, True, count=count, penalty=penalty)
-            with keras.StatelessScope(zip(self.optimizer.variables, slots, strict=True)):
-                loss = self.optimizer.scale_loss(loss)
+            loss = self._scaled(loss, slots)
         gradients, of_parts = tape.gradient(loss, (weights, parts))
         if self.packing.slots is not None and not all(isinstance(g, tf.Tensor) for g in of_parts):
             raise NotFlat
+        weights, slots = self._moved(slots, gradients, weights)
+        return weights, layers, slots, metrics
+
+    def _scaled(self, loss, slots):
+        """The loss as an optimizer for mixed precision scales it."""
+        with keras.StatelessScope(zip(self.optimizer.variables, slots, strict=True)):
+            return self.optimizer.scale_loss(loss)
+
+    def _moved(self, slots, gradients, weights):
+        """(weights, state of the optimizer) after one step."""
         weights, slots = self.optimizer.stateless_apply(slots, gradients, weights)
-        return list(weights), layers, [tf.convert_to_tensor(s) for s in slots], metrics
+        return list(weights), [tf.convert_to_tensor(s) for s in slots]
 
     def _validate(self, weights, layers, metrics, batch):
         """One batch of validation: (layer state, metrics).
@@ -166,27 +173,25 @@ class Loop:
             parts = self.packing.parts(weights)
 
             def evaluate():
-                penalty = self._penalty(self.packing.joined(parts))
+                penalty = self._penalty(self.packing.joined(parts, self.axes))
                 return self._evaluate(parts, layers, metrics, seen, False, penalty=penalty)[:2]
 
             counts = seen[2] if self.shape.filled else None
-            probes = self.probes.measure(parts, self.packing.parts(before), steps, evaluate, counts)
-            self.columns |= {name: int(values.shape[0]) for name, values in probes.items()}
+            probes = self.probes.measure(parts, self.packing.parts(before), steps, evaluate, counts, self.axes)
+            self.columns |= {name: int(values.shape[-1]) for name, values in probes.items()}
             row += probes.values()
-        return tf.concat(row, 0) if row else tf.zeros([0])
+        return tf.concat(row, -1) if row else tf.zeros([*self.axes, 0])
+
+    def _predict(self, weights, layers, x):
+        """The outputs of one model for `x`."""
+        parts = self.packing.parts(weights)
+        kept = [*zip(self.trained, parts, strict=True), *zip(self.layers, layers, strict=True)]
+        with keras.StatelessScope(kept):
+            return self.model(x, training=False) if takes_training(self.model.call) else self.model(x)
 
     def predict(self, weights, layers, x):
         """The outputs of each model for `x`."""
-
-        def one(weights, layers, x):
-            parts = self.packing.parts(weights)
-            kept = [*zip(self.trained, parts, strict=True), *zip(self.layers, layers, strict=True)]
-            with keras.StatelessScope(kept):
-                return self.model(x, training=False) if takes_training(self.model.call) else self.model(x)
-
-        if self.shape.own_data:
-            return self._each(one, weights, layers, x)
-        return self._each(lambda weights, layers: one(weights, layers, x), weights, layers)
+        return self._each_with(x, self._predict, weights, layers)
 
     # --- all models, many batches ----------------------------------------------------------------------------------
 
@@ -323,13 +328,13 @@ class Loop:
 
         It is traced before the loop begins, which must know how long a row is.
         """
-        state = self._state_of([])
-        skip = len(self.lead) if self.shape.own_data else 0
+        state = self._state_of(self.axes)
+        skip = len(self.lead) - len(self.axes) if self.shape.own_data else 0
         like = tf.nest.map_structure(lambda v: tf.TensorSpec(v.shape[skip:], v.dtype), seen)
         measure = tf.function(self._measured, autograph=False)
         arguments = state.weights, state.layers, state.metrics, state.validated, state.before
         traced = measure.get_concrete_function(*arguments, tf.TensorSpec([], tf.int32), like)
-        return measure, traced.structured_outputs.shape[0]
+        return measure, traced.structured_outputs.shape[-1]
 
     # --- the types of what goes in -----------------------------------------------------------------------------------
 

@@ -81,6 +81,10 @@ class Shape(NamedTuple):
     values: tuple = ()  # names of the runtime values: numbers that stand in place of the model's own
 
 
+class NotFlat(Exception):
+    """Weights must stay apart: one has no gradient or a sparse one, say, and Keras treats it in its own way."""
+
+
 class Packing:
     """Weights as one vector, and what the optimizer keeps for each weight as one vector too; or everything as it is.
 

@@ -16,8 +16,9 @@ from ..keras_private import gradients_forgotten, has_metrics, is_stateful, layer
 from .batches import CannotHold, none_for_empty
 from .cache import Graph, cached, in_process, versions
 from .layer_metrics import Probes
-from .loop import Loop, NotFlat, takes_training
-from .state import Shape
+from .loop import Loop, takes_training
+from .stacked import Stacked, stacks
+from .state import NotFlat, Shape
 from .xla import allowed
 
 STEPS_UNROLLED = 24  # a longer recurrent layer takes too long to trace unrolled
@@ -98,7 +99,7 @@ def trace(model, shape, data):
     with _unrolled(model) if shape.models else contextlib.nullcontext(), gradients_forgotten():
         probes = Probes(model) if shape.probes else None
         try:
-            loop = Loop(model, shape, probes)
+            loop = _loop(model, shape, data)(model, shape, probes)
             function = _traced(loop.chunk, loop.signature(*data))
         except NotFlat:
             loop = Loop(model, shape, probes, flat=False)
@@ -112,9 +113,18 @@ def trace(model, shape, data):
 def trace_predictor(model, shape, x, flat):
     """A new graph that predicts."""
     with _unrolled(model) if shape.models else contextlib.nullcontext(), gradients_forgotten():
-        loop = Loop(model, shape, None, flat)
+        loop = (_loop(model, shape) if flat else Loop)(model, shape, None, flat)
         function = _traced(loop.predict, loop.signature_to_predict(x))
     return _graph_of(loop, function, [], [], [])
+
+
+class StackedLoop(Stacked, Loop):
+    """The loop of many copies of a dense network: traced in a third of the time."""
+
+
+def _loop(model, shape, data=None):
+    """The class of the loop that can hold a model and data."""
+    return StackedLoop if shape.models and stacks(model, shape, data) else Loop
 
 
 def _graph_of(loop, function, *rest):

@@ -1,0 +1,193 @@
+"""Many copies of a dense network at once, as one network whose weights have an axis of models in front.
+
+`Loop` maps any model over many weights by `tf.vectorized_map`, which writes three operations for each of the model's: tracing
+takes seconds. A chain of Dense layers needs no map, because a product of matrices, an activation and a loss take another axis
+in front as they are. What is not a matter of shapes (optimizer, dropout, regularizers, metrics) is still Keras's own, mapped.
+"""
+
+import inspect
+
+import keras
+import tensorflow as tf
+
+from ..keras_private import is_functional, loss_of_function, loss_weights_of
+from .batches import none_for_empty
+from .state import NotFlat
+
+# They take a mean over the last axis and treat all others alike.
+LOSSES = (
+    "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "huber",
+    "log_cosh", "poisson", "kl_divergence", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
+)  # fmt: skip
+ELEMENTWISE = keras.layers.InputLayer, keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU
+
+
+def stacks(model, shape, data=None):
+    """Whether `Stacked` can hold a built model and data (to train on, what the probes see, to validate on)."""
+    if not _is_chain(model) or len(model.inputs[0].shape) != 2 or not all(map(_stacks, model.layers)):
+        return False
+    return data is None or _measures_each(model, shape, data[0])
+
+
+def _is_chain(model):
+    """Whether each layer takes what the one before it gives, and nothing else."""
+    if not is_functional(model) and type(model) is not keras.Sequential:
+        return False
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    try:
+        passed = [*model.inputs, *(layer.output for layer in layers)]
+        taken = [*(layer.input for layer in layers), *model.outputs]
+        return len(passed) == len(taken) and all(a is b for a, b in zip(passed, taken, strict=True))
+    except AttributeError:  # a layer that is used twice
+        return False
+
+
+def _stacks(layer):
+    if layer.dtype_policy.name != "float32" or getattr(layer, "activity_regularizer", None) is not None:
+        return False
+    if type(layer) is keras.layers.Dense:
+        plain = not getattr(layer, "lora_enabled", False) and getattr(layer, "quantization_mode", None) is None
+        return plain and "call" not in vars(layer) and _of_keras(layer.activation)
+    if type(layer) is keras.layers.Dropout:
+        return layer.noise_shape is None
+    return type(layer) in ELEMENTWISE or (type(layer) is keras.layers.Activation and _of_keras(layer.activation))
+
+
+def _of_keras(activation):
+    """Whether an activation is a function of Keras: they treat numbers alone or along the last axis."""
+    return inspect.isfunction(activation) and activation.__module__.startswith("keras.")
+
+
+def _measures_each(model, shape, data):
+    """Whether the loss is one of `LOSSES`, and the targets of each model have the axes of its output."""
+    loss, (_, y, sample_weight) = _loss_of(model), data
+    own = int(shape.own_data)
+    if (
+        loss is None
+        or isinstance(y, (dict, tuple))
+        or (none_for_empty(sample_weight) is not None and len(sample_weight.shape) != 1 + own)
+    ):
+        return False
+    axes, last = len(y.shape) - own, model.outputs[0].shape[-1]
+    if loss.fn.__name__ == "sparse_categorical_crossentropy":
+        return axes == 1 or (axes == 2 and y.shape[-1] == 1)
+    return y.shape[-1] == last if axes == 2 else axes == 1 and last == 1
+
+
+def _loss_of(model):
+    """The loss as an object with `call`, or None if it is not one of `LOSSES`."""
+    if not (isinstance(model.loss, (str, keras.losses.Loss)) or callable(model.loss)) or model.loss == "crossentropy":
+        return None
+    loss = keras.losses.get(model.loss)
+    loss = loss if isinstance(loss, keras.losses.Loss) else loss_of_function(loss)
+    known = getattr(loss, "fn", None) in [getattr(keras.losses, name) for name in LOSSES]
+    plain = known and loss.reduction == "sum_over_batch_size" and getattr(loss, "dtype", "float32") == "float32"
+    return loss if plain and not any(weight is not None for weight in loss_weights_of(model)) else None
+
+
+class Stacked:
+    """Before `Loop` among the bases of a class: its methods of one model are given all models.
+
+    Raises NotFlat where weights must stay apart.
+    """
+
+    def __init__(self, model, shape, probes=None, flat=True):
+        super().__init__(model, shape, probes, flat)
+        if self.packing.slots is None or self.optimizer.loss_scale_factor is not None:
+            raise NotFlat
+        self.axes = self.lead
+        self.loss = _loss_of(model)
+
+    def _each(self, function, *arguments):
+        return function(*arguments)
+
+    def _each_with(self, data, function, *arguments):
+        return function(*arguments, data)
+
+    def _map(self, function, *arguments):
+        """`function` for each of the models."""
+        return tf.vectorized_map(lambda row: function(*row), arguments, warn=False)
+
+    def _for_each(self, values):
+        """Values that all models share, once for each."""
+        return tf.nest.map_structure(lambda a: tf.broadcast_to(a, tf.concat([self.lead, tf.shape(a)], 0)), values)
+
+    def _scaled(self, loss, slots):
+        return loss
+
+    def _moved(self, slots, gradients, weights):
+        return self._map(super()._moved, slots, gradients, weights)
+
+    def _history(self, metrics):
+        return self._map(super()._history, metrics)
+
+    def _predict(self, weights, layers, x):
+        return self._outputs(self.packing.parts(weights), layers, x, False)[0]
+
+    def _outputs(self, parts, layers, x, training):
+        """(outputs, new layer state) of all models; x: (models, samples, features), or the same for all."""
+        values = {id(v): a for v, a in zip([*self.trained, *self.layers], [*parts, *layers], strict=True)}
+        h = tf.cast(x, tf.float32)
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dense):
+                z = tf.matmul(h, values[id(layer.kernel)])
+                z = z + values[id(layer.bias)][:, None] if layer.use_bias else z
+                h = layer.activation(z)
+            elif not isinstance(layer, keras.layers.Dropout):
+                h = layer(h)
+            elif training and layer.variables:
+                h = h * self._kept(layer, values, tf.ones_like(h[0]))
+        return h, [values[id(v)] for v in self.layers]
+
+    def _kept(self, layer, values, ones):
+        """What Dropout makes of ones, for each model; its seeds in `values` move on."""
+
+        def kept(seeds):
+            with keras.StatelessScope(zip(layer.variables, seeds, strict=True)) as scope:
+                return layer(ones, training=True), [scope.get_current_value(v) for v in layer.variables]
+
+        factors, seeds = self._map(kept, [values[id(v)] for v in layer.variables])
+        values.update(zip(map(id, layer.variables), seeds, strict=True))
+        return factors
+
+    def _evaluate(self, parts, layers, metrics, batch, training, count=None, penalty=None):
+        x, y, sample_weight = batch
+        if not training and not self.shape.own_data:
+            y, sample_weight = self._for_each((y, sample_weight))
+        outputs, layers = self._outputs(parts, layers, x, training)
+        targets = tf.cast(y, tf.float32)
+        if targets.shape.rank == 2 and outputs.shape[-1] == 1:
+            targets = targets[..., None]
+        losses = self.loss.call(targets, outputs)
+        losses = losses if none_for_empty(sample_weight) is None else losses * tf.cast(sample_weight, tf.float32)
+        loss = tf.reduce_sum(losses, -1) / tf.cast(tf.shape(losses)[-1], tf.float32)
+        loss = loss if penalty is None else loss + penalty
+        loss = self._regularized(loss, parts)
+        count = tf.cast(tf.shape(losses)[-1] if count is None else count, tf.float32)
+        total, samples = metrics[:2]
+        return (
+            loss,
+            outputs,
+            layers,
+            [total + loss * count, samples + count, *self._updated(metrics, y, outputs, sample_weight)],
+        )
+
+    def _regularized(self, loss, parts):
+        """The losses with what the regularizers of each model add."""
+        pairs = [(v.regularizer, p) for v, p in zip(self.trained, parts, strict=True) if v.regularizer]
+        if not pairs:
+            return loss
+        regularizers, parts = zip(*pairs, strict=True)
+        return loss + self._map(lambda *one: tf.add_n([r(p) for r, p in zip(regularizers, one, strict=True)]), *parts)
+
+    def _updated(self, metrics, y, outputs, sample_weight):
+        """The values of all metrics but the loss, after a batch."""
+        if len(metrics) == 2:
+            return []
+
+        def updated(metrics, y, outputs, sample_weight):
+            with keras.StatelessScope(zip(self.metrics, metrics, strict=True)) as scope:
+                self.model.compute_metrics(None, y, outputs, sample_weight=none_for_empty(sample_weight))
+                return [scope.get_current_value(v) for v in self.metrics[2:]]
+
+        return self._map(updated, metrics, y, outputs, sample_weight)
