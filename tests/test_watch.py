@@ -175,3 +175,11 @@ def test_lines_stand_between_the_progress_bars(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert all(line.startswith(("Epoch", "Watch: ", "7/7", "\x1b", "")) and line.count("Watch") <= 1 for line in lines)
     assert not any("Watch" in line and not line.startswith("Watch: ") for line in lines)
+
+
+def test_the_picture_shows_what_was_measured():
+    figure = watched(network(L.Dense(16, "relu"), L.Dense(1)), epochs=6).plot()
+    loss, gradient, units = figure.axes
+    assert len(loss.lines[0].get_ydata()) == 6
+    assert len(gradient.lines) == 2
+    assert units.get_ylim()[1] <= 1.05

@@ -122,3 +122,34 @@ class Picture(Figure):
         width, height = (round(inches * SCREEN) for inches in self.get_size_inches())
         shown = {"width": width, "height": height, "alt": self.alt}
         return {"image/png": self.png(), "text/plain": self.alt}, {"image/png": shown}
+
+
+def training_figure(record, epochs):
+    """A figure of a training: its losses, and gradient norm and dead and saturated units by layer.
+
+    record: an `engine.Record` whose arrays have a row for each of `epochs` (numbers, the first is 1).
+    """
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    losses, gradients, units = figure.subplots(1, 3)
+    for name, color in (("loss", PALETTE["training"]), ("val_loss", PALETTE["network"])):
+        values = record.history.get(name, [])
+        if values:
+            losses.plot(range(1, len(values) + 1), values, color=color, label=name)
+    for axes, name, names in (
+        (gradients, "gradient_norm", record.layers),
+        (units, "dead", record.hidden_layers),
+        (units, "saturated", record.hidden_layers),
+    ):
+        values, style = getattr(record, name), ":" if name == "saturated" else "-"
+        for layer, label in enumerate(names[: values.shape[1]]):
+            what = label if axes is gradients else f"{label}, {name}"
+            axes.plot(epochs, values[:, layer], style, marker=".", color=SERIES[layer % len(SERIES)], label=what)
+    for axes, title, scale in (
+        (losses, "loss", "log"), (gradients, "gradient norm by layer", "log"), (units, "dead and saturated units", "linear"),
+    ):  # fmt: skip
+        positive = scale == "log" and any((np.asarray(line.get_ydata()) > 0).any() for line in axes.lines)
+        axes.set(title=title, xlabel="epoch", yscale="log" if positive else "linear")
+        if axes.lines:
+            axes.legend(fontsize=8)
+    units.set_ylim(-0.02, 1.02)
+    return figure

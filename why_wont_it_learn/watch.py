@@ -239,6 +239,12 @@ class Watch(keras.callbacks.Callback):
             print(f"Watch: {line}")
         self._lines = []
 
+    def plot(self):
+        """The losses, and gradient norms, dead and saturated units by layer: a `matplotlib.figure.Figure`."""
+        from .pictures import training_figure
+
+        return training_figure(self.record, self.epochs)
+
 
 def _spread(data, outputs):
     """Of one output of numbers: how far the predictions spread and how far their mean is off, in standard deviations of the targets."""
