@@ -1,5 +1,7 @@
 """`fit_seeds`: each copy as if it were trained alone, the model untouched, and the study that comes out."""
 
+import logging
+
 import keras
 import numpy as np
 import pytest
@@ -73,6 +75,16 @@ def values_of(model):
 @pytest.mark.parametrize(("copies", "at_once"), [(1, False), (2, True)])
 def test_recurrent_layers_are_unrolled_where_enough_copies_share_the_graph(copies, at_once):
     assert maps_well(compiled(L.LSTM(4, return_sequences=True), L.GRU(2), shape=(10, 1)), copies) == at_once
+
+
+def test_mapping_a_convolution_prints_nothing(monkeypatch):
+    said, handler = [], logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "handlers", [handler])
+    monkeypatch.setenv("WHY_WONT_IT_LEARN_CACHE", "")  # so that it is traced
+    model = compiled(L.Conv1D(2, 3), L.Flatten(), L.Dense(1), shape=(7, 2))
+    assert fit_seeds(model, rng.normal(size=(40, 7, 2)), Y, seeds=2, **OPTIONS).engine == "loop"
+    assert said == []
 
 
 @pytest.mark.parametrize("name", MODELS)

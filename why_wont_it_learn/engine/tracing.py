@@ -6,6 +6,7 @@ Lambda may do anything.
 
 import contextlib
 import json
+import logging
 import warnings
 
 import keras
@@ -96,7 +97,7 @@ def trace(model, shape, data):
     if not has_metrics(model):
         own = shape.own_data and shape.models is not None
         _first_step(model, tf.nest.map_structure(lambda a: a[0], data[0]) if own else data[0])
-    with _unrolled(model) if shape.models else contextlib.nullcontext(), gradients_forgotten():
+    with _for_mapping(model) if shape.models else contextlib.nullcontext(), gradients_forgotten():
         probes = Probes(model) if shape.probes else None
         try:
             loop = _loop(model, shape, data)(model, shape, probes)
@@ -112,7 +113,7 @@ def trace(model, shape, data):
 
 def trace_predictor(model, shape, x, flat):
     """A new graph that predicts."""
-    with _unrolled(model) if shape.models else contextlib.nullcontext(), gradients_forgotten():
+    with _for_mapping(model) if shape.models else contextlib.nullcontext(), gradients_forgotten():
         loop = (_loop(model, shape) if flat else Loop)(model, shape, None, flat)
         function = _traced(loop.predict, loop.signature_to_predict(x))
     return _graph_of(loop, function, [], [], [])
@@ -136,17 +137,27 @@ def _graph_of(loop, function, *rest):
 
 
 @contextlib.contextmanager
-def _unrolled(model):
-    """Meanwhile, recurrent layers are written out step by step: a loop over time cannot be mapped over many models quickly."""
+def _for_mapping(model):
+    """Meanwhile, recurrent layers are written out step by step: a loop over time cannot be mapped over many models quickly.
+
+    And TensorFlow does not say which operations, such as the gradient of a convolution, it maps by a loop.
+    """
     layers = [layer for layer in layers_of(model) if isinstance(layer, keras.layers.RNN)]
     before = [layer.unroll for layer in layers]
+    logger = logging.getLogger("tensorflow")
     try:
+        logger.addFilter(_is_other_news)
         for layer in layers:
             layer.unroll = True
         yield
     finally:
+        logger.removeFilter(_is_other_news)
         for layer, unroll in zip(layers, before, strict=True):
             layer.unroll = unroll
+
+
+def _is_other_news(record):
+    return "uses a while_loop" not in record.getMessage()
 
 
 def _traced(function, signature):
