@@ -133,6 +133,10 @@ FAULTS = {
                  NUMBER),
         "loss_mismatch", "nan for predictions that equal",
     ),
+    "root of each error": (
+        lambda: (network(L.Dense(1, "relu"), loss=lambda y, p: ops.sqrt(squared(y, p))), X, np.maximum(NUMBER, 0)),
+        "loss_mismatch", "slope is not a number",
+    ),
     "one of two outputs": (
         lambda: two_outputs({"a": "mse", "b": logits_loss}), "loss_mismatch", "output 'b'",
     ),
@@ -183,6 +187,9 @@ HEALTHY = {
     "counts": lambda: (network(L.Dense(1, "exponential"), loss="poisson"), X, RNG.poisson(2, (120, 1))),
     "cosine": lambda: (network(L.Dense(3), loss="cosine_similarity"), X, keras.utils.normalize(X[:, :3])),
     "own loss": lambda: (network(L.Dense(1), loss=OwnLoss(squared)), X, NUMBER),
+    "root of all errors": lambda: (
+        network(L.Dense(1, "relu"), loss=lambda y, p: ops.sqrt(ops.mean(squared(y, p)))), X, np.maximum(NUMBER, 0),
+    ),
     "a distance": lambda: (network(L.Dense(1, "relu"), loss=contrastive), X, YES[:, None].astype("float32")),
     "zeros at the end": lambda: (network(L.Dense(8, "tanh"), L.Dense(1, kernel_initializer="zeros")), X, NUMBER),
     "a trained base": lambda: frozen(trained=True),

@@ -589,6 +589,12 @@ class _Examination:
             variant, outcome = fixed, after
         if not found and from_logits(variant.program.loss) is None:
             found = self._asked_of_losses()
+            if found and variant.data.task == "regression":
+                fixed = variant.having(program=replace(variant.program, loss=keras.losses.MeanSquaredError()))
+                after = self.search.attempt(fixed, 0.3, "mean_squared_error as the loss")
+                better = self._found("loss_mismatch", found[0].evidence, found[0].fix, outcome, after, fixed)
+                if better.verified:
+                    return [better], fixed, after
         if outcome.error and not found:
             found = [
                 Finding("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")

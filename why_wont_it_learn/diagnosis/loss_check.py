@@ -45,6 +45,8 @@ def loss_findings(model, data):
     if len(targets) != len(flat):
         return []
     names = [str(name) for name in getattr(model, "output_names", None) or range(len(flat))]
+    if sloped := _without_slope(model, data, predictions, targets):
+        return [sloped]
     outputs = [
         _output(name if len(flat) > 1 else "", target.numpy().astype(float), prediction.numpy())
         for name, target, prediction in zip(names, targets, flat, strict=True)
@@ -62,6 +64,32 @@ def loss_findings(model, data):
             finding = _judged(output, loss, is_bounded(model, data, values, index))
             findings += [finding] * (finding is not None)
     return findings
+
+
+def _without_slope(model, data, predictions, targets):
+    """What is wrong with a loss that is a number for what the model predicts now, but whose gradient is not; or None."""
+    flat = tf.nest.flatten(predictions)
+    with tf.GradientTape() as tape:
+        tape.watch(flat)
+        loss = loss_for(model, data, predictions)
+    if not np.isfinite(float(loss)):
+        return None
+    for prediction, target, gradient in zip(flat, targets, tape.gradient(loss, flat), strict=True):
+        if gradient is None:
+            continue
+        odd = ~np.isfinite(tf.convert_to_tensor(gradient).numpy().reshape(len(prediction), -1)).all(1)
+        if odd.any():
+            first = int(odd.argmax())
+            shown = [np.array2string(a.numpy()[first], precision=3, threshold=4) for a in (prediction, target)]
+            return Finding(
+                "loss_mismatch",
+                f"The loss is {float(loss):.3g}, but for {odd.mean():.0%} of the samples its slope is not a number, for example where "
+                f"the prediction is {shown[0]} and the target {shown[1]}: one such sample makes every weight NaN in one step. A "
+                "root, say, has no finite slope at 0.",
+                "Use a loss that has a slope wherever a prediction may lie, such as mean_squared_error, or add a small number under "
+                "the root.",
+            )
+    return None
 
 
 def _output(name, targets, predictions):
