@@ -8,6 +8,7 @@ from clocks import Ticks
 from keras import layers
 
 from why_wont_it_learn import diagnose
+from why_wont_it_learn.diagnosis.checks import unmixed_batches
 from why_wont_it_learn.diagnosis.data import data_of, drawn
 from why_wont_it_learn.diagnosis.joined import joined, needs_joining
 
@@ -155,6 +156,36 @@ def test_a_dataset_keeps_labels_with_their_rows():
     assert batch_size == 50
     assert "120 samples were drawn" in notes[0]
     assert len(drawn(endless(), None, None, 32)[0]) <= 2032
+
+
+SORTED = np.repeat([0, 1, 2], 40)
+
+
+@pytest.mark.parametrize(
+    ("labels", "size", "found"),
+    [
+        (SORTED, 10, True),
+        (np.eye(3)[SORTED], 10, True),
+        (RNG.permutation(SORTED), 10, False),
+        (np.arange(120) % 60 == 59, 10, False),  # one class is rare
+        (SORTED, 2, False),  # a third of shuffled ones, too
+        (SORTED, 1, False),
+        (SORTED, 60, False),
+        (np.arange(120.0), 10, False),
+        (np.zeros(120), 10, False),
+    ],
+)
+def test_batches_of_one_class_each_are_seen(labels, size, found):
+    assert (unmixed_batches(labels, size) is not None) == found
+
+
+def test_a_dataset_sorted_by_class_is_not_called_healthy():
+    x = (np.eye(3)[SORTED] + 0.1 * RNG.normal(size=(120, 3))).astype("float32")
+    model = chain(Dense(3, "softmax"), shape=(3,), loss="sparse_categorical_crossentropy")
+    data = tf.data.Dataset.from_tensor_slices((x, SORTED)).batch(10)
+    report = diagnose(model, data, epochs=60, seeds=2, clock=Ticks(0.3))
+    assert report.healthy is False
+    assert "one class only" in report.findings[0].evidence
 
 
 def test_the_joined_loss_is_that_of_evaluate():

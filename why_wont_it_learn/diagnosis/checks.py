@@ -7,13 +7,14 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from .data import skill_of_moved_targets
+from .data import MOST_CLASSES, skill_of_moved_targets
 from .findings import Finding
 
 COLUMNS_SEEN = 64
 FAR_SHIFT = 3.0  # standard deviations between the means of training and validation inputs
 OUTSIDE = 0.5  # part of the validation samples beyond the range of the training samples
 TOLD_APART = 0.95  # area under the ROC curve
+ONE_CLASS = 0.8  # part of the batches that hold one class only
 CLEARLY_MORE = 0.2  # of skill, for another reading of the inputs to be the right one
 FEWEST_IDS, MOST_IDS = 10, 200  # different ones at least; in a sample at most: what has more is an image
 FEWEST_TO_TELL = 20  # validation samples
@@ -51,6 +52,27 @@ def _first_known(x):
     """The first number of each column, or 0."""
     rows = np.isfinite(x).argmax(axis=0)
     return np.nan_to_num(x[rows, np.arange(x.shape[1])], posinf=0.0, neginf=0.0)
+
+
+def unmixed_batches(y, batch_size):
+    """A `Finding` where a dataset, which `fit` takes in its own order, has batches of one class each; else None."""
+    y = np.asarray(y)
+    labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() else y.ravel()
+    classes, counts = np.unique(labels, return_counts=True)
+    starts = range(0, len(labels), batch_size)
+    if len(labels) != len(y) or not 2 <= len(classes) <= min(MOST_CLASSES, len(starts) / 2):
+        return None
+    alone = np.mean([len(np.unique(labels[at : at + batch_size])) == 1 for at in starts])
+    by_chance = np.sum((counts / len(labels)) ** batch_size)
+    if alone < ONE_CLASS or by_chance > 1 - ONE_CLASS:
+        return None
+    text = (
+        f"Of the first {len(starts)} batches of the dataset, {alone:.0%} hold samples of one class only (shuffled, {by_chance:.1%} "
+        "would): each step makes the network forget the other classes."
+    )
+    return Finding(
+        "label_or_data_bug", text, "Shuffle the rows before they are batched: dataset.shuffle(len(dataset)).batch(32)."
+    )
 
 
 def unlike_validation(data):

@@ -22,7 +22,15 @@ from ..program import WHOLE_KERNELS, program_of, random_state_kept, refusal
 from . import report
 from .call import sample_of
 from .causes import CAUSES
-from .checks import CONSTANT_COLUMN, data_faults, misread_ids, misread_inputs, unlearnable, unlike_validation
+from .checks import (
+    CONSTANT_COLUMN,
+    data_faults,
+    misread_ids,
+    misread_inputs,
+    unlearnable,
+    unlike_validation,
+    unmixed_batches,
+)
 from .class_weights import ClassWeighted, never_predicted
 from .code import changes
 from .data import WORST, data_of, drawn
@@ -138,7 +146,9 @@ def diagnose(
     with random_state_kept(), quick_start(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Keras warns of becomes a finding
         began, progress = clock(), on_progress or report.progress()
+        in_order = y is None  # a dataset, whose order `fit` keeps
         x, y, sample_weight, batch_size, notes = drawn(x, y, sample_weight, batch_size)
+        unmixed = unmixed_batches(y, batch_size) if in_order and not keras.tree.is_nested(y) else None
         if validation_data is not None and not isinstance(validation_data, (list, tuple)):
             validation_data = drawn(validation_data, None, None, batch_size)[:2]
         _build(model, x)
@@ -150,7 +160,7 @@ def diagnose(
             progress(min(1.0, (clock() - began) / budget), search.doing)
 
         search = Search(TrialRunner(data.given, began + budget, seeds, tell, clock), budget)
-        examination = _Examination(model, program, data, (x, y), search, notes)
+        examination = _Examination(model, program, data, (x, y), search, notes, unmixed)
         findings = []
         try:
             findings.extend(examination.findings())  # keeps those that came before an interruption
@@ -220,8 +230,8 @@ def _build(model, x):
 class _Examination:
     """One call of `diagnose`: `findings` goes from the data to the fixes and yields what it finds on the way."""
 
-    def __init__(self, model, program, data, given, search, notes):
-        self.model, self.notes = model, notes
+    def __init__(self, model, program, data, given, search, notes, unmixed):
+        self.model, self.notes, self.unmixed = model, notes, unmixed
         self.variant, self.given, self.search = Variant(program, data), given, search
         n_validation = len(data.x) - data.points
         self.margin = 1 / np.sqrt(n_validation) if n_validation else 0.0
@@ -279,6 +289,9 @@ class _Examination:
             self.certain = True
             yield from faults
             return
+        if self.unmixed is not None:  # it is trained on shuffled samples here, and might be called healthy
+            self.certain = True
+            yield self.unmixed
         own = [
             n
             for n in ("train_step", "compute_loss")
