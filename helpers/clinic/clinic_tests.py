@@ -8,7 +8,7 @@ import numpy as np
 from ..experiments.problems import make_problem
 from ..experiments.symptoms import linear_skill
 from ..experiments.training import stream
-from ..lab.plots import number
+from ..lab.plots import number, short_skill
 from .patients import study_of
 
 TEST_SEEDS = range(1000, 1008)  # of the tests that train again
@@ -56,7 +56,7 @@ def learning_curve(patient):
 def _predictions(patient):
     run = patient.run
     return Result(
-        f"Predictions on the validation set: {_spread(run.predictions)}. Its targets: {_spread(run.problem.y_val)}. Skill {_skill(run.skill)}.",
+        f"Predictions on the validation set: {_spread(run.predictions)}. Its targets: {_spread(run.problem.y_val)}. Skill {short_skill(run.skill)}.",
         ("fit",), run,
     )  # fmt: skip
 
@@ -108,7 +108,7 @@ def _line(patient):
     if not np.isfinite(problem.x).all():
         return Result("No linear model can be fitted: some inputs are not numbers.")
     return Result(
-        f"The best linear model has a skill of {_skill(linear_skill(problem))}; the network has {_skill(patient.run.skill)}."
+        f"The best linear model has a skill of {short_skill(linear_skill(problem))}; the network has {short_skill(patient.run.skill)}."
     )
 
 
@@ -140,14 +140,10 @@ def _retrain(changes):
         changed = e.replace(**changes(e))
         study = study_of(changed, TEST_SEEDS)
         lost = int((~np.isfinite(study.skill)).sum())
-        words = f"Learned with {study.learned.sum()} of {len(study.seeds)} seeds, median skill {_skill(np.median(study.skill))}"
+        words = f"Learned with {study.learned.sum()} of {len(study.seeds)} seeds, median skill {short_skill(np.median(study.skill))}"
         return Result(words + (f"; {lost} diverged." if lost else "."))
 
     return look
-
-
-def _skill(skill):
-    return f"{skill:.2f}" if skill > -10 else "far below 0"
 
 
 def _percent(fraction):

@@ -308,12 +308,12 @@ class SuccessMap(_Map):
     @property
     def skill(self):
         """(rows, columns): median skill."""
-        return self._each(lambda study: _median(study.skill))
+        return self._each(lambda study: plots.median_of_seeds(study.skill))
 
     @property
     def loss(self):
         """(rows, columns): median validation loss after the last epoch."""
-        return self._each(lambda study: _median(study.val_loss[:, -1]))
+        return self._each(lambda study: plots.median_of_seeds(study.val_loss[:, -1]))
 
     @property
     def studies(self):
@@ -534,8 +534,8 @@ class SuccessMap(_Map):
         if show == "rate":
             return {cell: study.success_rate for cell, study in studies.items()}
         if show == "skill":
-            return {cell: float(np.clip(_median(study.skill), 0, 1)) for cell, study in studies.items()}
-        losses = {cell: _median(study.val_loss[:, -1]) for cell, study in studies.items()}
+            return {cell: float(np.clip(plots.median_of_seeds(study.skill), 0, 1)) for cell, study in studies.items()}
+        losses = {cell: plots.median_of_seeds(study.val_loss[:, -1]) for cell, study in studies.items()}
         finite = [loss for loss in losses.values() if np.isfinite(loss) and loss > 0]
         if not finite or min(finite) == max(finite):
             return {cell: float(np.isfinite(loss)) for cell, loss in losses.items()}
@@ -560,11 +560,6 @@ def _slim(study):
     return dataclasses.replace(study, weights=study.weights[:, :0].copy(), **last)
 
 
-def _median(values):
-    """The median, where what is not a number counts as infinite."""
-    return float(np.median(np.where(np.isnan(values), np.inf, values)))
-
-
 def _learned(study):
     low, high = study.interval
     return f"{study.learned.sum()} of {len(study.seeds)} learned ({100 * low:.0f}–{100 * high:.0f}%)"
@@ -584,7 +579,9 @@ def _written(show, study):
     """The number in a cell, or that the median seed diverged."""
     if show == "rate":
         return f"{100 * study.success_rate:.0f}%"
-    return _skill(_median(study.skill)) if show == "skill" else _loss(_median(study.val_loss[:, -1]))
+    if show == "skill":
+        return _skill(plots.median_of_seeds(study.skill))
+    return _loss(plots.median_of_seeds(study.val_loss[:, -1]))
 
 
 def _medians(study):

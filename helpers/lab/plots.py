@@ -114,7 +114,7 @@ def _range(values, margin=0.06):
     return low - room, high + room
 
 
-def _median(values):
+def median_of_seeds(values):
     """The median of the seeds (the first axis); a seed that diverged counts as the worst."""
     return np.median(np.where(np.isnan(values), np.inf, values), axis=0)
 
@@ -126,7 +126,8 @@ def number(value):
     return f"{float(f'{value:.3g}'):g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.0e}"
 
 
-def _skill(skill):
+def short_skill(skill):
+    """A skill with two digits."""
     return f"{skill:.2f}" if skill > -10 else "far below 0"
 
 
@@ -244,10 +245,10 @@ class Fit(Panel):
             low, high = scene.study.interval
             count = f"{scene.study.learned.sum()} of {len(scene.study.seeds)}"
             return [*moved, self.titled(f"Learned in {count} ({100 * low:.0f}–{high:.0%})")]
-        title = f"Fit: skill {_skill(scene.run.skill)}" + (", learned" if scene.run.learned else "")
+        title = f"Fit: skill {short_skill(scene.run.skill)}" + (", learned" if scene.run.learned else "")
         title = "Fit: none, it diverged" if scene.diverged else title
         if hasattr(scene.pinned, "problem"):
-            title += f" (pinned {_skill(scene.pinned.skill)})"
+            title += f" (pinned {short_skill(scene.pinned.skill)})"
         return [*moved, self.titled(title)]
 
     # --- one input ---------------------------------------------------------------------------------------------------
@@ -469,7 +470,7 @@ class Loss(Panel):
 
     def _curve(self, loss):
         """Epochs and losses, of many seeds the median."""
-        loss = _median(loss) if loss.ndim == 2 else loss
+        loss = median_of_seeds(loss) if loss.ndim == 2 else loss
         return np.arange(1, len(loss) + 1), loss
 
     def update(self, scene):
@@ -479,11 +480,11 @@ class Loss(Panel):
         self.end.set_data(epochs[-1:], val[-1:])
         labels = self._levels(scene)
         if scene.pinned:
-            labels.append((_last(self._curve(scene.pinned.val_loss)[1]), "pinned", "pinned"))
+            labels.append((last_finite(self._curve(scene.pinned.val_loss)[1]), "pinned", "pinned"))
         if study:
             every = -(-len(epochs) // DRAWN_EPOCHS)
             self.faint.set_segments([np.column_stack([epochs, curve])[::every] for curve in study.val_loss])
-            labels.append((_last(val), "median", "network"))
+            labels.append((last_finite(val), "median", "network"))
             return [
                 self.faint,
                 self.val,
@@ -492,7 +493,7 @@ class Loss(Panel):
                 self.titled(f"Median loss {number(val[-1])}"),
             ]
         self.train.set_data(epochs, run.loss)
-        labels += [(_last(run.loss), "training", "training"), (_last(val), "validation", "network")]
+        labels += [(last_finite(run.loss), "training", "training"), (last_finite(val), "validation", "network")]
         early = run.finished and len(epochs) < run.experiment.epochs
         self.stopped.set_data(*([epochs[-1:].repeat(2), self.limits] if early else ([], [])))
         title = f"Validation loss {number(val[-1])}" + (f", stopped at {len(epochs)}" if early else "")
@@ -514,7 +515,7 @@ class Loss(Panel):
         return self.labels[: len(labels)]
 
 
-def _last(curve):
+def last_finite(curve):
     """The last finite value of a loss, for its label."""
     finite = curve[np.isfinite(curve) & (curve > 0)]
     return finite[-1] if len(finite) else np.inf
@@ -531,7 +532,7 @@ class Layers(Panel):
     def values(self, shown, epoch, trace=None):
         """The values of an epoch, of many seeds the median: (layers,)."""
         values = getattr(shown, trace or self.trace)
-        return _median(values[:, epoch]) if values.ndim == 3 else values[epoch]
+        return median_of_seeds(values[:, epoch]) if values.ndim == 3 else values[epoch]
 
     def stems(self, color, offset=0.0):
         """A point on a stem for each layer, to be moved with `moved`."""

@@ -32,12 +32,12 @@ from sklearn.isotonic import isotonic_regression
 
 from why_wont_it_learn.pictures import PALETTE, SERIES, Picture, style, surface
 
-from ..experiments.experiment import Experiment
+from ..experiments.experiment import Experiment, value_text
 from ..experiments.models import initial_weights
 from ..experiments.problems import make_problem
 from ..experiments.run import LEARNED, Run, SeedStudy
 from ..experiments.training import stream
-from ..lab.plots import SURFACE_POINTS, number, show_points
+from ..lab.plots import SURFACE_POINTS, last_finite, number, show_points
 
 WIDTH = 8.6  # inches
 TITLE = 95  # letters in a line of the title
@@ -70,13 +70,13 @@ def loss_curves(studies, *, title, training=False):
             axes.fill_between(epochs, low, high, color=color, alpha=0.16, lw=0)
             axes.plot(epochs, middle, color=color, lw=2.2)
             ended = np.isfinite(middle[-1])
-            labels.append((_last(middle) if ended else np.inf, label if ended else f"{label}: diverged", color))
+            labels.append((last_finite(middle) if ended else np.inf, label if ended else f"{label}: diverged", color))
             drawn += [low, middle, high]
             words.append(f"{label}: median validation loss {number(middle[-1])}{_diverged(study)}")
             if training:
                 middle = _quartiles(study.loss)[1]
                 axes.plot(epochs, middle, color=color, lw=1.4, ls=(0, (4, 2)))
-                labels.append((_last(middle), f"{label}, training", color))
+                labels.append((last_finite(middle), f"{label}, training", color))
                 drawn.append(middle)
                 words[-1] += f", training loss {number(middle[-1])}"
         constant, truth, floor = _levels(next(iter(studies.values())))
@@ -196,7 +196,7 @@ def sweep(values, studies, *, label, title):
             bottom.fill_between(places, skill[0], skill[2], color=color, alpha=0.16, lw=0)
             bottom.plot(places, skill[1], "o-", color=color, lw=2, ms=4.5)
             labels.append((skill[1][-1], name, color))
-            told = ", ".join(f"{_say(v)} {r:.0%}" for v, r in zip(values, rate, strict=True))
+            told = ", ".join(f"{value_text(v)} {r:.0%}" for v, r in zip(values, rate, strict=True))
             words.append(f"{name}{': ' if name else ''}success rate by {label}: {told}")
         bottom.axhline(LEARNED, color=PALETTE["floor"], lw=1.2, ls="--")
         bottom.axhline(0, color=PALETTE["baseline"], lw=1.2, ls=":")
@@ -209,7 +209,7 @@ def sweep(values, studies, *, label, title):
         bottom.set(ylim=(min(lowest, -0.05), 1.07), ylabel="median skill", xlabel=label)
         for axes in (top, bottom):
             axes.set_xscale(scale)
-            axes.set_xticks(places, [_say(value) for value in values])
+            axes.set_xticks(places, [value_text(value) for value in values])
             axes.xaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.grid(axis="x", visible=False)
@@ -244,14 +244,14 @@ def errors(studies, *, label, title, training=False):
             axes.plot(at, middle, "o-", color=color, lw=2.2, ms=4.5)
             labels.append((middle[-1], name, color))
             drawn += [low, middle, high]
-            told = ", ".join(f"{_say(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
+            told = ", ".join(f"{value_text(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
             words.append(f"{name}: median validation error by {label}: {told}")
             if training:
                 middle = [float(np.median(_training_error(study))) for study in row.values()]
                 axes.plot(at, middle, "o--", color=color, lw=1.4, ms=3.5)
                 labels.append((middle[-1], f"{name}, training" if len(studies) > 1 else "training", color))
                 drawn.append(middle)
-                told = ", ".join(f"{_say(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
+                told = ", ".join(f"{value_text(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
                 words.append(f"training error: {told}")
         constant, truth, floor = _levels(next(iter(next(iter(studies.values())).values())))
         for level, name, color, dashes in ((constant, "baseline", "baseline", ":"), (truth, floor, "floor", "--")):
@@ -259,7 +259,7 @@ def errors(studies, *, label, title, training=False):
             labels.append((level, name, PALETTE[color]))
             words.append(f"{name} has {number(level)}")
         axes.set(xscale=scale, yscale="log", ylim=_log_limits(drawn, constant, truth), xlabel=label, ylabel="error")
-        axes.set_xticks(places, [_say(value) for value in values])
+        axes.set_xticks(places, [value_text(value) for value in values])
         axes.xaxis.set_minor_locator(NullLocator())
         _plain_decades(axes)
         _label_right(axes, labels)
@@ -287,7 +287,7 @@ def sizes(studies, *, title, weights=slice(None), limit=0.01):
             rank = np.arange(1, size.shape[1] + 1)
             axes.fill_between(rank, low, high, color=color, alpha=0.16, lw=0)
             axes.plot(rank, middle, "o-", color=color, lw=2, ms=4)
-            labels.append((_last(middle), label, color))
+            labels.append((last_finite(middle), label, color))
             drawn += [low, middle, high]
             words.append(f"{label}: {(size < limit).mean():.0%} of the weights are below {number(limit)}")
         axes.axhline(limit, color=PALETTE["baseline"], lw=1.3, ls=":")
@@ -494,12 +494,6 @@ def _diverged(study):
     return f" ({count} of {len(study.seeds)} seeds diverged)" if count else ""
 
 
-def _last(curve):
-    """The last value that can stand on a logarithmic axis, for a label."""
-    fit = curve[np.isfinite(curve) & (curve > 0)]
-    return fit[-1] if len(fit) else np.inf
-
-
 def _log_limits(curves, *levels):
     """Limits of a logarithmic axis that show the curves and the levels, but not every height of a divergence."""
     values = np.concatenate([np.ravel(curve) for curve in (*curves, *levels)])
@@ -522,12 +516,6 @@ def _plain_decades(axes):
 
 def _skill(skill):
     return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−") if skill > -10 else "far below 0"
-
-
-def _say(value):
-    if value is None:
-        return "all"
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _places(values):
