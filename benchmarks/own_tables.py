@@ -7,7 +7,6 @@ import pandas as pd
 
 from helpers import Experiment, table
 from helpers.experiments import problems
-from helpers.experiments.problems import make_problem
 from helpers.experiments.sources import DATA
 from helpers.experiments.training import stream
 from helpers.lab import plots
@@ -28,9 +27,9 @@ def largest():
 def first_picture(experiment):
     """Seconds on the clock and on the processor until the first frame with an epoch in it is drawn."""
     clock, processor = time.perf_counter(), time.process_time()
-    points = plots.show_points(make_problem(experiment))
-    shown = None if points is None else make_problem(experiment).scaled(points)
-    run = next(run for run in stream(experiment, x_show=shown, within_epochs=True) if len(run.loss))
+    run = next(
+        run for run in stream(experiment, x_show=plots.shown_inputs(experiment), within_epochs=True) if len(run.loss)
+    )
     plots.Renderer().frame(plots.Scene(run=run), final=False)
     return time.perf_counter() - clock, time.process_time() - processor
 

@@ -337,7 +337,7 @@ def test_a_training_that_breaks_is_told_and_the_next_one_works(monkeypatch):
             raise RuntimeError("no memory")
 
         with monkeypatch.context() as patch:
-            patch.setattr("helpers.lab.lab._show_points", broken)
+            patch.setattr("helpers.lab.plots.shown_inputs", broken)
             lab.show(FLAT.replace(epochs=3))
             await until(lambda: lab.view.state["refused"])
         assert "no memory" in lab.view.state["note"]

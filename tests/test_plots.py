@@ -13,7 +13,7 @@ from helpers import Experiment, train_seeds
 from helpers.experiments.problems import make_problem
 from helpers.experiments.sources import PROBLEMS
 from helpers.experiments.training import stream
-from helpers.lab.plots import PANELS, PICTURES, Renderer, Scene, grid, show_points
+from helpers.lab.plots import PANELS, PICTURES, Renderer, Scene, grid, show_points, shown_inputs
 
 SMALL = Experiment(depth=2, width=6, epochs=12)
 # One problem of each kind that is drawn in its own way: by number of inputs and by task.
@@ -40,9 +40,7 @@ DIVERGED = {
 @functools.lru_cache
 def chunks(experiment):
     """The runs that a lab would be given on the slowest machine: one for each epoch."""
-    problem = make_problem(experiment)
-    points = show_points(problem)
-    return list(stream(experiment, seconds=0, x_show=None if points is None else problem.scaled(points)))
+    return list(stream(experiment, seconds=0, x_show=shown_inputs(experiment)))
 
 
 def run_of(experiment):

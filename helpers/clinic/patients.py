@@ -21,7 +21,7 @@ from ..experiments.experiment import FIELDS, Experiment, value_text
 from ..experiments.problems import make_problem
 from ..experiments.run import nothing_to_learn
 from ..experiments.training import stream, stream_seeds
-from ..lab.plots import show_points
+from ..lab.plots import shown_inputs
 
 LEVELS = {1: "one obvious cause", 2: "one cause, less obvious", 3: "two causes at once"}
 BUDGETS = {1: 6, 2: 6, 3: 8}  # credits for tests
@@ -283,9 +283,7 @@ class Patient:
     @cached_property
     def run(self):
         """The failing `Run` that the tests look at, with its predictions for the plot of the fit."""
-        problem = make_problem(self.experiment)
-        points = show_points(problem)
-        *_, run = stream(self.experiment, seconds=None, x_show=None if points is None else problem.scaled(points))
+        *_, run = stream(self.experiment, seconds=None, x_show=shown_inputs(self.experiment))
         return run
 
 

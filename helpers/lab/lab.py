@@ -18,7 +18,6 @@ from .. import rescue
 from ..experiments.catalog import OPTIMIZERS
 from ..experiments.experiment import FIELDS, Experiment, unknown, value_text
 from ..experiments.own_model import experiment_of
-from ..experiments.problems import make_problem
 from ..experiments.program import has_graph, has_room
 from ..experiments.symptoms import findings
 from ..experiments.training import stream, stream_seeds
@@ -265,11 +264,11 @@ class Lab(KernelWidget):
         """Train the present setting to its end, before anything else."""
         if self._task is not None:
             self._task.cancel()
-        for run in stream(self.experiment, seconds=None, x_show=_show_points(self.experiment)):
+        for run in stream(self.experiment, seconds=None, x_show=plots.shown_inputs(self.experiment)):
             self._show_run(run)
 
     async def _train(self):
-        for run in stream(self.experiment, x_show=_show_points(self.experiment), within_epochs=True):
+        for run in stream(self.experiment, x_show=plots.shown_inputs(self.experiment), within_epochs=True):
             if run.finished or len(run.loss) > self._epochs:
                 self._show_run(run)
             await asyncio.sleep(0.001)  # lets a newer request in
@@ -301,7 +300,7 @@ class Lab(KernelWidget):
             note = f"{found.result} Your own pin was kept."
             if self.pinned is None or self.pinned is self._rescued_from:
                 failing = found.before.experiment  # it is shown only when the rescued run is next to it
-                for run in stream(failing, x_show=_show_points(failing), within_epochs=True):
+                for run in stream(failing, x_show=plots.shown_inputs(failing), within_epochs=True):
                     pinned = run
                     await asyncio.sleep(0.001)
                 self.pinned = self._rescued_from = pinned
@@ -444,13 +443,6 @@ class Lab(KernelWidget):
 def _check(experiment, who):
     if not isinstance(experiment, Experiment):
         raise ValueError(f"{who} needs an Experiment, not {type(experiment).__name__}: {who}(Experiment(depth=3)).")
-
-
-def _show_points(experiment):
-    """Inputs, as the network sees them, whose predictions the pictures need; None if those for validation do."""
-    problem = make_problem(experiment)
-    points = plots.show_points(problem)
-    return None if points is None else problem.scaled(points)
 
 
 def _plot_look(message):

@@ -100,6 +100,13 @@ def show_points(problem):
     return None
 
 
+def shown_inputs(experiment):
+    """Inputs, as the network sees them, whose predictions a picture of the fit needs; None if those for validation do."""
+    problem = make_problem(experiment)
+    points = show_points(problem)
+    return None if points is None else problem.scaled(points)
+
+
 def drawn(problem):
     """Which of the training points are drawn: (points,) rows, evenly taken where there are very many."""
     return np.arange(0, len(problem.y), -(-len(problem.y) // DRAWN_POINTS))
