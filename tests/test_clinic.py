@@ -17,13 +17,13 @@ from helpers.clinic.patients import (
     SYMPTOMS,
     Patient,
     patient,
-    study_of,
     treat,
     with_fixes,
 )
 from helpers.experiments.problems import make_problem
 from helpers.experiments.run import nothing_to_learn
 from helpers.experiments.symptoms import findings
+from helpers.experiments.training import train_seeds
 
 pytestmark = pytest.mark.numerical
 
@@ -84,8 +84,8 @@ def test_two_causes_are_of_two_kinds():
 def test_cases_fail_and_their_fixes_work(case):
     problem = make_problem(case.experiment)
     assert not nothing_to_learn(problem)
-    assert study_of(case.experiment, HELD_OUT_SEEDS[:8]).success_rate <= 0.25
-    assert study_of(with_fixes(case.experiment, case.fixes), HELD_OUT_SEEDS[:8]).success_rate >= 0.75
+    assert train_seeds(case.experiment, HELD_OUT_SEEDS[:8], probes=False).success_rate <= 0.25
+    assert train_seeds(with_fixes(case.experiment, case.fixes), HELD_OUT_SEEDS[:8], probes=False).success_rate >= 0.75
     assert {name for cause in case.causes for name in cause} <= set(SYMPTOMS)
 
 

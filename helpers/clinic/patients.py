@@ -20,7 +20,7 @@ from why_wont_it_learn.diagnosis.causes import CAUSES
 from ..experiments.experiment import FIELDS, Experiment, value_text
 from ..experiments.problems import make_problem
 from ..experiments.run import nothing_to_learn
-from ..experiments.training import stream, stream_seeds
+from ..experiments.training import stream, train_seeds
 from ..lab.plots import shown_inputs
 
 LEVELS = {1: "one obvious cause", 2: "one cause, less obvious", 3: "two causes at once"}
@@ -333,18 +333,12 @@ def _try_fixes(experiment, fixes):
     if "other_inputs" in fixes:
         return False, "This patient could have been fixed."
     try:
-        study = study_of(with_fixes(experiment, fixes), HELD_OUT_SEEDS)
+        study = train_seeds(with_fixes(experiment, fixes), HELD_OUT_SEEDS, probes=False)
     except ValueError as error:
         return False, f"This prescription cannot be filled: {error}"
     fixed = study.success_rate >= FIXED
     verdict = "Fixed." if fixed else f"{FIXED:.0%} are needed."
     return fixed, f"Your prescription: {study.learned.sum()} of {len(study.seeds)} held-out seeds learn. {verdict}"
-
-
-def study_of(experiment, seeds):
-    """The `SeedStudy` of an experiment, without layer metrics."""
-    *_, study = stream_seeds(experiment, seeds, seconds=None, probes=False)
-    return study
 
 
 def patient(seed, level=1):
@@ -397,7 +391,7 @@ def _checked(faults, level, rng):
     failing = failing.replace(**changes)
     fixes = tuple(name for fault in faults for name in fault.fixes)
     seeds = range(int(rng.integers(10_000, 900_000)))[-8:]
-    study = study_of(failing, seeds)
+    study = train_seeds(failing, seeds, probes=False)
     if study.success_rate > FAILING or not _fix(failing, fixes, seeds):
         return None
     if len(faults) == 2 and any(_fix(failing, fault.fixes, seeds) for fault in faults):
@@ -415,4 +409,4 @@ def _fix(failing, fixes, seeds):
     """Whether the fixes make the failing experiment learn."""
     if "other_inputs" in fixes:
         return nothing_to_learn(make_problem(failing))
-    return study_of(with_fixes(failing, fixes), seeds).success_rate >= FIXED
+    return train_seeds(with_fixes(failing, fixes), seeds, probes=False).success_rate >= FIXED
