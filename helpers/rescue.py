@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from .experiments.catalog import OPTIMIZERS
-from .experiments.experiment import FIELDS, Experiment, value_text
+from .experiments.experiment import FIELDS, Experiment, check_experiment, value_text
 from .experiments.models import all_steps, output_activation
 from .experiments.problems import make_problem
 from .experiments.program import graph_key
@@ -204,8 +204,7 @@ def search(experiment, seeds=None, *, seconds=0.1):
 
     To drop the search, stop asking. Arguments as for `smallest_rescue`.
     """
-    if not isinstance(experiment, Experiment):
-        raise ValueError(f"A rescue needs an Experiment, not {type(experiment).__name__}.")
+    check_experiment(experiment, "smallest_rescue")
     seeds = SEEDS if seeds is None else seeds
     if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds > 0:
         seeds = [experiment.seed, *(seed for seed in range(seeds) if seed != experiment.seed)][:seeds]

@@ -182,7 +182,7 @@ class Clinic(KernelWidget):
         """Do what the front end asks for; nothing else while something is under way."""
         action = message.get("action")
         if action == "size":
-            look = _plot_look(message)
+            look = plots.asked_look(message, 620, 760)
             if look != self.look:
                 self.look = look
                 self._update_view()
@@ -284,9 +284,3 @@ def _check_names(what, given, known, most):
     if not 1 <= len(set(given)) == len(given) <= most:
         wanted = "one" if most == 1 else f"one to {most} different ones"
         raise ValueError(f"{len(given)} {what} are chosen; choose {wanted}.")
-
-
-def _plot_look(message):
-    """Width, scale and darkness of the plots that a front end asked for, within bounds."""
-    width = min(760, max(280, int(message.get("width", 620))))
-    return width, min(2.0, max(1.0, float(message.get("scale", 1.0)))), bool(message.get("dark", False))

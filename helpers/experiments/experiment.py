@@ -419,6 +419,14 @@ def _own_table(asked, problem):
     )
 
 
+def check_experiment(given, who):
+    """ValueError unless `who` was given an Experiment."""
+    if not isinstance(given, Experiment):
+        raise ValueError(
+            f"{who} needs an Experiment, not {type(given).__name__}: give one, such as Experiment(depth=3)."
+        )
+
+
 def value_text(value):
     """A value of a field as a person would write it; None is a full batch."""
     if value is None:

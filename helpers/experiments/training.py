@@ -13,7 +13,7 @@ import tensorflow as tf
 from why_wont_it_learn.engine.cache import give_back
 from why_wont_it_learn.engine.program import Training, predict
 
-from .experiment import FIELDS, Experiment
+from .experiment import FIELDS, check_experiment
 from .models import weight_shapes
 from .problems import make_problem, problems_of
 from .program import predictor_of, program_of
@@ -209,7 +209,6 @@ def seed_list(seeds):
 
 
 def _check(experiment, jit_compile):
-    if not isinstance(experiment, Experiment):
-        raise ValueError(f"train needs an Experiment, not {type(experiment).__name__}: train(Experiment(depth=3)).")
+    check_experiment(experiment, "train")
     if jit_compile not in (True, False, "auto"):
         raise ValueError(f"jit_compile={jit_compile!r} is not one of True, False, 'auto'.")

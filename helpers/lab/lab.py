@@ -16,7 +16,7 @@ import traitlets
 
 from .. import rescue
 from ..experiments.catalog import OPTIMIZERS
-from ..experiments.experiment import FIELDS, Experiment, unknown, value_text
+from ..experiments.experiment import FIELDS, Experiment, check_experiment, unknown, value_text
 from ..experiments.own_model import experiment_of
 from ..experiments.program import has_graph, has_room
 from ..experiments.symptoms import findings
@@ -101,7 +101,7 @@ class Lab(KernelWidget):
             raise ValueError(
                 "x and y are the data of a Keras model. An Experiment has data; name its controls: controls=[…]."
             )
-        _check(experiment, "Lab")
+        check_experiment(experiment, "Lab")
         unknown(controls or ())
         self.names = [n for n in FIELDS if (controls is None or n in controls) and experiment.offers(n)]
         self.first = self.experiment = experiment
@@ -134,7 +134,7 @@ class Lab(KernelWidget):
         Good from any thread, and whether the lab is on a page or not. In a notebook it returns at once and `run` follows;
         in a plain Python program it returns when the training is done.
         """
-        _check(experiment, "Lab.show")
+        check_experiment(experiment, "Lab.show")
         self._on_loop(self._show_experiment, experiment)
 
     def committed(self):
@@ -209,7 +209,7 @@ class Lab(KernelWidget):
             self.pinned = None if self.pinned else self._finished
             self._show_scene(dataclasses.replace(self._scene, pinned=self.pinned))
         elif action == "size":
-            look = _plot_look(message)
+            look = plots.asked_look(message, 860, 1400)
             if look != self.renderer.look:
                 self.renderer = plots.Renderer(self.pictures, *look)
             self._show_scene(self._scene)
@@ -438,14 +438,3 @@ class Lab(KernelWidget):
             or other_optimizer
             or not self.experiment.offers(name),
         }
-
-
-def _check(experiment, who):
-    if not isinstance(experiment, Experiment):
-        raise ValueError(f"{who} needs an Experiment, not {type(experiment).__name__}: {who}(Experiment(depth=3)).")
-
-
-def _plot_look(message):
-    """Width, scale and darkness of the plots that a front end asked for, within bounds."""
-    width, scale = int(message.get("width", 860)), float(message.get("scale", 1.0))
-    return min(1400, max(280, width)), min(2.0, max(1.0, scale)), bool(message.get("dark", False))

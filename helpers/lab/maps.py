@@ -30,7 +30,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_he
 from why_wont_it_learn import pictures
 from why_wont_it_learn.pictures import Picture
 
-from ..experiments.experiment import FIELDS, Experiment, unknown, value_text
+from ..experiments.experiment import FIELDS, Experiment, check_experiment, unknown, value_text
 from ..experiments.models import all_steps
 from ..experiments.program import graph_key
 from ..experiments.training import seed_list, stream_seeds
@@ -74,8 +74,7 @@ def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", d
     >>> m.rate.shape
     (2, 2)
     """
-    if not isinstance(experiment, Experiment):
-        raise ValueError(f"A map needs an Experiment, not {type(experiment).__name__}: success_map(Experiment(), …).")
+    check_experiment(experiment, "success_map")
     axes = Axis.read("rows", rows), Axis.read("columns", columns)
     if axes[0].name == axes[1].name:
         raise ValueError(f"rows and columns are both {axes[0].name!r}. Give two different fields.")

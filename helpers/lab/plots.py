@@ -660,6 +660,12 @@ def grid(count, width):
     return [[(0, width)], *pairs] if count % 2 else pairs
 
 
+def asked_look(message, width, widest):
+    """Width, scale and darkness of the plots that a front end asks for, within bounds; `width` if it names none."""
+    width, scale = int(message.get("width", width)), float(message.get("scale", 1.0))
+    return min(widest, max(NARROWEST, width)), min(2.0, max(1.0, scale)), bool(message.get("dark", False))
+
+
 class Renderer:
     """The persistent figure of one lab: `frame(scene)` gives its plots as bytes.
 
