@@ -170,13 +170,7 @@ class Clinic(KernelWidget):
             self.view = ClinicView()
             self.view.on_msg(self._receive)
             self._update_view()
-        bundle = self.view._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {
-            **data,
-            "image/png": self._plot(self.results[-1][1], (620, 1.0, False)),
-            "text/plain": self.text,
-        }, metadata
+        return self._shown(kwargs, **{"image/png": self._plot(self.results[-1][1], (620, 1.0, False))})
 
     def _request(self, message):
         """Do what the front end asks for; nothing else while something is under way."""

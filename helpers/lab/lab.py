@@ -186,11 +186,9 @@ class Lab(KernelWidget):
             self._show_scene(self._scene)
             if self._loop is not None:
                 self._task = self._loop.create_task(self._prepare_neighbours())
-        bundle = self.view._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         renderer = plots.Renderer(self.pictures) if self.renderer.look[2] else self.renderer  # on paper it is light
         kind, picture = renderer.frame(self._scene)
-        return {**data, f"image/{kind}": picture, "text/plain": self.text}, metadata
+        return self._shown(kwargs, **{f"image/{kind}": picture})
 
     def _request(self, message):
         action = message.get("action")

@@ -432,9 +432,7 @@ class SuccessMap(_Map):
         else:
             self.compute()
         self._update_view()
-        bundle = self.view._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        data = {**data, "text/plain": self.text}
+        data, metadata = self._shown(kwargs)
         return _with_picture(data, metadata, self.figure()) if self.complete else (data, metadata)
 
     def _request(self, message):
@@ -765,9 +763,7 @@ class DiscoveryMap(_Map):
         if self.view is None:
             self._open()
         self._update_view()
-        bundle = self.view._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return _with_picture({**data, "text/plain": self.text}, metadata, self.figure())
+        return _with_picture(*self._shown(kwargs), self.figure())
 
     def _request(self, message):
         action = message.get("action")

@@ -14,7 +14,10 @@ def freeze_imports():
 
 
 class KernelWidget:
-    """Something that displays itself as a widget, `view`. What the front end asks for comes to `_request`, as a dict."""
+    """Something that displays itself as a widget, `view`, and in words, `text`.
+
+    What the front end asks for comes to `_request`, as a dict.
+    """
 
     view = None
     _loop = None
@@ -51,6 +54,12 @@ class KernelWidget:
         if self.view is not None:
             self.view.send("heard")
         self._on_loop(self._request, message)
+
+    def _shown(self, kwargs, **pictures):
+        """What a notebook shows: the view, the same in words and as pictures, {MIME type: bytes}; and metadata."""
+        bundle = self.view._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})  # by version of anywidget
+        return {**data, **pictures, "text/plain": self.text}, metadata
 
     def _request(self, message):
         raise NotImplementedError
