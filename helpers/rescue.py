@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from .experiments.catalog import OPTIMIZERS
 from .experiments.experiment import FIELDS, Experiment, check_experiment, value_text
 from .experiments.models import all_steps, output_activation
 from .experiments.problems import make_problem
@@ -187,16 +186,9 @@ def _values(experiment, field):
 
 def _matters(experiment, field):
     """Whether a change of the field can make any difference."""
-    e = experiment
-    if not e.offers(field):
+    if field == "imputation" and not experiment.missing and not experiment.source.own:
         return False
-    if field in ("width", "activation", "dropout", "bias_initializer"):
-        return e.depth > 0
-    if field in ("momentum", "weight_decay"):
-        return field in OPTIMIZERS[e.optimizer].uses
-    if field == "imputation":
-        return e.missing > 0 or bool(e.source.own)
-    return field != "target_scaling" or e.source.task == "regression"
+    return experiment.uses(field)
 
 
 def search(experiment, seeds=None, *, seconds=0.1):

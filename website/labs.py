@@ -104,9 +104,7 @@ class StillLab:
 def used(experiment):
     """The same experiment with what it does not use at its default, so that equal networks are trained once."""
     default = Experiment()
-    idle = [] if experiment.depth else ["width", "activation", "dropout"]
-    idle += [n for n in ("momentum", "weight_decay") if n not in OPTIMIZERS[experiment.optimizer].uses]
-    return experiment.replace(**{name: getattr(default, name) for name in idle})
+    return experiment.replace(**{name: getattr(default, name) for name in FIELDS if not experiment.uses(name)})
 
 
 def names():

@@ -320,6 +320,16 @@ class Experiment:
             return len(self.choices(name)) > 1
         return name != "target_scaling" or own.task == "regression"
 
+    def uses(self, name):
+        """Whether the value of a field makes any difference, all other fields being as they are."""
+        if name in ("width", "activation", "dropout", "bias_initializer"):
+            return self.depth > 0
+        if name in ("momentum", "weight_decay"):
+            return name in OPTIMIZERS[self.optimizer].uses
+        if name == "target_scaling":
+            return self.source.task == "regression"
+        return self.offers(name)
+
     def slider_values(self, name):
         """The values that a control of this field offers: its slider values within what is allowed, and the present value."""
         spec, value = FIELDS[name], getattr(self, name)

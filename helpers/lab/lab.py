@@ -15,7 +15,6 @@ import keras
 import traitlets
 
 from .. import rescue
-from ..experiments.catalog import OPTIMIZERS
 from ..experiments.experiment import FIELDS, Experiment, check_experiment, unknown, value_text
 from ..experiments.own_model import experiment_of
 from ..experiments.program import has_graph, has_room
@@ -419,10 +418,6 @@ class Lab(KernelWidget):
 
     def _control(self, name):
         spec, value, options = FIELDS[name], getattr(self.experiment, name), self._slider_values(name)
-        needs_layers = name in ("width", "activation", "dropout")
-        other_optimizer = (
-            name in ("momentum", "weight_decay") and name not in OPTIMIZERS[self.experiment.optimizer].uses
-        )
         return {
             "name": name,
             "group": spec.group,
@@ -432,7 +427,5 @@ class Lab(KernelWidget):
             "choice": spec.choices is not None,
             "options": [value_text(option) for option in options],
             "index": options.index(value),
-            "unused": (needs_layers and not self.experiment.depth)
-            or other_optimizer
-            or not self.experiment.offers(name),
+            "unused": not self.experiment.uses(name),
         }
