@@ -94,7 +94,7 @@ def test_a_lab_that_learns_and_one_where_nobody_can_commit_withhold_nothing(some
 def test_latest_request_wins():
     async def storm():
         lab = shown(FLAT, controls=["depth", "width"])
-        ladder = lab._slider_values("width")
+        ladder = lab.experiment.slider_values("width")
         for generation in range(1, 51):
             ask(lab, "set", indices={"depth": 1, "width": generation % len(ladder)})
         await until(lambda: lab.run is not None)
@@ -208,7 +208,7 @@ def test_seeds_can_be_stopped_and_give_way_to_a_move():
         await until(lambda: lab.running and lab._scene.study)
         ask(lab, "set", indices={"depth": 0, "epochs": 2})
         await until(lambda: lab.run)
-        assert lab.run.experiment == LONG.replace(depth=0, epochs=lab._slider_values("epochs")[2])
+        assert lab.run.experiment == LONG.replace(depth=0, epochs=lab.experiment.slider_values("epochs")[2])
         assert lab.view.state["note"] == ""
 
     on_a_loop(seeds)
@@ -243,7 +243,7 @@ def check_neighbours(names, monkeypatch):
     for _, first in moves(lab.first, names):
         for moved, second in moves(first, names):
             lab.experiment, lab._moved = second, moved
-            stops = lab._slider_values(moved)
+            stops = lab.experiment.slider_values(moved)
             here = stops.index(getattr(second, moved))
             for neighbour in lab._neighbours():
                 assert abs(stops.index(getattr(neighbour, moved)) - here) == 1
@@ -272,7 +272,7 @@ def test_neighbours_that_are_not_allowed_are_left_out(names, monkeypatch):
 def test_a_setting_with_neighbours_that_are_not_allowed_is_trained(changes, control, value, monkeypatch):
     async def move():
         lab = shown(FLAT.replace(epochs=1, **changes), controls=[control], pictures=["loss"])
-        ask(lab, "set", indices={control: lab._slider_values(control).index(value)})
+        ask(lab, "set", indices={control: lab.experiment.slider_values(control).index(value)})
         await lab._task
         assert getattr(lab.run.experiment, control) == value
         assert not lab.view.state["refused"]

@@ -650,7 +650,7 @@ def test_the_lab_shows_a_table_and_says_what_it_is(cars):
     assert names == lab.names
     assert {"samples", "split", "imputation", "scaling"} <= set(names)
     assert not {"problem", "missing_kind", *MADE_UP} & set(names)
-    ask(lab, "set", indices={"imputation": lab._slider_values("imputation").index("median")})
+    ask(lab, "set", indices={"imputation": lab.experiment.slider_values("imputation").index("median")})
     assert lab.run.experiment.imputation == "median"
     assert "pd.read_csv(" in lab.view.state["code"]
     ask(lab, "load", text=e.replace(width=8).to_json())

@@ -324,7 +324,7 @@ class Lab(KernelWidget):
     def _neighbours(self):
         if self._moved is None:
             return []
-        options = self._slider_values(self._moved)
+        options = self.experiment.slider_values(self._moved)
         here = options.index(getattr(self.experiment, self._moved))
         values = [options[i] for i in (here + 1, here - 1) if 0 <= i < len(options)]
         neighbours = [rescue.possible(self.experiment, **{self._moved: value}) for value in values]
@@ -398,13 +398,9 @@ class Lab(KernelWidget):
             words += [WITHHELD] if causes and predictions.open_ones(self._asked) else causes
         return " ".join(words)
 
-    def _slider_values(self, name):
-        """The values that the control of a field offers for the present experiment."""
-        return self.experiment.slider_values(name)
-
     def _slider_value(self, name, index):
         """The value at a slider position. A front end may have asked before it knew that the slider values changed."""
-        options = self._slider_values(name)
+        options = self.experiment.slider_values(name)
         if not 0 <= index < len(options):
             raise ValueError(
                 f"{name} has no slider position {index} any more; its last value is {value_text(options[-1])}. Move it again."
@@ -417,7 +413,7 @@ class Lab(KernelWidget):
             self.view.controls = {"generation": self.generation, "rows": rows}
 
     def _control(self, name):
-        spec, value, options = FIELDS[name], getattr(self.experiment, name), self._slider_values(name)
+        spec, value, options = FIELDS[name], getattr(self.experiment, name), self.experiment.slider_values(name)
         return {
             "name": name,
             "group": spec.group,
