@@ -54,10 +54,6 @@ def _two_classes(rng, n, inputs=4, flipped=0.03):
     return x, y ^ (rng.random(n) < flipped)
 
 
-def _mushrooms(rng, n):
-    return _two_classes(rng, n)
-
-
 def _kettle(rng, n):
     x, y = _smooth(rng, n)
     return x, 36000 + 9000 * y
@@ -79,21 +75,12 @@ def _bakery(rng, n):
     return x * [20, 5, 30, 0.1] + [220, 70, 400, 1], y
 
 
-def _tides(rng, n):
-    x, y = _smooth(rng, n)
-    return x, y
-
-
 def _postcodes(rng, n):
     streets, months = rng.permutation(40), rng.permutation(25)
     pairs = rng.permutation(1000)[:n]
     street, month = pairs // 25, pairs % 25
     y = (streets[street] - 19.5) / 14 + (months[month] - 12) / 9
     return np.stack([street, month], 1), y + 0.1 * rng.normal(size=n)
-
-
-def _turbine(rng, n):
-    return _smooth(rng, n)
 
 
 def _ferry(rng, n):
@@ -108,10 +95,6 @@ def _orchard(rng, n):
     return x * [3, 0.5, 2, 1] + [30, 6, 15, 8], y
 
 
-def _cellar(rng, n):
-    return _smooth(rng, n)
-
-
 def _lighthouse(rng, n):
     x = rng.uniform(-2, 2, size=(n, 3))
     y = np.where(x[:, 0] > 0.3, 1.0, np.where(x[:, 1] > 0, -1.0, 0.2))
@@ -122,10 +105,6 @@ def _capacity(rng, n):
     x = rng.normal(size=(n, 6))
     y = np.sin(2 * x[:, 0]) + np.abs(x[:, 1]) + 0.7 * x[:, 2] - x[:, 3]
     return x, y + 0.1 * rng.normal(size=n)
-
-
-def _activation(rng, n):
-    return _two_classes(rng, n)
 
 
 def _learning_rate(rng, n):
@@ -152,11 +131,10 @@ def _debugging(rng, n):
 
 
 SOURCES = {
-    function.__name__[1:]: function
-    for function in (
-        _capacity, _activation, _learning_rate, _preparation, _regularization, _debugging,
-        _mushrooms, _kettle, _thermometer, _shelf, _bakery, _tides, _postcodes, _turbine, _ferry, _orchard, _cellar, _lighthouse,
-    )
+    "capacity": _capacity, "activation": _two_classes, "learning_rate": _learning_rate, "preparation": _preparation,
+    "regularization": _regularization, "debugging": _debugging, "mushrooms": _two_classes, "kettle": _kettle,
+    "thermometer": _thermometer, "shelf": _shelf, "bakery": _bakery, "tides": _smooth, "postcodes": _postcodes,
+    "turbine": _smooth, "ferry": _ferry, "orchard": _orchard, "cellar": _smooth, "lighthouse": _lighthouse,
 }  # fmt: skip
 
 
