@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..experiments.experiment import Experiment
-from ..experiments.models import build_model
+from ..experiments.models import build_model, weight_shapes
 from ..experiments.problems import make_problem
-from ..experiments.training import train_seeds
+from ..experiments.training import split_weights, train_seeds
 from .checkers import SEEDS, Learns, require_experiment, require_only
 from .teaching import NotYet
 
@@ -33,12 +33,10 @@ def error_to_truth(study):
     problem, model = make_problem(study.experiment), build_model(study.experiment)
     raw = np.linspace(problem.raw_x_val.min(), problem.raw_x_val.max(), 200)[:, None]
     truth, x = problem.truth(raw), problem.scaled(raw)
-    shapes = [variable.shape for variable in model.trainable_variables]
-    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])[:-1]
+    shapes = weight_shapes(study.experiment)
     distances = []
     for weights in study.weights:
-        parts = np.split(weights, ends)
-        model.set_weights([part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)])
+        model.set_weights(split_weights(weights, shapes))
         distances.append(np.mean((np.asarray(model(x)) - truth) ** 2))
     return np.array(distances)
 
