@@ -33,7 +33,7 @@ from sklearn.isotonic import isotonic_regression
 from why_wont_it_learn.pictures import PALETTE, SERIES, Picture, style, surface
 
 from ..experiments.experiment import Experiment, value_text
-from ..experiments.models import initial_weights
+from ..experiments.models import initial_weights, weight_shapes
 from ..experiments.problems import make_problem
 from ..experiments.run import LEARNED, Run, SeedStudy
 from ..experiments.training import stream
@@ -479,14 +479,9 @@ def _levels(study):
 def _training_error(study):
     """The last training loss of each seed without the penalties: (seeds,)."""
     e = study.experiment
-    inputs = make_problem(e).x.shape[1]
-    widths = [inputs, *[e.width] * e.depth, e.source.outputs]
-    penalty, start = np.zeros(len(study.seeds)), 0
-    for into, out in pairwise(widths):
-        kernels = study.weights[:, start : start + into * out]
-        penalty += e.l1 * np.abs(kernels).sum(axis=1) + e.l2 * np.square(kernels).sum(axis=1)
-        start += (into + 1) * out
-    return study.loss[:, -1] - penalty
+    is_kernel = np.concatenate([np.full(np.prod(shape), len(shape) > 1) for shape in weight_shapes(e)])
+    kernels = study.weights[:, is_kernel].astype(float)
+    return study.loss[:, -1] - e.l1 * np.abs(kernels).sum(axis=1) - e.l2 * np.square(kernels).sum(axis=1)
 
 
 def _diverged(study):
