@@ -40,18 +40,18 @@ def cars():
 # --- the data ------------------------------------------------------------------------------------------------------------
 
 
-def _smooth(rng, n, inputs=4, noise=0.1):
-    """Standard normal inputs and a smooth function of three of them with a standard deviation of about 1."""
-    x = rng.normal(size=(n, inputs))
+def _smooth(rng, n):
+    """Four standard normal inputs and a smooth function of three of them with a standard deviation of about 1."""
+    x = rng.normal(size=(n, 4))
     y = 0.8 * x[:, 0] + 0.6 * np.sin(2 * x[:, 1]) + 0.5 * np.abs(x[:, 2])
-    return x, y + noise * rng.normal(size=n)
+    return x, y + 0.1 * rng.normal(size=n)
 
 
-def _two_classes(rng, n, inputs=4, flipped=0.03):
-    """Standard normal inputs and two classes with a curved border; a few labels are wrong."""
-    x = rng.normal(size=(n, inputs))
+def _two_classes(rng, n):
+    """Four standard normal inputs and two classes with a curved border; a few labels are wrong."""
+    x = rng.normal(size=(n, 4))
     y = x[:, 0] + x[:, 1] ** 2 - 1 > 0.3 * x[:, 2]
-    return x, y ^ (rng.random(n) < flipped)
+    return x, y ^ (rng.random(n) < 0.03)
 
 
 def _kettle(rng, n):
