@@ -64,30 +64,17 @@ def printed(value):
     return str(value) if isinstance(value, Call) else repr(value)
 
 
-@dataclass(frozen=True)
-class Activation:
-    """An activation of the hidden layers.
-
-    steepest: the largest slope it has anywhere.
-    saturates: whether its slope falls towards 0 at both ends, so that a unit can be saturated.
-    """
-
-    help: str
-    steepest: float = 1.0
-    saturates: bool = False
-
-
 # The keys are the names of Keras, see https://keras.io/api/layers/activations/
 ACTIVATIONS = {
-    "linear": Activation("nonlinear nowhere: any number of layers is still one linear layer"),
-    "sigmoid": Activation("squashes z to 0..1", steepest=0.25, saturates=True),
-    "tanh": Activation("squashes z to -1..1; slope 1 in the middle", saturates=True),
-    "relu": Activation("max(0, z): cheap, but flat for every negative z"),
-    "leaky_relu": Activation("like relu, but with a slope of 0.2 for negative z"),
-    "elu": Activation("like relu, but levels off smoothly at -1"),
-    "selu": Activation("elu, scaled so that the outputs of deep layers keep their spread", steepest=1.758),
-    "gelu": Activation("a smooth relu; common in transformers", steepest=1.129),
-    "swish": Activation("z times sigmoid(z), a smooth relu", steepest=1.1),
+    "linear": "nonlinear nowhere: any number of layers is still one linear layer",
+    "sigmoid": "squashes z to 0..1",
+    "tanh": "squashes z to -1..1; slope 1 in the middle",
+    "relu": "max(0, z): cheap, but flat for every negative z",
+    "leaky_relu": "like relu, but with a slope of 0.2 for negative z",
+    "elu": "like relu, but levels off smoothly at -1",
+    "selu": "elu, scaled so that the outputs of deep layers keep their spread",
+    "gelu": "a smooth relu; common in transformers",
+    "swish": "z times sigmoid(z), a smooth relu",
 }
 
 
@@ -142,44 +129,36 @@ OPTIMIZERS = {
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """A scikit-learn transformer for the inputs, fitted to the training set; `call` is None for none."""
+class Transformer:
+    """A scikit-learn transformer of inputs, missing values or targets, fitted to the training set; `call` is None for none."""
 
     call: Call | None
     help: str
 
 
 SCALINGS = {
-    "none": Scaling(None, "the inputs as they are"),
-    "standard": Scaling(Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1"),
-    "minmax": Scaling(Call("sklearn.preprocessing.MinMaxScaler"), "smallest 0, largest 1"),
-    "robust": Scaling(
+    "none": Transformer(None, "the inputs as they are"),
+    "standard": Transformer(Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1"),
+    "minmax": Transformer(Call("sklearn.preprocessing.MinMaxScaler"), "smallest 0, largest 1"),
+    "robust": Transformer(
         Call("sklearn.preprocessing.RobustScaler"), "median 0, interquartile range 1; hardly affected by outliers"
     ),
 }
-
-
-@dataclass(frozen=True)
-class Imputation:
-    """How missing inputs are handled; `call` is a scikit-learn transformer, fitted to the training set."""
-
-    call: Call | None
-    help: str
 
 
 _FILL = Call("sklearn.impute.SimpleImputer", kwargs={"keep_empty_features": True})
 _MISSING = Call("sklearn.impute.MissingIndicator", kwargs={"features": "all"})
 
 IMPUTATIONS = {
-    "drop": Imputation(_FILL, "training samples with gaps are dropped; in validation the mean is used"),
-    "none": Imputation(None, "not replaced: NaN goes into the network"),
-    "mean": Imputation(_FILL, "replaced by the mean of the training samples"),
-    "median": Imputation(_FILL.with_(strategy="median"), "replaced by the median of the training samples"),
-    "zero": Imputation(_FILL.with_(strategy="constant", fill_value=0.0), "replaced by zero"),
-    "sentinel": Imputation(
+    "drop": Transformer(_FILL, "training samples with gaps are dropped; in validation the mean is used"),
+    "none": Transformer(None, "not replaced: NaN goes into the network"),
+    "mean": Transformer(_FILL, "replaced by the mean of the training samples"),
+    "median": Transformer(_FILL.with_(strategy="median"), "replaced by the median of the training samples"),
+    "zero": Transformer(_FILL.with_(strategy="constant", fill_value=0.0), "replaced by zero"),
+    "sentinel": Transformer(
         _FILL.with_(strategy="constant", fill_value=-999.0), "replaced by -999, as in many old files"
     ),
-    "indicator": Imputation(
+    "indicator": Transformer(
         Call("sklearn.pipeline.make_union", (_FILL, _MISSING)),
         "replaced by the mean; an extra input per feature marks missing values",
     ),
@@ -248,8 +227,10 @@ SPLITS = {
     "chronological": "validation samples are the last rows: the future",
 }
 TARGET_SCALINGS = {
-    "none": Scaling(None, "the targets as they are"),
-    "standard": Scaling(Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1; regression only"),
+    "none": Transformer(None, "the targets as they are"),
+    "standard": Transformer(
+        Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1; regression only"
+    ),
 }
 
 
@@ -299,15 +280,14 @@ OUTPUT_ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Task:
-    """The output activation and the loss for a kind of target; `error` names the measure from which skill is computed."""
+    """The output activation and the loss for a kind of target."""
 
     output_activation: str
     loss: Call
-    error: str
 
 
 TASKS = {
-    "regression": Task("linear", Call("keras.losses.MeanSquaredError"), "mean squared error"),
-    "binary": Task("sigmoid", Call("keras.losses.BinaryCrossentropy"), "fraction of wrong predictions"),
-    "multiclass": Task("softmax", Call("keras.losses.SparseCategoricalCrossentropy"), "fraction of wrong predictions"),
+    "regression": Task("linear", Call("keras.losses.MeanSquaredError")),
+    "binary": Task("sigmoid", Call("keras.losses.BinaryCrossentropy")),
+    "multiclass": Task("softmax", Call("keras.losses.SparseCategoricalCrossentropy")),
 }
