@@ -187,7 +187,6 @@ class Fault:
 SINE = Experiment(problem="sine", depth=2, width=16, batch_size=None, learning_rate=0.03, epochs=200)
 ABS = SINE.replace(problem="abs", activation="relu", initializer="he_normal")
 MOONS = SINE.replace(problem="moons")
-PRODUCT = SINE.replace(problem="product")
 NOISY = SINE.replace(problem="half_wave", samples=15, noise=0.3, width=32, epochs=500)
 DEEP = MOONS.replace(depth=8, width=10, optimizer="sgd", learning_rate=0.1, epochs=600)
 
