@@ -145,7 +145,6 @@ def _results(training, compiled):
                 predictions=chunk.shown[i, :count],
                 shown=chunk.shown[i, count:],
                 finished=True,
-                seconds=0.0,
                 **{name: trace[: min(end, chunk.ran[i]), i] for name, trace in chunk.traces.items()},
             )
             found.append(_kept(run, skills[: len(training.seeds)]))

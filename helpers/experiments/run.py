@@ -58,7 +58,6 @@ class Run:
     predictions: np.ndarray
     shown: np.ndarray = field(repr=False)
     finished: bool
-    seconds: float
 
     @property
     def diverged_at(self):

@@ -4,7 +4,6 @@ The steps themselves are the engine's (why_wont_it_learn/engine): an `Experiment
 is made into a `Run` or a `SeedStudy` here.
 """
 
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -92,7 +91,7 @@ def stream(experiment, *, jit_compile=False, seconds=0.03, x_show=None, within_e
     """
     problem = make_problem(experiment)
     at = problem.x_val if x_show is None else np.concatenate([problem.x_val, x_show])
-    began, run = time.perf_counter(), None
+    run = None
     for chunk in chunks(
         experiment, [experiment.seed], False, jit_compile=jit_compile, seconds=seconds, show=lambda _: at
     ):
@@ -105,7 +104,6 @@ def stream(experiment, *, jit_compile=False, seconds=0.03, x_show=None, within_e
                 predictions=chunk.shown[: len(problem.x_val)],
                 shown=chunk.shown if x_show is None else chunk.shown[len(problem.x_val) :],
                 finished=chunk.done == 1,
-                seconds=time.perf_counter() - began,
                 **{name: trace[: chunk.ran] for name, trace in chunk.traces.items()},
             )
         if news or within_epochs:
