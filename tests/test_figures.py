@@ -148,12 +148,6 @@ def test_fits_draw_what_the_network_answers():
         assert f"{run.skill:.2f}" in axes.get_title(loc="left")
 
 
-@pytest.mark.parametrize("problem", ["moons", "product", "auto_mpg"])
-def test_fits_draw_every_kind_of_problem(problem):
-    experiment = Experiment(problem=problem, samples=20, epochs=1, width=2)
-    fits({"a": train(experiment), "b": train(experiment.replace(depth=0))}, title="t")._repr_mimebundle_()
-
-
 def test_sweep_draws_rates_with_their_interval(study):
     none, some = with_skill(study, [0] * 6), with_skill(study, [1, 1, 1, 0.5, 0, -3])
     picture = sweep([1, 10, 100], [none, some, some], label="units", title="t")
@@ -227,7 +221,7 @@ def test_what_cannot_be_drawn_is_refused(study, line):
         layers({"two": study}, title="t", measure="ded")
     with pytest.raises(ValueError, match="'none' has no hidden layer"):
         layers({"none": line}, title="t", measure="dead")
-    with pytest.raises(ValueError, match="one problem"):
+    with pytest.raises(ValueError, match="one input; that of 'b' has 2"):
         fits({"a": train(WAVE), "b": train(Experiment(problem="xor", epochs=1))}, title="t")
 
 

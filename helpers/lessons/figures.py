@@ -30,14 +30,14 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, PercentFo
 from matplotlib.transforms import ScaledTranslation
 from sklearn.isotonic import isotonic_regression
 
-from why_wont_it_learn.pictures import PALETTE, SERIES, Picture, style, surface
+from why_wont_it_learn.pictures import PALETTE, SERIES, Picture, style
 
 from ..experiments.experiment import Experiment, value_text
 from ..experiments.models import initial_weights, weight_shapes
 from ..experiments.problems import make_problem
 from ..experiments.run import LEARNED, Run, SeedStudy
 from ..experiments.training import stream
-from ..lab.plots import SURFACE_POINTS, last_finite, number, show_points
+from ..lab.plots import last_finite, number, show_points
 
 WIDTH = 8.6  # inches
 TITLE = 95  # letters in a line of the title
@@ -135,24 +135,21 @@ def skills(studies, *, title):
 def fits(runs, *, title):
     """What each network makes of its data, side by side on the same axes.
 
-    One input: points, truth and network as curves. Two inputs: the answers as colours. More: predicted against true values;
-    answers beyond the frame stand at its edge.
+    Points, truth and network as curves.
 
     Args:
-        runs: {label: Run}, of one problem; the label stands above its picture.
+        runs: {label: Run}, of one problem with one input; the label stands above its picture.
         title: what the figure shows, as a sentence.
     """
     _check(runs, Run, "fits")
-    features = {run.problem.x.shape[1] for run in runs.values()}
-    if len(features) > 1:
-        raise ValueError(f"fits compares runs of one problem; these have {sorted(features)} inputs.")
-    inputs = features.pop()
-    draw = {1: _draw_curve, 2: _draw_surface}.get(inputs, _draw_scatter)
+    for label, run in runs.items():
+        if run.problem.x.shape[1] != 1:
+            raise ValueError(f"fits draws problems with one input; that of {label!r} has {run.problem.x.shape[1]}.")
     with style():
         picture, all_axes = _picture(title, len(runs), height=2.75, right=0.15, top=0.78)
         words = []
         for place, (axes, (label, run)) in enumerate(zip(all_axes, runs.items(), strict=True)):
-            draw(axes, run, place == 0)
+            _draw_curve(axes, run, place == 0)
             axes.set_title(f"{label}\nskill {_skill(run.skill)}", fontsize=9, weight="normal")
             if place:
                 axes.set_ylabel("")
@@ -378,52 +375,19 @@ def layers(studies, *, title, measure="gradient_norm", epoch=0):
     return _told(picture, title, words)
 
 
-# --- one panel of `fits` -----------------------------------------------------------------------------------------------
-
-
-def _answers(run, raw):
-    """What the network of a run gives for raw inputs: (points,)."""
-    return np.asarray(run.model(run.problem.scaled(raw)))[:, 0]
-
-
 def _draw_curve(axes, run, named):
     problem, source = run.problem, run.problem.source
     x = show_points(problem)
     axes.plot(problem.raw_x, problem.y, "o", ms=3.2, mew=0, alpha=0.7, color=PALETTE["points"], label="training points")
     if problem.truth:
         axes.plot(x, problem.truth(x), "--", lw=1.2, color=PALETTE["truth"], label="truth")
-    axes.plot(x, _answers(run, x), lw=2.3, color=PALETTE["network"], label="network")
+    axes.plot(x, np.asarray(run.model(problem.scaled(x))), lw=2.3, color=PALETTE["network"], label="network")
     seen = np.concatenate([problem.y, problem.y_val])
     room = 0.15 * np.ptp(seen)
     axes.set(xlabel=source.features[0], ylabel=source.target, xlim=(x.min(), x.max()))
     axes.set_ylim(seen.min() - room, seen.max() + room * (2.2 if named else 1))
     if named:
         axes.legend(loc="upper center", ncols=3, fontsize=7, handlelength=1.1, columnspacing=0.8, handletextpad=0.4)
-
-
-def _draw_surface(axes, run, named):
-    problem, source = run.problem, run.problem.source
-    points = show_points(problem)
-    low, high = (0.0, 1.0) if problem.task != "regression" else (float(problem.y.min()), float(problem.y.max()))
-    colors = {"cmap": surface(PALETTE), "vmin": low, "vmax": high}
-    extent = (points[:, 0].min(), points[:, 0].max(), points[:, 1].min(), points[:, 1].max())
-    answers = np.nan_to_num(_answers(run, points), nan=low).reshape(SURFACE_POINTS, SURFACE_POINTS)
-    axes.imshow(answers, origin="lower", extent=extent, aspect="auto", interpolation="bilinear", alpha=0.85, **colors)
-    axes.scatter(*problem.raw_x.T, c=problem.y[:, 0], s=14, edgecolors=PALETTE["truth"], linewidths=0.5, **colors)
-    axes.grid(False)
-    axes.set(xlabel=source.features[0], ylabel=source.features[1])
-
-
-def _draw_scatter(axes, run, named):
-    target = run.problem.source.target
-    true = run.problem.y_val[:, 0]
-    limits = float(true.min()), float(true.max())
-    axes.plot(limits, limits, "--", lw=1.2, color=PALETTE["truth"])
-    room = 0.12 * (limits[1] - limits[0])
-    frame = limits[0] - room, limits[1] + room
-    given = np.clip(np.nan_to_num(run.predictions[:, 0], nan=-np.inf), *frame)
-    axes.plot(true, given, "o", ms=3.5, mew=0, alpha=0.6, color=PALETTE["network"], clip_on=False)
-    axes.set(xlabel=f"true {target}", ylabel=f"predicted {target}", xlim=frame, ylim=frame)
 
 
 # --- what the figures share --------------------------------------------------------------------------------------------
