@@ -298,12 +298,12 @@ def test_errors_are_those_of_the_studies_and_hold_no_penalty(study):
 
 def test_sizes_go_from_the_largest_weight_to_the_smallest(study):
     none = dataclasses.replace(study, weights=np.zeros_like(study.weights))
-    picture = sizes({"as it is": study, "no weight": none}, title="A finding", weights=slice(0, 4), limit=0.1)
+    picture = sizes({"as it is": study, "no weight": none}, title="A finding", weights=slice(0, 4))
     drawn = line_of(picture.axes[0], SERIES[0]).get_ydata()
     assert list(drawn) == sorted(drawn, reverse=True)
     assert len(drawn) == 4
-    assert "no weight: 100% of the weights are below 0.1" in picture.alt
-    assert "below 0.1: counts as 0" in texts(picture)
+    assert "no weight: 100% of the weights are below 0.01" in picture.alt
+    assert "below 0.01: counts as 0" in texts(picture)
     renderer = FigureCanvasAgg(picture).get_renderer()
     right = max(text.get_window_extent(renderer).x1 for text in picture.axes[0].texts)
     assert right < picture.get_size_inches()[0] * picture.dpi

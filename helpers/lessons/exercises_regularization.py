@@ -7,6 +7,7 @@ from ..experiments.models import build_model, weight_shapes
 from ..experiments.problems import make_problem
 from ..experiments.training import split_weights, train_seeds
 from .checkers import SEEDS, Learns, require_experiment, require_only
+from .figures import COUNTS_AS_0
 from .teaching import NotYet
 
 OVERFIT = Experiment(
@@ -14,7 +15,6 @@ OVERFIT = Experiment(
 )
 SPARSE = Experiment(problem="sparse", depth=0, batch_size=None, epochs=3000)
 PATIENT = OVERFIT.replace(samples=500, l2=0.3)
-SMALL = 0.01  # a smaller weight counts as 0
 PENALTIES = ("l1", "l2", "dropout")
 
 
@@ -75,10 +75,8 @@ def find_the_three(answer):
     require_experiment(answer)
     require_only(answer, SPARSE, PENALTIES)
     size = np.abs(train_fast(answer).weights[:, :-1])  # the last one is the bias
-    irrelevant, true = float((size[:, 3:] < SMALL).mean()), float((size[:, :3] > 0.5).mean())
-    found = (
-        f"{irrelevant:.0%} of the irrelevant weights are below {SMALL:g}, and {true:.0%} of the true ones above 0.5."
-    )
+    irrelevant, true = float((size[:, 3:] < COUNTS_AS_0).mean()), float((size[:, :3] > 0.5).mean())
+    found = f"{irrelevant:.0%} of the irrelevant weights are below {COUNTS_AS_0:g}, and {true:.0%} of the true ones above 0.5."
     if true < 0.95:
         raise NotYet(f"{found} The penalty is so strong that it shrinks the true weights too.")
     if irrelevant < 0.8:

@@ -42,6 +42,7 @@ from ..lab.plots import last_finite, number, show_points
 WIDTH = 8.6  # inches
 TITLE = 95  # letters in a line of the title
 LOWEST_SKILL = -0.5  # dots below are drawn at this edge
+COUNTS_AS_0 = 0.01  # a smaller weight
 LAYER_MEASURES = {
     "gradient_norm": "gradient norm",
     "update_ratio": "update-to-weight ratio",
@@ -263,7 +264,7 @@ def errors(studies, *, label, title, training=False):
     return _told(picture, title, words)
 
 
-def sizes(studies, *, title, weights=slice(None), limit=0.01):
+def sizes(studies, *, title, weights=slice(None)):
     """How large the weights are: those of each network from the largest to the smallest, on a logarithmic axis.
 
     At each rank the median of the seeds and the half of them in the middle; a line at the size below which a weight counts as 0.
@@ -272,12 +273,11 @@ def sizes(studies, *, title, weights=slice(None), limit=0.01):
         studies: {label: SeedStudy}.
         title: what the figure shows, as a sentence.
         weights: which columns of `SeedStudy.weights` are drawn; all if left out.
-        limit: where the line stands.
     """
     _check(studies, SeedStudy, "sizes")
     with style():
         picture, (axes,) = _picture(title, 1, height=3.3, right=1.75)
-        labels, words, drawn = [], [], [[limit]]
+        labels, words, drawn = [], [], [[COUNTS_AS_0]]
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
             size = -np.sort(-np.abs(study.weights[:, weights]), axis=1)
             low, middle, high = _quartiles(size)
@@ -286,9 +286,9 @@ def sizes(studies, *, title, weights=slice(None), limit=0.01):
             axes.plot(rank, middle, "o-", color=color, lw=2, ms=4)
             labels.append((last_finite(middle), label, color))
             drawn += [low, middle, high]
-            words.append(f"{label}: {(size < limit).mean():.0%} of the weights are below {number(limit)}")
-        axes.axhline(limit, color=PALETTE["baseline"], lw=1.3, ls=":")
-        labels.append((limit, f"below {number(limit)}: counts as 0", PALETTE["baseline"]))
+            words.append(f"{label}: {(size < COUNTS_AS_0).mean():.0%} of the weights are below {number(COUNTS_AS_0)}")
+        axes.axhline(COUNTS_AS_0, color=PALETTE["baseline"], lw=1.3, ls=":")
+        labels.append((COUNTS_AS_0, f"below {number(COUNTS_AS_0)}: counts as 0", PALETTE["baseline"]))
         axes.set(yscale="log", ylim=_log_limits(drawn), xlabel="weight, from the largest to the smallest")
         axes.set(ylabel="size of the weight", xlim=(0.5, len(rank) + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
