@@ -18,6 +18,7 @@ from scipy.stats import rankdata
 from sklearn.neighbors import NearestNeighbors
 
 from why_wont_it_learn import Watch, fit_seeds
+from why_wont_it_learn.diagnosis.network import first_line
 from why_wont_it_learn.engine.initial_weights import fresh_values
 from why_wont_it_learn.keras_private import takes_logits
 
@@ -33,7 +34,7 @@ GIVEN_AWAY = 0.99  # rank correlation of an input with the targets; the inputs t
 FAR = 1.0  # between the means of training and validation inputs, in standard deviations
 
 
-class Program(NamedTuple):
+class FitCall(NamedTuple):
     """A compiled model, its data, and the arguments of `fit`."""
 
     model: keras.Model
@@ -70,7 +71,7 @@ class Repair:
     @property
     def printed(self):
         """The program as printed, not trained."""
-        return Program(*self.program())
+        return FitCall(*self.program())
 
     @cached_property
     def printed_study(self):
@@ -78,7 +79,7 @@ class Repair:
         return self._study(self.printed)
 
     def __call__(self, model, x, y, x_val, y_val, **settings):
-        program = Program(model, x, y, x_val, y_val, {k: v for k, v in settings.items() if k != "verbose"})
+        program = FitCall(model, x, y, x_val, y_val, {k: v for k, v in settings.items() if k != "verbose"})
         self._check_what_is_given(program)
         program = _without_the_split(program)
         self._check_validation(program)
@@ -163,7 +164,7 @@ class Repair:
         except NotYet:
             raise
         except Exception as error:  # whatever Keras says of the reader's program
-            raise NotYet(f"Keras cannot train this: {_first_line(error)}") from error
+            raise NotYet(f"Keras cannot train this: {first_line(error)}") from error
 
     def _is_as_printed(self, study):
         printed = self.printed_study
@@ -216,10 +217,6 @@ BEFORE_TRAINING = (
     "frozen_weights",
     "label_or_data_bug",
 )
-
-
-def _first_line(error):
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _steps(program):
