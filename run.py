@@ -41,11 +41,7 @@ PROGRAMS = {
     "hub": ("start a JupyterHub for a class in one room; takes --help", "requirements-hub.txt", ["classroom/hub.py"]),
     "dashboards": ("serve each lab as a page; takes --port, --places", "requirements.txt", ["-m", "dashboards"]),
     "site": ("build site/, pages that need no kernel, all or the named", "requirements.txt", ["-m", "website.build"]),
-    "bake": (
-        "trace the labs' networks in advance, all or the named lessons",
-        "requirements.txt",
-        ["-m", "website.bake"],
-    ),
+    "bake": ("trace the labs' networks in advance, all or the named", "requirements.txt", ["-m", "website.bake"]),
     "test": ("run ruff and the tests; takes --all, --processors", "requirements-test.txt", ["tests/suite.py"]),
     "notebooks": ("build notebooks/ from lessons/, all or the named", "requirements-test.txt", ["lessons/build.py"]),
     "bench": ("run the benchmarks", "requirements-test.txt", ["benchmarks/bench.py"]),
@@ -75,10 +71,6 @@ FAILURES = {
 }
 
 
-class Stop(Exception):
-    """What was found, what is needed and what to do: printed without a traceback."""
-
-
 def objection(version=VERSION, kind=KIND, build=BUILD):
     """Return why TensorFlow does not exist for such a Python, or None if it does."""
     if kind == "64-bit cpython" and version in VERSIONS and build in BUILDS:
@@ -94,7 +86,7 @@ def environment(lock):
     """Return the Python of an environment in which what `lock` names is installed."""
     reason = objection()
     if reason:
-        raise Stop(reason)
+        sys.exit(reason)
     stamp = read_stamp()
     remake = stamp == {} or version_in_environment() != VERSION
     if remake or (stamp or {}).get(lock) != digest(lock):
@@ -150,7 +142,7 @@ def quietly(command, lock):
             installer.terminate()
             installer.wait()
     if code:
-        raise Stop(explain("\n".join(lines), code, lock))
+        sys.exit(explain("\n".join(lines), code, lock))
 
 
 def explain(output, code, lock):
@@ -205,7 +197,7 @@ def start(*command):
 def lock(arguments):
     """pin the packages in pyproject.toml again; --upgrade takes the newest (needs uv)"""
     if not shutil.which("uv"):
-        raise Stop("The locks are compiled by uv, which is not on PATH. Install it: pip install uv")
+        sys.exit("The locks are compiled by uv, which is not on PATH. Install it: pip install uv")
     uv = "uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet"
     groups = ("notebooks", "hub -c requirements.txt", "test -c requirements-hub.txt")
     for group, output in zip(groups, LOCKS):
@@ -229,19 +221,15 @@ def main(arguments):
         if name not in commands:
             near = difflib.get_close_matches(name, commands, 1, 0.5)
             hint = f" Did you mean {near[0]}?" if near else ""
-            raise Stop(f"'{name}' is not one of {', '.join(commands)}.{hint}")
+            sys.exit(f"'{name}' is not one of {', '.join(commands)}.{hint}")
         if name == "hub" and WINDOWS:
-            raise Stop("JupyterHub does not run on Windows. Start it on Linux or macOS, or in the Linux of WSL.")
+            sys.exit("JupyterHub does not run on Windows. Start it on Linux or macOS, or in the Linux of WSL.")
         if name == "lock":
             return lock(arguments[1:])
         _, needed, program = PROGRAMS[name]
         return start(environment(needed), *program, *arguments[1:])
-    except Stop as reason:
-        print(reason, file=sys.stderr)
-        return 1
     except OSError as error:
-        print(explain(str(error), error.errno, "requirements.txt"), file=sys.stderr)
-        return 1
+        sys.exit(explain(str(error), error.errno, "requirements.txt"))
     except KeyboardInterrupt:
         print("\nStopped. Start again whenever you like.", file=sys.stderr)
         return 130

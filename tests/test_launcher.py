@@ -173,6 +173,13 @@ def run(tmp_path):
     return module
 
 
+def refusal(run, *arguments):
+    """The sentence with which a command ends."""
+    with pytest.raises(SystemExit) as ended:
+        run.main([*arguments])
+    return ended.value.code
+
+
 # --- the first start and the next -----------------------------------------------------------------
 def test_first_start_makes_the_environment_and_hands_everything_on(installed):
     project, first = installed
@@ -351,7 +358,7 @@ def test_lock_compiles_both_locks_without_addresses(run, monkeypatch):
         wanted = {"--universal", "--generate-hashes", "--no-emit-index-url", "--upgrade"}
         assert wanted.issubset(command)
     monkeypatch.setattr(run.shutil, "which", lambda name: None)
-    assert run.main(["lock"]) == 1
+    assert "pip install uv" in refusal(run, "lock")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
@@ -363,11 +370,10 @@ def test_help_names_every_command(run, capsys, arguments):
 
 
 @pytest.mark.parametrize(("given", "nearest"), [("labs", "lab"), ("tests", "test"), ("notebook", "notebooks")])
-def test_unknown_command_names_the_nearest(run, capsys, given, nearest):
-    assert run.main([given]) == 1
-    error = capsys.readouterr().err
+def test_unknown_command_names_the_nearest(run, given, nearest):
+    error = refusal(run, given)
     assert f"'{given}' is not one of {', '.join(run.PROGRAMS)}, lock." in error
-    assert error.endswith(f"Did you mean {nearest}?\n")
+    assert error.endswith(f"Did you mean {nearest}?")
 
 
 # --- what cannot work is told in a sentence -------------------------------------------------------
@@ -403,20 +409,18 @@ def test_machines_without_tensorflow_are_told_what_is_needed(run, given):
     assert "It needs 64-bit cpython 3.11, 3.12, 3.13 on Linux with glibc" in sentence
 
 
-def test_unfit_python_installs_nothing(run, monkeypatch, capsys):
+def test_unfit_python_installs_nothing(run, monkeypatch):
     monkeypatch.setattr(run, "objection", lambda: "This is no Python for TensorFlow.")
-    assert run.main(["lab"]) == 1
-    assert capsys.readouterr().err == "This is no Python for TensorFlow.\n"
+    assert refusal(run, "lab") == "This is no Python for TensorFlow."
     assert not run.VENV.exists()
 
 
-def test_full_disk_is_told_also_where_the_launcher_itself_meets_it(run, monkeypatch, capsys):
+def test_full_disk_is_told_also_where_the_launcher_itself_meets_it(run, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "installed.json")
 
     monkeypatch.setattr(run, "environment", full)
-    assert run.main(["lab"]) == 1
-    assert capsys.readouterr().err.startswith("The disk is full.")
+    assert refusal(run, "lab").startswith("The disk is full.")
 
 
 def test_wrong_hash_is_refused(project):
