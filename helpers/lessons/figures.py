@@ -80,15 +80,9 @@ def loss_curves(studies, *, title, training=False):
                 labels.append((last_finite(middle), f"{label}, training", color))
                 drawn.append(middle)
                 words[-1] += f", training loss {number(middle[-1])}"
-        constant, truth, floor = _levels(next(iter(studies.values())))
-        axes.axhline(constant, color=PALETTE["baseline"], lw=1.3, ls=":")
-        labels.append((constant, "baseline", PALETTE["baseline"]))
-        words.append(f"baseline {number(constant)}")
-        if truth:
-            axes.axhline(truth, color=PALETTE["floor"], lw=1.3, ls="--")
-            labels.append((truth, floor, PALETTE["floor"]))
-            words.append(f"{floor} {number(truth)}")
-        axes.set(yscale="log", ylim=_log_limits(drawn, constant, truth), xlabel="epoch")
+        levels = _draw_levels(axes, next(iter(studies.values())), labels)
+        words += [f"{name} {number(level)}" for name, level in levels.items()]
+        axes.set(yscale="log", ylim=_log_limits(drawn, *levels.values()), xlabel="epoch")
         axes.set(
             ylabel="loss" if training else "validation loss", xlim=(0, max(s.loss.shape[1] for s in studies.values()))
         )
@@ -251,12 +245,9 @@ def errors(studies, *, label, title, training=False):
                 drawn.append(middle)
                 told = ", ".join(f"{value_text(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
                 words.append(f"training error: {told}")
-        constant, truth, floor = _levels(next(iter(next(iter(studies.values())).values())))
-        for level, name, color, dashes in ((constant, "baseline", "baseline", ":"), (truth, floor, "floor", "--")):
-            axes.axhline(level, color=PALETTE[color], lw=1.3, ls=dashes)
-            labels.append((level, name, PALETTE[color]))
-            words.append(f"{name} has {number(level)}")
-        axes.set(xscale=scale, yscale="log", ylim=_log_limits(drawn, constant, truth), xlabel=label, ylabel="error")
+        levels = _draw_levels(axes, next(iter(next(iter(studies.values())).values())), labels)
+        words += [f"{name} has {number(level)}" for name, level in levels.items()]
+        axes.set(xscale=scale, yscale="log", ylim=_log_limits(drawn, *levels.values()), xlabel=label, ylabel="error")
         axes.set_xticks(places, [value_text(value) for value in values])
         axes.xaxis.set_minor_locator(NullLocator())
         _plain_decades(axes)
@@ -431,13 +422,21 @@ def _quartiles(values):
     return np.quantile(values, [0.25, 0.5, 0.75], axis=0, method="nearest")
 
 
-def _levels(study):
-    """The median loss of a constant and of the truth over the seeds' data, and the name of the truth."""
+def _draw_levels(axes, study, labels):
+    """Draw the median loss of a constant and of the truth over the seeds' data, and label them: {name: loss}."""
     problems = [make_problem(study.experiment.replace(seed=int(seed))) for seed in study.seeds]
-    constant, truth = (
-        float(np.median([getattr(p, name) for p in problems])) for name in ("loss_of_constant", "loss_of_truth")
-    )
-    return constant, truth, "noise floor" if problems[0].truth else problems[0].reference_name
+    floor = "noise floor" if problems[0].truth else problems[0].reference_name
+    levels = {}
+    for name, field, color, dashes in (
+        ("baseline", "loss_of_constant", "baseline", ":"),
+        (floor, "loss_of_truth", "floor", "--"),
+    ):
+        level = float(np.median([getattr(p, field) for p in problems]))
+        if level:  # 0 has no place on the axis
+            levels[name] = level
+            axes.axhline(level, color=PALETTE[color], lw=1.3, ls=dashes)
+            labels.append((level, name, PALETTE[color]))
+    return levels
 
 
 def _training_error(study):
