@@ -68,8 +68,7 @@ def loss_curves(studies, *, title, training=False):
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
             low, middle, high = _quartiles(study.val_loss)
             epochs = np.arange(1, len(middle) + 1)
-            axes.fill_between(epochs, low, high, color=color, alpha=0.16, lw=0)
-            axes.plot(epochs, middle, color=color, lw=2.2)
+            _draw_band(axes, epochs, (low, middle, high), color)
             ended = np.isfinite(middle[-1])
             labels.append((last_finite(middle) if ended else np.inf, label if ended else f"{label}: diverged", color))
             drawn += [low, middle, high]
@@ -182,11 +181,9 @@ def sweep(values, studies, *, label, title):
         for (name, row), color in zip(series.items(), _colors(series), strict=True):
             rate = np.array([study.success_rate for study in row])
             low, high = np.transpose([study.interval for study in row])
-            top.fill_between(places, low, high, color=color, alpha=0.16, lw=0)
-            top.plot(places, rate, "o-", color=color, lw=2, ms=4.5)
+            _draw_band(top, places, (low, rate, high), color, marker="o")
             skill = np.clip([_quartiles(study.skill[:, None])[:, 0] for study in row], LOWEST_SKILL, None).T
-            bottom.fill_between(places, skill[0], skill[2], color=color, alpha=0.16, lw=0)
-            bottom.plot(places, skill[1], "o-", color=color, lw=2, ms=4.5)
+            _draw_band(bottom, places, skill, color, marker="o")
             labels.append((skill[1][-1], name, color))
             told = ", ".join(f"{value_text(v)} {r:.0%}" for v, r in zip(values, rate, strict=True))
             words.append(f"{name}{': ' if name else ''}success rate by {label}: {told}")
@@ -232,8 +229,7 @@ def errors(studies, *, label, title, training=False):
         for (name, row), color in zip(studies.items(), _colors(studies), strict=True):
             at = [place[value] for value in row]
             low, middle, high = np.transpose([_quartiles(study.error) for study in row.values()])
-            axes.fill_between(at, low, high, color=color, alpha=0.16, lw=0)
-            axes.plot(at, middle, "o-", color=color, lw=2.2, ms=4.5)
+            _draw_band(axes, at, (low, middle, high), color, marker="o")
             labels.append((middle[-1], name, color))
             drawn += [low, middle, high]
             told = ", ".join(f"{value_text(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
@@ -273,8 +269,7 @@ def sizes(studies, *, title, weights=slice(None)):
             size = -np.sort(-np.abs(study.weights[:, weights]), axis=1)
             low, middle, high = _quartiles(size)
             rank = np.arange(1, size.shape[1] + 1)
-            axes.fill_between(rank, low, high, color=color, alpha=0.16, lw=0)
-            axes.plot(rank, middle, "o-", color=color, lw=2, ms=4)
+            _draw_band(axes, rank, (low, middle, high), color, marker="o")
             labels.append((last_finite(middle), label, color))
             drawn += [low, middle, high]
             words.append(f"{label}: {(size < COUNTS_AS_0).mean():.0%} of the weights are below {number(COUNTS_AS_0)}")
@@ -310,8 +305,7 @@ def range_test(losses, rates, *, title):
     lowest = float(np.median(rates[np.nanargmin(losses, axis=1)]))
     with style():
         picture, (axes,) = _picture(title, 1, height=3.1, top=0.62)
-        axes.fill_between(rates, low, high, color=SERIES[0], alpha=0.16, lw=0)
-        axes.plot(rates, middle, color=SERIES[0], lw=2.2)
+        _draw_band(axes, rates, (low, middle, high), SERIES[0])
         axes.set(xscale="log", yscale="log", ylim=(low.min() / 1.4, 10 * middle[0]), xlim=rates[[0, -1]])
         axes.set(xlabel="learning rate of the step", ylabel="loss")
         marks = {"lowest": (lowest, "dead", "left"), "a tenth of it": (lowest / 10, "floor", "right")}
@@ -343,8 +337,7 @@ def layers(studies, *, title, measure="gradient_norm", epoch=0):
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
             low, middle, high = _quartiles(getattr(study, measure)[:, epoch])
             at = np.arange(1, len(middle) + 1)
-            axes.fill_between(at, low, high, color=color, alpha=0.16, lw=0)
-            axes.plot(at, middle, "o-", color=color, lw=2, ms=4.5)
+            _draw_band(axes, at, (low, middle, high), color, marker="o")
             if not len(middle):
                 raise ValueError(f"{label!r} has no hidden layer, so there is no {LAYER_MEASURES[measure]} to show.")
             labels.append((middle[-1], label, color))
@@ -420,6 +413,13 @@ def _quartiles(values):
     """(3, …): quartiles over the seeds, the first axis. A value that is not a number is worse than any number."""
     values = np.where(np.isfinite(values), values, np.where(values == -np.inf, -np.inf, np.inf))
     return np.quantile(values, [0.25, 0.5, 0.75], axis=0, method="nearest")
+
+
+def _draw_band(axes, x, curves, color, marker=""):
+    """A line in its band: (low, middle, high), such as the quartiles of the seeds."""
+    low, middle, high = curves
+    axes.fill_between(x, low, high, color=color, alpha=0.16, lw=0)
+    axes.plot(x, middle, marker=marker, color=color, lw=2.2, ms=4.5)
 
 
 def _draw_levels(axes, study, labels):
