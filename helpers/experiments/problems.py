@@ -80,7 +80,7 @@ def best_reference(table, split, complete):
     filled = ~np.isnan(x).all(axis=0)
     x, x_val = x[:, filled], x_val[:, filled]
     if len(np.unique(y)) == 1 or not filled.any():
-        return "constant", _constant_answers(table, y, len(x_val))
+        return "constant", _constant_answers(table.source, y, len(x_val))
     found = {}
     # The threads of a small model wait for each other, on a busy machine ten times as long as one of them works.
     with threadpool_limits(1), warnings.catch_warnings():
@@ -96,14 +96,15 @@ def best_reference(table, split, complete):
     return best, found[best]
 
 
-def _constant_answers(table, y, count):
-    constant = [y.mean()] if table.task == "regression" else (y == np.arange(len(table.classes))).mean(axis=0)
+def _constant_answers(source, y, count):
+    """What the training targets suggest without inputs: their mean, or the frequencies of the classes."""
+    constant = [y.mean()] if source.task == "regression" else (y == np.arange(max(2, source.outputs))).mean(axis=0)
     return np.tile(constant, (count, 1))
 
 
-def _as_answers(table, answers):
+def _as_answers(source, answers):
     """Answers of a reference model in the shape of those of a network: for two classes only the second probability."""
-    return answers[:, 1:] if table.task == "binary" else answers
+    return answers[:, 1:] if source.task == "binary" else answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,11 +257,8 @@ def _moved_back(e, raw):
 
 def _constant(source, y, y_val):
     """The error and the loss, on validation points, of always giving the answer that the training points suggest."""
+    answers = _constant_answers(source, y, len(y_val))
+    error = _error(source.task, _as_answers(source, answers), y_val)
     if source.task == "regression":
-        error = _error(source.task, np.full_like(y_val, y.mean()), y_val)
         return error, error
-    classes = np.arange(max(2, source.outputs))
-    shares = (y == classes).mean(axis=0)
-    everywhere = np.tile(shares, (len(y_val), 1))
-    loss = float(log_loss(y_val[:, 0], everywhere, labels=classes))
-    return _error(source.task, everywhere[:, 1:] if source.task == "binary" else everywhere, y_val), loss
+    return error, float(log_loss(y_val[:, 0], answers, labels=np.arange(answers.shape[1])))
