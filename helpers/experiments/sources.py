@@ -551,22 +551,23 @@ def _split_table(e, rng):
     complete = e.imputation == "drop"
     x, y = read_table(e.problem, complete)
     rows = rng.permutation(len(x)) if e.split == "shuffled" else np.arange(len(x))
-    if e.noise and e.source.noise_on == "targets":
-        y = y + e.noise * rng.standard_normal(y.shape)
-    elif e.noise:
-        x = x + e.noise * rng.standard_normal(x.shape)
+    x, y = _with_noise(e.source, rng, x, y, e.noise)
     most = most_samples(e.problem, complete)
     return [(x[part], y[part]) for part in (rows[most - e.samples : most], rows[most:])]
 
 
 def _draw_part(source, rng, n, noise):
     x = source.inputs(rng, n)
-    y = source.truth(x)
+    x, y = _with_noise(source, rng, x, source.truth(x), noise)
+    return x[:, : len(source.features)], y
+
+
+def _with_noise(source, rng, x, y, noise):
     if noise and source.noise_on == "targets":
         y = y + noise * rng.standard_normal(y.shape)
     elif noise:
         x = x + noise * rng.standard_normal(x.shape)
-    return x[:, : len(source.features)], y
+    return x, y
 
 
 def draw_code(e):
