@@ -9,6 +9,7 @@ import difflib
 import json
 import math
 import numbers
+import reprlib
 from dataclasses import dataclass, field
 
 from .catalog import (
@@ -66,11 +67,11 @@ class FieldSpec:
             allowed += f", or None for {self.none_means}"
         kind = numbers.Integral if self.whole else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
-            raise ValueError(f"{name}={_quoted(value)} is not {allowed}.")
+            raise ValueError(f"{name}={reprlib.repr(value)} is not {allowed}.")
         if not self.low <= value <= self.high:
             nearest = self.low if value < self.low else self.high
             hint = "" if value != value else f" The nearest allowed value is {nearest:g}."
-            raise ValueError(f"{name}={_quoted(value)} is not {allowed}.{hint}")
+            raise ValueError(f"{name}={reprlib.repr(value)} is not {allowed}.{hint}")
         return int(value) if self.whole else float(value)
 
     def _check_name(self, name, value):
@@ -83,12 +84,9 @@ class FieldSpec:
                 f"problem={type(value).__name__} is data. Make a problem of it: table(df, target=…) or table(x, y)."
             )
         match = difflib.get_close_matches(str(value).strip().lower(), self.choices, n=1, cutoff=0.0)
-        raise ValueError(f"{name}={_quoted(value)} is not one of {', '.join(self.choices)}. Did you mean {match[0]!r}?")
-
-
-def _quoted(value):
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+        raise ValueError(
+            f"{name}={reprlib.repr(value)} is not one of {', '.join(self.choices)}. Did you mean {match[0]!r}?"
+        )
 
 
 def _name(default, table, group, label, help):
@@ -387,11 +385,11 @@ class Experiment:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ValueError(
-                f"These are not shared settings: {_quoted(text)}. They begin with {{ and end with }}, "
+                f"These are not shared settings: {reprlib.repr(text)}. They begin with {{ and end with }}, "
                 'such as {"problem":"sine","depth":3}.'
             ) from error
         if not isinstance(values, dict):
-            raise ValueError(f"These are not shared settings but a {type(values).__name__}: {_quoted(text)}.")
+            raise ValueError(f"These are not shared settings but a {type(values).__name__}: {reprlib.repr(text)}.")
         unknown(values)
         if str(values.get("problem", "")).startswith(OWN_TABLE):
             values["problem"] = _own_table(values["problem"], problem)
@@ -449,4 +447,4 @@ def unknown(names):
     for name in names:
         if name not in FIELDS:
             match = difflib.get_close_matches(str(name), FIELDS, n=1, cutoff=0.0)[0]
-            raise ValueError(f"{_quoted(name)} is not a field of an Experiment. Did you mean {match!r}?")
+            raise ValueError(f"{reprlib.repr(name)} is not a field of an Experiment. Did you mean {match!r}?")
