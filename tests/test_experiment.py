@@ -333,7 +333,7 @@ def test_fields_that_a_text_leaves_out_take_their_defaults():
         ('{"a":' * 1_900, "not shared settings"),
         ('{"depth": 1' + "0" * 5_000 + "}", "not shared settings"),
         ("[" * 4_000 + "]" * 4_000, "not shared settings"),
-        ('{"depth": 3}' + " " * LONGEST_TEXT, f"at most {LONGEST_TEXT} characters"),
+        ('{"depth": 3}' + " " * LONGEST_TEXT, f"at most {LONGEST_TEXT:,} characters"),
         ("[]", "but a list"),
         ("3", "but a int"),
         ("null", "but a NoneType"),

@@ -377,19 +377,7 @@ class Experiment:
         The text is data, never code. ValueError with a sentence for anything that is not such a text, and for one that is for an
         own table other than `problem`.
         """
-        if not isinstance(text, str):
-            raise ValueError(f"Shared settings are a text, not {type(text).__name__}.")
-        if len(text) > LONGEST_TEXT:
-            raise ValueError(f"Shared settings have at most {LONGEST_TEXT} characters; this text has {len(text)}.")
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(
-                f"These are not shared settings: {reprlib.repr(text)}. They begin with {{ and end with }}, "
-                'such as {"problem":"sine","depth":3}.'
-            ) from error
-        if not isinstance(values, dict):
-            raise ValueError(f"These are not shared settings but a {type(values).__name__}: {reprlib.repr(text)}.")
+        values = read_shared(text, "settings", '{"problem":"sine","depth":3}', LONGEST_TEXT)
         unknown(values)
         if str(values.get("problem", "")).startswith(OWN_TABLE):
             values["problem"] = _own_table(values["problem"], problem)
@@ -409,6 +397,23 @@ _DATA_GROUPS = ("Data", "Preparation")
 _OWN = {
     "samples": "samples", "noise": "noise", "features": "features_as", "split": "split", "imputation": "imputation",
 }  # fmt: skip
+
+
+def read_shared(text, what, like, longest):
+    """The dictionary in a shared text; ValueError with a sentence if there is none. like: an example of such a text."""
+    if not isinstance(text, str):
+        raise ValueError(f"Shared {what} are a text, not {type(text).__name__}.")
+    if len(text) > longest:
+        raise ValueError(f"Shared {what} have at most {longest:,} characters; this text has {len(text):,}.")
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"These are not shared {what}: {reprlib.repr(text)}. They begin with {{ and end with }}, such as {like}."
+        ) from error
+    if not isinstance(values, dict):
+        raise ValueError(f"These are not shared {what} but a {type(values).__name__}: {reprlib.repr(text)}.")
+    return values
 
 
 def _own_table(asked, problem):

@@ -30,7 +30,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_he
 from why_wont_it_learn import pictures
 from why_wont_it_learn.pictures import Picture
 
-from ..experiments.experiment import FIELDS, Experiment, check_experiment, unknown, value_text
+from ..experiments.experiment import FIELDS, Experiment, check_experiment, read_shared, unknown, value_text
 from ..experiments.models import all_steps
 from ..experiments.program import graph_key
 from ..experiments.training import seed_list, stream_seeds
@@ -655,21 +655,11 @@ def read_discoveries(text, problem=None):
 
     The text is data, never code. ValueError with a sentence for anything that is not such a text.
     """
-    if not isinstance(text, str):
-        raise ValueError(f"Shared discoveries are a text, not {type(text).__name__}.")
-    if len(text) > LONGEST_TEXT:
-        raise ValueError(f"Shared discoveries have at most {LONGEST_TEXT:,} characters; this text has {len(text):,}.")
-    try:
-        read = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"These are not shared discoveries: {reprlib.repr(text)}. They begin with {{ and end with }}."
-        ) from error
-    values = read.get("discoveries") if isinstance(read, dict) else None
+    like = '{"discoveries":[…]}'
+    read = read_shared(text, "discoveries", like, LONGEST_TEXT)
+    values = read.get("discoveries")
     if not isinstance(values, list):
-        raise ValueError(
-            f'These are not shared discoveries: {reprlib.repr(text)}. They look like {{"discoveries":[…]}}.'
-        )
+        raise ValueError(f"These are not shared discoveries: {reprlib.repr(text)}. They look like {like}.")
     if len(values) > MOST_DISCOVERIES:
         raise ValueError(f"At most {MOST_DISCOVERIES} discoveries are read at once; these are {len(values)}.")
     discoveries = []
