@@ -3,6 +3,7 @@
 A new one is a new row here. The checks, the sliders, the Keras program and the tests read these tables.
 """
 
+import difflib
 import importlib
 import inspect
 from collections.abc import Callable
@@ -54,6 +55,15 @@ class Call:
 
 def _made(value):
     return value.make() if isinstance(value, Call) else value
+
+
+def did_you_mean(name, allowed, cutoff=0.0):
+    """A question that names the nearest of the allowed names; nothing where none is near."""
+    match = difflib.get_close_matches(
+        str(name).strip().lower(), [str(one).lower() for one in allowed], n=1, cutoff=cutoff
+    )
+    same = [one for one in allowed if match and str(one).lower() == match[0]]
+    return f" Did you mean {same[0]!r}?" if same else ""
 
 
 def printed(value):

@@ -5,7 +5,6 @@ Keras program all read that declaration.
 """
 
 import dataclasses
-import difflib
 import json
 import math
 import numbers
@@ -24,6 +23,7 @@ from .catalog import (
     SCHEDULES,
     SPLITS,
     TARGET_SCALINGS,
+    did_you_mean,
 )
 from .sources import PROBLEMS, Table, most_samples, source_of
 
@@ -83,10 +83,8 @@ class FieldSpec:
             raise ValueError(
                 f"problem={type(value).__name__} is data. Make a problem of it: table(df, target=…) or table(x, y)."
             )
-        match = difflib.get_close_matches(str(value).strip().lower(), self.choices, n=1, cutoff=0.0)
-        raise ValueError(
-            f"{name}={reprlib.repr(value)} is not one of {', '.join(self.choices)}. Did you mean {match[0]!r}?"
-        )
+        allowed = f"is not one of {', '.join(self.choices)}.{did_you_mean(value, self.choices)}"
+        raise ValueError(f"{name}={reprlib.repr(value)} {allowed}")
 
 
 def _name(default, table, group, label, help):
@@ -451,5 +449,4 @@ def unknown(names):
     """ValueError for the first of `names` that is no field of an Experiment."""
     for name in names:
         if name not in FIELDS:
-            match = difflib.get_close_matches(str(name), FIELDS, n=1, cutoff=0.0)[0]
-            raise ValueError(f"{reprlib.repr(name)} is not a field of an Experiment. Did you mean {match!r}?")
+            raise ValueError(f"{reprlib.repr(name)} is not a field of an Experiment.{did_you_mean(name, FIELDS)}")

@@ -7,7 +7,6 @@ are printed in the Keras program as they stand here.
 import csv
 import datetime
 import decimal
-import difflib
 import inspect
 import numbers
 import os
@@ -18,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .catalog import TASKS
+from .catalog import TASKS, did_you_mean
 from .problems import best_reference
 from .sources import FEWEST_ROWS, Table
 
@@ -84,7 +83,7 @@ def table(data, y=None, *, target=None, task=None, columns=None, along=None):
     >>> train_seeds(Experiment(problem=t), 20).verdict
     """
     if task is not None and task not in TASKS:
-        raise TableError(f"task={_brief(task)} is not one of {', '.join(TASKS)}.{_did_you_mean(task, TASKS)}")
+        raise TableError(f"task={_brief(task)} is not one of {', '.join(TASKS)}.{did_you_mean(task, TASKS)}")
     given = _given(data, target) if y is None else _given_arrays(data, y, target)
     inputs = _inputs(given, columns)
     known = ~given.frame[given.target].isna().to_numpy()
@@ -161,7 +160,7 @@ def _read_csv(path):
         raise TableError(f"{_brief(text)} is a folder. Give the path of a CSV file.")
     if not _attempt(path.is_file, f"{_brief(text)} is not the path of a file"):
         near = sorted(one.name for one in path.parent.glob("*.csv")) if path.parent.is_dir() else []
-        raise TableError(f"There is no file {_brief(str(path))}.{_did_you_mean(path.name, near, cutoff=0.6)}")
+        raise TableError(f"There is no file {_brief(str(path))}.{did_you_mean(path.name, near, cutoff=0.6)}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
@@ -289,7 +288,7 @@ def _label(name, labels, refused):
     for label in labels:
         if str(label) == str(name):
             return label
-    raise TableError(refused + _did_you_mean(name, [str(label) for label in labels], cutoff=0.4))
+    raise TableError(refused + did_you_mean(name, [str(label) for label in labels], cutoff=0.4))
 
 
 def _inputs(given, columns):
@@ -560,14 +559,6 @@ def _brief(value):
 def _brief_error(error):
     text = " ".join(str(error).split()) or type(error).__name__
     return (text if len(text) <= 120 else text[:117]).rstrip(".")
-
-
-def _did_you_mean(name, allowed, cutoff=0.0):
-    match = difflib.get_close_matches(
-        str(name).strip().lower(), [str(one).lower() for one in allowed], n=1, cutoff=cutoff
-    )
-    same = [one for one in allowed if match and str(one).lower() == match[0]]
-    return f" Did you mean {same[0]!r}?" if same else ""
 
 
 # --- the program -----------------------------------------------------------------------------------------------------------
