@@ -355,11 +355,10 @@ def fixes_for(variant, outcome):
         add("usual rate", "learning_rate_too_low", f"Raise the learning rate from {rate:g} to {usual:g}.",
             lambda p: p.having(program=p.program.with_rate(usual), rate=1.0))  # fmt: skip
     to_usual = usual_rate(kind) / rate if rate > 0 else np.nan
-    for factor in (0.1, 0.01, *([to_usual] if to_usual < 0.005 else ())) if rate > 0 else ():
-        add(f"rate x {factor:g}", "learning_rate_too_high", f"Lower the learning rate from {rate:g} to {rate * factor:g}.",
-            lambda p, factor=factor: p.having(rate=p.rate * factor))  # fmt: skip
-    for factor in (10.0, 100.0, *([to_usual] if to_usual > 200 else ())) if rate > 0 else ():
-        add(f"rate x {factor:g}", "learning_rate_too_low", f"Raise the learning rate from {rate:g} to {rate * factor:g}.",
+    far = [to_usual] if to_usual < 0.005 or to_usual > 200 else []
+    for factor in (0.1, 0.01, 10.0, 100.0, *far) if rate > 0 else ():
+        cause, what = ("learning_rate_too_high", "Lower") if factor < 1 else ("learning_rate_too_low", "Raise")
+        add(f"rate x {factor:g}", cause, f"{what} the learning rate from {rate:g} to {rate * factor:g}.",
             lambda p, factor=factor: p.having(rate=p.rate * factor))  # fmt: skip
     if found:
         add("usual start", "bad_initialization", "Use glorot_uniform, or he_normal before relu, and biases of 0.",
