@@ -51,7 +51,7 @@ def experiment_of(model, x, y, epochs=100, batch_size=32):
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     if not dense or model.layers[-1] is not dense[-1]:
         raise ValueError(f"The last layer of the model is not a Dense layer, so a lab cannot show it. {INSTEAD}")
-    task = _task(model, y)
+    task = _task(model)
     if loss_name(resolved_loss(model)) == "categorical_crossentropy":
         y = np.argmax(np.asarray(y), axis=1)
     experiment = Experiment(
@@ -61,7 +61,7 @@ def experiment_of(model, x, y, epochs=100, batch_size=32):
     return experiment
 
 
-def _task(model, y):
+def _task(model):
     loss = resolved_loss(model)
     task = LOSSES.get(loss_name(loss))
     if task is None or from_logits(loss):

@@ -351,9 +351,7 @@ def _read(label, cells):
         return _Column(label, _floats(label, cells)[:, None], (_title(label),))
     categories = tuple(_sorted(present))
     if len(categories) > MOST_CATEGORIES:
-        _refuse_many(
-            label, present, categories, f"more than {MOST_CATEGORIES}, and each would become an input", "columns=[…]"
-        )
+        _refuse_many(label, categories, f"more than {MOST_CATEGORIES}, and each would become an input", "columns=[…]")
     names = tuple(f"{_title(label)}={_title(category)}" for category in categories)
     return _Column(label, one_hot(cells, list(categories)), names, categories)
 
@@ -429,7 +427,7 @@ def _sorted(present):
     return sorted(values, key=lambda value: (str(type(value)), value))
 
 
-def _refuse_many(label, present, values, why, out):
+def _refuse_many(label, values, why, out):
     """TableError for text with too many different values."""
     where = f"The column {_name(label)} holds {len(values):,} different texts, such as {_brief(values[0])}: {why}."
     no_numbers = [value for value in values if _number(value) is None]
@@ -465,7 +463,7 @@ def _targets(label, present, task):
             f"The target {name} is {_brief(different[0])} in every row with a target: there is nothing to learn."
         )
     boolean = not is_text and all(isinstance(cell, (bool, np.bool_)) for cell in present)
-    own = task or _recognised(different, is_text, boolean, len(present))
+    own = task or _recognised(different, is_text, len(present))
     if own == "regression":
         if is_text:
             raise TableError(
@@ -480,9 +478,7 @@ def _targets(label, present, task):
         )
     if count > MOST_CLASSES:
         if is_text:
-            _refuse_many(
-                label, present, different, f"more than the {MOST_CLASSES} classes that are allowed", "target=…"
-            )
+            _refuse_many(label, different, f"more than the {MOST_CLASSES} classes that are allowed", "target=…")
         raise TableError(
             f"The target {name} has {count:,} different values, and {MOST_CLASSES} classes are allowed. Take task='regression'."
         )
@@ -495,7 +491,7 @@ def _targets(label, present, task):
     return numbered, own, tuple(classes), f"{name} has {count} classes, {shown}{other}"
 
 
-def _recognised(different, is_text, boolean, rows):
+def _recognised(different, is_text, rows):
     if len(different) == 2:
         return "binary"
     first, last = different[0], different[-1]

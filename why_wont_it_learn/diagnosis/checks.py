@@ -119,7 +119,7 @@ def unlearnable(data, x, y, skill, in_time):
 
     x, y: as they were given, in their order. skill: of the best reference model. in_time: () -> whether there is time left.
     """
-    shift, moved = skill_of_moved_targets(x, y, data.task, in_time=in_time)
+    shift, moved = skill_of_moved_targets(x, y, data.task, in_time)
     if shift:
         rows = f"{shift} row{'s' * (abs(shift) > 1)}"
         text = (

@@ -38,6 +38,7 @@ MOST_COLUMNS = 160  # that models without a network are given; more are projecte
 MOST_OUTPUTS = 16  # by which such models are judged
 MOST_CLASSES = 30  # for whole numbers to be taken for classes, and for models that take long over many
 MOST_TOKENS = 2000
+MOST_MOVED = 800  # samples whose targets are moved
 FEWEST_OF_A_CLASS = 5  # validation samples, to be weighted
 UNLIKE_CLASSES = 2.0  # times as frequent in training as in validation, from which on they are weighted
 FEW_TO_A_COLUMN = 5  # samples: with fewer, a model of the most related columns is tried, too
@@ -551,13 +552,13 @@ def _validation_arrays(validation_data, x, y):
     return [part.reshape(len(part), *like.shape[1:]) for part, like in zip(held, (x, y), strict=True)]
 
 
-def skill_of_moved_targets(x, y, task, most=800, in_time=lambda: True):
+def skill_of_moved_targets(x, y, task, in_time):
     """By how many rows the targets have to be moved to belong to the inputs, and the skill then; (0, 0.0) if none helps.
 
     x, y: the samples in the order in which they were given. It stops when it is no longer `in_time()`.
     """
     x, y = _numbers("x", _single(x)), _numbers("y", _single(y))
-    most = min(most, max(FEWEST_SAMPLES, MOST_NUMBERS // max(1, x[:1].size)))
+    most = min(MOST_MOVED, max(FEWEST_SAMPLES, MOST_NUMBERS // max(1, x[:1].size)))
     x, y = x[:most], y[:most]
     targets_2d = y.reshape(len(y), -1)
     for shift in (1, -1, 2, -2, len(y)):

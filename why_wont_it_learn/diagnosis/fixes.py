@@ -141,24 +141,24 @@ def _set_initializer(layer, activation):
     layer["config"]["bias_initializer"] = keras.initializers.serialize(keras.initializers.get("zeros"))
 
 
-def wider(program, least=32, factor=4):
+def wider(program):
     """More units in every hidden layer."""
 
     def edit(layers):
         for stage in stages(layers)[:-1]:
-            layers[stage.index]["config"]["units"] = max(least, factor * stage.units)
+            layers[stage.index]["config"]["units"] = max(32, 4 * stage.units)
 
     return program.edited(edit)
 
 
-def with_hidden_layers(program, units=(32, 32)):
-    """relu layers before the output, as a `Sequential`, or None where the model is not a plain chain of layers."""
+def with_hidden_layers(program):
+    """Two layers of 32 relu units before the output, as a `Sequential`, or None where the model is not a plain chain of layers."""
     if not is_chain(program):
         return None
 
     def edit(layers):
         found = stages(layers)
-        hidden = [_dense(n, f"added_{i}", "relu") for i, n in enumerate(units)]
+        hidden = [_dense(32, name, "relu") for name in ("added_0", "added_1")]
         plain = [{k: v for k, v in layer.items() if k not in ("inbound_nodes", "name")} for layer in layers]
         return plain[: found[-1].index] + hidden + plain[found[-1].index :]
 
