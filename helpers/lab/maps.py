@@ -177,7 +177,7 @@ class MapView(anywidget.AnyWidget):
 
 
 class _Map(KernelWidget):
-    """What both kinds of map share: two axes, the page, and the lab next to it."""
+    """What both kinds of map share: two axes, the page, which shows their `_state`, and the lab next to it."""
 
     kind = ""
 
@@ -213,10 +213,6 @@ class _Map(KernelWidget):
             "shows": SHOWS,
         }
         self._find_loop()
-
-    def _state(self):
-        """What the page shows."""
-        raise NotImplementedError
 
     def _update_view(self):
         if self.view is not None:

@@ -155,15 +155,6 @@ class Panel:
         self.background = None
         self.drawn = None
 
-    def key(self, scene):
-        raise NotImplementedError
-
-    def begin(self, scene):
-        raise NotImplementedError
-
-    def update(self, scene):
-        raise NotImplementedError
-
     @property
     def narrow(self):
         """Whether there is room for few labels only."""

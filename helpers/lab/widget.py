@@ -60,6 +60,3 @@ class KernelWidget:
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})  # by version of anywidget
         return {**data, **pictures, "text/plain": self.text}, metadata
-
-    def _request(self, message):
-        raise NotImplementedError
