@@ -4,17 +4,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from clocks import Ticks
-from keras import layers
+from clocks import Ticks, Work
+from keras import layers, ops
 
 from why_wont_it_learn import diagnose
 from why_wont_it_learn.diagnosis.checks import unmixed_batches
 from why_wont_it_learn.diagnosis.data import data_of, drawn
-from why_wont_it_learn.diagnosis.joined import joined, needs_joining
+from why_wont_it_learn.diagnosis.joined import joined, needs_joining, with_own_meaning
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 6)).astype("float32")
 Y = (X[:, 0] * X[:, 1] + X[:, 2]).astype("float32")
+KIND = np.arange(120) % 3
 LABELS = (X[:, 0] > 0).astype("int64")
 SERIES = RNG.normal(size=(120, 5, 2)).astype("float32")
 WORDS = RNG.integers(0, 50, (120, 5))
@@ -156,6 +157,58 @@ def test_a_dataset_keeps_labels_with_their_rows():
     assert batch_size == 50
     assert "120 samples were drawn" in notes[0]
     assert len(drawn(endless(), None, None, 32)[0]) <= 2032
+
+
+def spread_too(y, p):
+    return ops.mean(p[:, 1] + ops.square(y[:, 0] - p[:, 0]) * ops.exp(-2 * p[:, 1]) / 2)
+
+
+def neighbours(y, p):
+    """Of one class near each other, of two classes far."""
+    same = ops.cast(ops.equal(ops.reshape(y, (-1, 1)), ops.reshape(y, (1, -1))), "float32")
+    distance = ops.sum(ops.square(p[:, None] - p[None]), -1)
+    return ops.mean(same * distance + (1 - same) * ops.maximum(2 - distance, 0))
+
+
+def own_entropy(y, p):
+    return -ops.mean(ops.sum(ops.one_hot(ops.cast(y, "int32"), 3) * ops.log(p + 1e-7), -1))
+
+
+def own_squares(y, p):
+    return ops.mean(ops.square(y - p))
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "loss", "y", "own"),
+    [
+        (2, None, spread_too, Y[:, None], True),
+        (3, None, neighbours, KIND, True),
+        (3, "softmax", own_entropy, KIND, False),
+        (1, None, own_squares, Y, False),
+        (2, None, "mse", Y, False),  # a mistake
+        (3, "softmax", "sparse_categorical_crossentropy", KIND, False),
+    ],
+)
+def test_outputs_whose_meaning_only_the_loss_knows_are_judged_by_it(units, activation, loss, y, own):
+    data = data_of(chain(Dense(units, activation), loss=loss), X, y)
+    judged = with_own_meaning(data)
+    assert (judged is not data) == own
+    if own:
+        constant = np.zeros((120, units))
+        assert max(judged.skill(constant)) < 0.1
+        if loss is neighbours:
+            assert judged.skill(3 * np.eye(3)[judged.y.astype(int)]) == pytest.approx((1, 1), abs=1e-6)
+
+
+def test_a_network_of_means_and_spreads_is_healthy_when_it_learns(monkeypatch):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(400, 6)).astype("float32")
+    y = 3 * x[:, :1] + rng.normal(size=(400, 1))
+    model = chain(Dense(2), loss=spread_too)
+    model.optimizer.learning_rate = 0.1
+    report = diagnose(model, x, y, epochs=60, batch_size=16, seeds=2, clock=Work(monkeypatch, step=0.001))
+    assert report.healthy, report
+    assert any("loss alone" in note for note in report.notes)
 
 
 SORTED = np.repeat([0, 1, 2], 40)

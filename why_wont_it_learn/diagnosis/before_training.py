@@ -8,7 +8,7 @@ from .causes import CAUSES
 from .checks import data_faults
 from .data import data_of
 from .findings import Finding, finding_of
-from .joined import needs_joining, with_positions
+from .joined import needs_joining, with_own_meaning, with_positions
 from .loss_check import loss_findings
 from .measure import rescaled, scales_itself
 from .network import output_stage
@@ -49,8 +49,8 @@ def _of_output_and_data(model, data):
         layers = program_of(model, 1, 1, facts.loss).layers
     except ValueError:  # layers that cannot be taken apart
         return
-    if with_positions(model, facts, facts.output_shape) is not facts:  # a label for each position is not several labels
-        return
+    if with_own_meaning(with_positions(model, facts, facts.output_shape)) is not facts:
+        return  # a label for each position is not several labels, and what only the loss understands has no range
     if faults := list(data_faults(facts)):
         yield from faults
         return

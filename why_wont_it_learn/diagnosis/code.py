@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from .network import kind_of
-from .output_and_loss import loss_name
+from .output_and_loss import from_logits, loss_name
 
 LEFT_OUT = ("name", "dtype", "trainable", "seed", "kwargs", "self")
 SHAPING = ("InputLayer",)
@@ -24,13 +24,21 @@ def code_of(variant):
     """The lines of a variant: what is done to the data, its layers, `compile` and `fit`."""
     program = variant.program
     layers = [_layer(layer) for layer in program.layers if kind_of(layer) not in SHAPING]
-    loss = f'loss="{loss_name(program.loss)}"' + f", loss_weights={program.loss_weight:g}" * (program.loss_weight != 1)
+    loss = f"loss={_loss(program.loss)}" + f", loss_weights={program.loss_weight:g}" * (program.loss_weight != 1)
     return [
         *variant.data.steps,
         *layers,
         f"model.compile(optimizer={_optimizer(variant)}, {loss})",
         f"model.fit(x, y, epochs={variant.epochs}, batch_size={program.batch_size}{_class_weight(variant.data)})",
     ]
+
+
+def _loss(loss):
+    name = loss_name(loss)
+    if not hasattr(keras.losses, name):
+        return name  # a function of the reader's own
+    of_class = "".join(map(str.capitalize, name.split("_")))
+    return f"keras.losses.{of_class}(from_logits=True)" if from_logits(loss) else f'"{name}"'
 
 
 def _class_weight(data):

@@ -45,7 +45,7 @@ from .fixes import (
     with_output_activation,
     with_usual_start,
 )
-from .joined import Joined, joined, needs_joining, with_positions
+from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
 from .network import first_line, hangs_on_seeds, other_layers, output_of
 from .output_and_loss import (
@@ -76,6 +76,7 @@ PLAIN = 0.8  # plausibility
 OF_THE_DATA = {"unscaled_inputs", "unscaled_targets", "label_or_data_bug"}
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
+OF_LOSS_ALONE = "What the outputs mean is known to the loss alone, so their skill is how much of the loss of the best constant output is saved."
 FEW_IN_A_BATCH = 4  # samples, for BatchNormalization
 ROUNDS = 4  # of fixing one thing after the other
 
@@ -153,6 +154,8 @@ def diagnose(
             validation_data = drawn(validation_data, None, None, batch_size)[:2]
         _build(model, x)
         model, data = _prepared(model, x, y, validation_data, sample_weight, class_weight)
+        if any(part.task == "own" for part in getattr(data, "parts", {}).values()):
+            notes.append(OF_LOSS_ALONE)
         program, more = _copyable(program_of(model, epochs, batch_size, data.loss), data)
         notes += more
 
@@ -192,7 +195,7 @@ def _prepared(model, x, y, validation_data, sample_weight, class_weight):
     """(the model, or a `Joined` one, its data)."""
     if not needs_joining(model, x, sample_weight is not None):
         data = data_of(model, x, y, validation_data)
-        data = with_positions(model, data, data.output_shape)
+        data = with_own_meaning(with_positions(model, data, data.output_shape))
         if class_weight is None:
             return model, data
         if data.with_classes and from_logits(data.loss) is not None:

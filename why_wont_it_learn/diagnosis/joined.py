@@ -11,11 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from ..keras_private import layers_of, loss_weights_of
-from .data import TOKEN_LAYERS, Data, split, spread_out, task_of, wants_reversed
+from .data import TOKEN_LAYERS, WORST, Data, split, spread_out, task_of, wants_reversed
 from .network import first_line
-from .output_and_loss import as_loss, from_logits, loss_name
+from .output_and_loss import as_loss, from_logits, loss_name, value_of
 
 MOST_REFERENCES = 4  # outputs for which reference models are trained
+ROWS_JUDGED = 64  # at a time
+STEPS_OF_CONSTANT = 150
 MOST_POSITIONS = 12  # of a sample that is labelled position by position
 
 
@@ -101,6 +103,56 @@ class Part(Data):
     start: int = 0
     width: int = 1
     logits: bool | None = False
+
+
+@dataclass(frozen=True, eq=False)
+class OwnPart(Part):
+    """The samples of an output whose meaning stands in the loss alone, such as a place in a space or a spread: judged by that loss.
+
+    Skill is the fraction of the loss of the best constant output that is avoided, or, where that says more (the logarithm of a
+    likelihood has no zero), 1 - exp(-2 d) of the difference d: for a normal distribution, the fraction of the variance.
+    """
+
+    @cached_property
+    def constant_loss(self):
+        """The loss of the best constant output, by gradient descent."""
+        constant = tf.Variable(tf.zeros([1, self.width]))
+        optimizer, best = keras.optimizers.Adam(0.1), np.inf
+        rows = self.y[: min(self.points, ROWS_JUDGED)]
+        for _ in range(STEPS_OF_CONSTANT):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(as_loss(self.loss)(tf.constant(rows), tf.repeat(constant, len(rows), 0)))
+            gradient = tape.gradient(loss, constant)
+            best = np.fmin(best, float(loss))
+            if gradient is None or not np.isfinite(gradient.numpy()).all():
+                break
+            optimizer.apply([gradient], [constant])
+        return best
+
+    def skill(self, answers, logits=False):
+        """As `Data.skill`."""
+        parts = slice(0, self.points), slice(self.points, None)
+        return tuple(self._skill(answers[rows], self.y[rows]) for rows in parts)
+
+    def _skill(self, answers, targets, class_weight=None):
+        if not len(answers):
+            return np.nan
+        starts = range(
+            0, max(1, len(answers) - ROWS_JUDGED + 1), ROWS_JUDGED
+        )  # as a loss may compare rows with each other
+        batches = [slice(at, at + ROWS_JUDGED) for at in starts]
+        loss = np.mean([value_of(self.loss, targets[rows], answers[rows]) for rows in batches])
+        if not np.isfinite(loss) or not np.isfinite(self.constant_loss):
+            return WORST
+        avoided = self.constant_loss - loss
+        ratio = avoided / self.constant_loss if loss >= 0 and self.constant_loss > 0 else WORST
+        return float(max(WORST, ratio, -np.expm1(-2 * avoided)))
+
+    def reference_skill(self, in_time=lambda: True):
+        """Not known, so 1."""
+        return 1.0
+
+    linear_skill = max_skill = 1.0
 
 
 class Joined(keras.Model):
@@ -224,6 +276,31 @@ def with_positions(model, data, shape):
         given=data.given,
         parts=parts,
     )
+
+
+def with_own_meaning(data):
+    """The `JointData` of a model whose outputs are not what the targets are, as its loss tells; else the data as they are."""
+    if not data.own_loss or len(data.output_shape) != 1 or data.targets_2d.shape[1] != 1 or not _is_own(data):
+        return data
+    part = OwnPart(
+        data.x, data.y, data.points, "own", tokens=data.tokens, given=data.given, loss=data.loss,
+        width=data.output_shape[0], logits=None,
+    )  # fmt: skip
+    parts = {"the output": part}
+    return JointData(
+        data.x, data.y, data.points, "several", dtype=data.dtype, tokens=data.tokens, loss=data.loss, given=data.given,
+        output_shape=data.output_shape, parts=parts,
+    )  # fmt: skip
+
+
+def _is_own(data):
+    """Whether several numbers are predicted for one target that is not a class, or a loss does not tell the classes' outputs apart."""
+    units, y = data.output_shape[0], data.y[: min(data.points, ROWS_JUDGED)]
+    if data.task != "multiclass":
+        return data.task == "regression" and units > 1
+    made = np.random.default_rng(0).dirichlet(np.ones(units), len(y)).astype("float32")
+    plain, exchanged = (value_of(data.loss, y, predictions) for predictions in (made, np.roll(made, 1, axis=1)))
+    return bool(np.isclose(plain, exchanged, rtol=1e-4))
 
 
 def _by_output(model, y):

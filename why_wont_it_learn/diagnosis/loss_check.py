@@ -63,7 +63,22 @@ def loss_findings(model, data):
         if output is not None:
             finding = _judged(output, loss, is_bounded(model, data, values, index))
             findings += [finding] * (finding is not None)
-    return findings
+    return findings or _not_a_number(model, data, predictions)
+
+
+def _not_a_number(model, data, predictions):
+    """What is wrong with a loss that is not a number for what the model predicts now, in a list."""
+    value = float(loss_for(model, data, predictions))
+    if np.isfinite(value) or not all(np.isfinite(a.numpy()).all() for a in tf.nest.flatten((data[1], predictions))):
+        return []
+    return [
+        Finding(
+            "loss_mismatch",
+            f"The loss is {value:g} for what the model predicts before training, and from there no step can be taken.",
+            "Keep what goes into a logarithm, a root or a quotient away from 0: compute with logarithms throughout (logsumexp, "
+            "log_softmax), clip, or scale the targets.",
+        )
+    ]
 
 
 def _without_slope(model, data, predictions, targets):
@@ -120,6 +135,10 @@ def is_bounded(model, data, values=None, index=0):
 
 
 def _judged(output, loss, bounded):
+    if output.classes and output.right.shape[-1] > 1 and output.right.size != output.targets.size:
+        exchanged = float(loss(np.roll(output.right, 1, axis=-1)))
+        if np.isclose(exchanged, float(loss(output.right)), rtol=1e-4):
+            return None  # no class has an output of its own: they are places in a space, say
     where = f"For the output {output.name!r}, the" if output.name else "The"
     constant = np.broadcast_to(output.right.mean(axis=0), output.right.shape)
     at_constant, at_right = float(loss(constant)), float(loss(output.right))
