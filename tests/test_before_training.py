@@ -96,6 +96,9 @@ FAULTS = {
     "argmax": (
         lambda: through(lambda x: ops.one_hot(ops.argmax(x, -1), 8)), "vanishing_gradient", "argmax",
     ),
+    "softmax over one step": (
+        lambda: through(lambda x: x * ops.softmax(ops.mean(x, -1, keepdims=True), axis=-1)), "vanishing_gradient", "always 1",
+    ),
     "stopped": (lambda: through(ops.stop_gradient), "vanishing_gradient", "exactly 0"),
     "dead from the start": (
         lambda: (network(L.Dense(8, "relu", bias_initializer=keras.initializers.Constant(-50)), L.Dense(1)), X, NUMBER),

@@ -655,10 +655,24 @@ def test_of_many_columns_those_that_tell_something_are_found_with_few_samples():
     assert data_of(network(Dense(1, "sigmoid"), loss="binary_crossentropy", inputs=50), x, y).reference_skill() > 0.5
 
 
+def test_averages_of_batch_normalization_that_have_hardly_moved_are_found(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(160, 6)).astype("float32")
+    y = (x[:, 0] + x[:, 1] > 0).astype("int64")
+    layers = [Dense(16), keras.layers.BatchNormalization(), keras.layers.ReLU(), Dense(1, "sigmoid")]
+    model = network(*layers, loss="binary_crossentropy", optimizer=keras.optimizers.Adam(0.02), inputs=6)
+    found = diagnose(model, 12 * x + 200, y, epochs=8, clock=Work(monkeypatch, step=0.001))
+    first = found.findings[0]
+    assert "moving averages" in first.evidence, found
+    assert first.verified
+    assert "momentum=0.8" in first.diff
+
+
 @pytest.mark.parametrize("size", [1, 2])
-def test_batches_too_small_for_batch_normalization_are_found(size):
+def test_batches_too_small_for_batch_normalization_are_found(monkeypatch, size):
     layers = [Dense(8), keras.layers.BatchNormalization(), keras.layers.ReLU(), Dense(1)]
-    found = diagnose(network(*layers), X[:80], SINE[:80], epochs=8, batch_size=size)
+    clock = Work(monkeypatch, step=0.02)
+    found = diagnose(network(*layers), X[:80], SINE[:80], epochs=8, batch_size=size, clock=clock)
     assert found.causes[0] == "vanishing_gradient", found
     assert f"with batches of {size}" in found.findings[0].evidence
 

@@ -42,6 +42,7 @@ from .fixes import (
     fixed_output_and_loss,
     plain_network,
     with_all_trained,
+    with_batch_norm_momentum,
     with_output_activation,
     with_usual_start,
 )
@@ -77,6 +78,7 @@ OF_THE_DATA = {"unscaled_inputs", "unscaled_targets", "label_or_data_bug"}
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 OF_LOSS_ALONE = "What the outputs mean is known to the loss alone, so their skill is how much of the loss of the best constant output is saved."
+LEFT_OF_START = 0.1  # part of what the averages of BatchNormalization start from, when training ends
 FEW_IN_A_BATCH = 4  # samples, for BatchNormalization
 ROUNDS = 4  # of fixing one thing after the other
 
@@ -535,9 +537,14 @@ class _Examination:
         if found:
             self.certain = True
             return found, variant, outcome
-        normalized = any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers_of(self.model))
-        if program.batch_size <= FEW_IN_A_BATCH and normalized:
+        normalizing = [layer for layer in layers_of(self.model) if isinstance(layer, keras.layers.BatchNormalization)]
+        if program.batch_size <= FEW_IN_A_BATCH and normalizing:
             return self._larger_batches(variant, outcome)
+        momentum = max((layer.momentum for layer in normalizing), default=0.0)
+        if outcome.planned and momentum**outcome.planned > LEFT_OF_START and program.model is None:
+            found, changed, after = self._quicker_averages(variant, outcome, momentum)
+            if found:
+                return found, changed, after
         frozen = frozen_layers(self.model)
         if not frozen:
             return [], variant, outcome
@@ -572,6 +579,21 @@ class _Examination:
         after = self.search.attempt(fixed, 0.3, words)
         finding = self._found("vanishing_gradient", text, words, outcome, after, fixed)
         return ([finding], fixed, after or outcome) if finding.verified or after is None else ([], variant, outcome)
+
+    def _quicker_averages(self, variant, outcome, momentum):
+        """BatchNormalization that predicts with averages which have hardly moved: (findings, variant, outcome)."""
+        text = (
+            f"BatchNormalization predicts with moving averages of mean and variance. A step moves them by {1 - momentum:.2g} of the way, "
+            f"so after all {outcome.planned} steps {momentum**outcome.planned:.0%} of the 0 and 1 that they start from is left: the "
+            "network does something else when it predicts than when it trains."
+        )
+        words = "Give BatchNormalization a momentum of 0.8, or train longer."
+        fixed = variant.having(program=with_batch_norm_momentum(variant.program, 0.8))
+        after = self.search.attempt(fixed, 0.3, words)
+        if after is None:
+            return [], variant, outcome
+        finding = self._found("too_few_epochs", text, words, outcome, after, fixed)
+        return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
 
     def _asked(self, question, data, drawn=False):
         """What `question(model, samples, weights)` finds where training starts: what training did to the weights does not count.

@@ -247,6 +247,18 @@ def with_all_trained(program):
     return program.edited(lambda layers: [unfrozen(layer) for layer in layers])
 
 
+def with_batch_norm_momentum(program, momentum):
+    """Another momentum of the moving averages of every BatchNormalization."""
+
+    def changed(config):
+        if isinstance(config, dict):
+            quicker = {"momentum": momentum} if "momentum" in config and "moving_mean_initializer" in config else {}
+            return {k: changed(v) for k, v in config.items()} | quicker
+        return [changed(value) for value in config] if isinstance(config, list) else config
+
+    return program.edited(lambda layers: [changed(layer) for layer in layers])
+
+
 # --- output and loss -----------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,8 @@
 """Weights that no training can move: found by one gradient, before the first step."""
 
+import re
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -35,13 +38,31 @@ def blocked_weights(model, data, values=None):
     values = [
         tf.convert_to_tensor(v.value if values is None else values[i]) for i, v in enumerate(model.trainable_variables)
     ]
-    gradients, hidden = _gradients(model, values, data)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        gradients, hidden = _gradients(model, values, data)
     rng = np.random.default_rng(0)
     moved = [v + tf.cast(NOISE * rng.standard_normal(v.shape), v.dtype) for v in values]
     again, _ = _gradients(model, moved, data)
     still = [_is_nothing(g) and _is_nothing(h) for g, h in zip(gradients, again, strict=True)]
-    reasons = (_without_gradient(model, still, values, data), _hidden(hidden))
+    reasons = (_without_gradient(model, still, values, data) or _constant_softmax(model, said), _hidden(hidden))
     return [finding for finding in reasons if finding is not None]
+
+
+def _constant_softmax(model, said):
+    """What is wrong with a softmax within the network of whose one number Keras warns: up to rounding, it has no gradient."""
+    news = [str(warning.message) for warning in said]
+    shapes = [re.search(r"softmax over axis (\S+) of a tensor of shape (\(.*?\))", text) for text in news]
+    attends = any(isinstance(layer, keras.layers.MultiHeadAttention) for layer in layers_of(model))
+    if attends or not any(shapes) or output_activation(model) == "softmax":
+        return None
+    axis, shape = next(filter(None, shapes)).groups()
+    return Finding(
+        "vanishing_gradient",
+        f"A softmax runs over axis {axis} of numbers of shape {shape}, which has length 1: it is always 1, and what comes before it gets "
+        "no gradient.",
+        "Let the softmax run over the axis whose entries compete, that of the steps in attention (axis=1), or use a sigmoid.",
+    )
 
 
 def equal_units(model, data, values=None):
