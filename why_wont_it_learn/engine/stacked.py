@@ -38,7 +38,7 @@ def _is_chain(model):
         passed = [*model.inputs, *(layer.output for layer in layers)]
         taken = [*(layer.input for layer in layers), *model.outputs]
         return len(passed) == len(taken) and all(a is b for a, b in zip(passed, taken, strict=True))
-    except AttributeError:  # a layer that is used twice
+    except (AttributeError, ValueError):  # a Sequential whose layers were never called on a symbol, say
         return False
 
 
