@@ -55,9 +55,9 @@ def somebody(monkeypatch, tmp_path):
     """A session in which somebody may commit."""
     monkeypatch.setattr(predictions, "live", lambda: True)
     monkeypatch.chdir(tmp_path)
-    predictions.asked_here.clear()
+    teaching.forget()
     yield
-    predictions.asked_here.clear()
+    teaching.forget()
 
 
 def commit(name):

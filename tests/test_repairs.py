@@ -9,8 +9,8 @@ import build
 import numpy as np
 import pytest
 
-from helpers.lessons import broken_programs, repairs, teaching
-from helpers.lessons.teaching import NoAnswer, NotYet, check
+from helpers.lessons import broken_programs, repairs
+from helpers.lessons.teaching import NoAnswer, NotYet, check, forget
 
 STANDARDISE = "    m, s = x.mean(axis=0), x.std(axis=0)\n    x, x_val = (x - m) / s, (x_val - m) / s\n"
 SCIKIT = (
@@ -389,8 +389,8 @@ def test_hints_come_one_at_a_time(capsys):
 
 
 @pytest.mark.numerical
-def test_a_post_mortem_waits_for_the_check(capsys, monkeypatch):
-    monkeypatch.setattr(teaching, "_exercises", {})
+def test_a_post_mortem_waits_for_the_check(capsys):
+    forget()
     repairs.post_mortem("kettle")
     assert "when `kettle` has passed" in capsys.readouterr().out
     *answer, settings = program("kettle", RIGHT["kettle"][0])
@@ -398,6 +398,7 @@ def test_a_post_mortem_waits_for_the_check(capsys, monkeypatch):
     assert capsys.readouterr().out.startswith("✓ kettle: Learns with ")
     repairs.post_mortem("kettle")
     assert "mean 4" in capsys.readouterr().out
+    forget()
 
 
 @pytest.mark.numerical

@@ -133,3 +133,9 @@ def score(all_exercises=False):
     left = [name for name, passed in _exercises.items() if not passed]
     if all_exercises and left:
         raise ExerciseFailed(f"Not passed: {', '.join(left)}.")
+
+
+def forget():
+    """Forget all predictions and exercises of this session."""
+    asked_here.clear()
+    _exercises.clear()
