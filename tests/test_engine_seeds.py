@@ -133,12 +133,45 @@ def functional():
     return model
 
 
+def residual():
+    """Normalization first, where all copies have the same samples, and sums of layers."""
+    x = keras.Input((3,))
+    h = L.Dense(4)(L.BatchNormalization()(x))
+    for normalization in (L.BatchNormalization(), L.LayerNormalization()):
+        h = L.Add()([h, L.Activation("tanh")(normalization(L.Dense(4)(h)))])
+    h = L.Multiply()([L.GaussianNoise(0.1, seed=1)(h), L.Dense(4, "sigmoid", kernel_regularizer="l1")(x)])
+    model = keras.Model(x, L.Dense(1)(h))
+    model.compile("rmsprop", "mse")
+    return model
+
+
+def called_twice():
+    x, layer = keras.Input((3,)), L.Dense(3, "tanh")
+    model = keras.Model(x, L.Dense(1)(layer(layer(x))))
+    model.compile("sgd", "mse")
+    return model
+
+
+def by_an_operation():
+    x = keras.Input((3,))
+    model = keras.Model(x, L.Dense(1)(L.Dense(3)(x) + x))
+    model.compile("sgd", "mse")
+    return model
+
+
 KIND = rng.integers(0, 3, 40)
 # Dense networks, whose copies are traced as one network with an axis of models: the model, targets, what `fit` gets besides.
 DENSE = {
     "dropout, L2": (
         lambda: dense(L.Dense(8, "relu", kernel_regularizer="l2"), L.Dropout(0.3, seed=1), L.Dense(1, use_bias=False)), Y, {},
     ),
+    "normalization": (
+        lambda: dense(  # the gradient of a bias before it is 0, which Adam makes a step of from whatever rounding leaves
+            L.Dense(4, use_bias=False), L.BatchNormalization(), L.Dropout(0.2, seed=1), L.ReLU(), L.Dense(1)
+        ), Y, {},
+    ),
+    "frozen normalization": (lambda: dense(L.BatchNormalization(trainable=False), L.Dense(1)), Y, {}),
+    "residual": (residual, Y, {}),
     "frozen layer": (lambda: dense(L.Dense(4, "tanh", trainable=False), L.Dense(1)), Y[:, 0], {}),
     "functional": (functional, Y, {"sample_weight": rng.uniform(size=40)}),
     "two classes": (
@@ -161,9 +194,11 @@ def test_each_copy_of_a_dense_network_is_trained_as_if_alone(name):
     assert len(list(trained_alone(make, model, study, X, y, **more))) == 3
 
 
-# What may not be stacked, because a layer, a loss or targets do not treat every axis but the last one alike.
+# What may not be stacked: a layer, a loss or targets that do not treat every axis but the last one alike, or no chain of calls.
 MAPPED = {
-    "normalization": (lambda: dense(L.Dense(4), L.BatchNormalization(), L.Dense(1)), Y),
+    "layer called twice": (called_twice, Y),
+    "sum that is no layer": (by_an_operation, Y),
+    "joined axes": (lambda: dense(L.Dense(4), L.Reshape((2, 2)), L.Flatten(), L.Dense(1)), Y),
     "activation of the reader's own": (lambda: dense(L.Dense(4, lambda z: z / ops.max(z, axis=0)), L.Dense(1)), Y),
     "loss of the reader's own": (lambda: dense(L.Dense(1), loss=lambda y, p: ops.mean((y - p) ** 2, axis=0)), Y),
     "half precision": (lambda: dense(L.Dense(4, dtype="mixed_float16"), L.Dense(1)), Y),

@@ -30,7 +30,7 @@ from .state import Packing, Shape
 from .xla import Programs
 
 NODES_KEPT = 4000  # in all graphs of one model in a process; each takes 10 kB
-MANY_KEPT = 2  # graphs of many models: they take up to 100 MB, and what comes next is mostly the same training
+MANY_KEPT = 2  # graphs of many models, one that trains and one that predicts: they take up to 100 MB
 BYTES_ON_DISK = 200_000_000
 
 
@@ -118,7 +118,7 @@ def cached(identity, keeps, kind, shape, data, make):
 def _drop_the_oldest():
     one = [key for key, graph in _graphs.items() if graph.shape.models is None]
     many = [key for key, graph in _graphs.items() if graph.shape.models is not None]
-    too_many = many[:-MANY_KEPT]
+    too_many = many[:-1] if len(many) > MANY_KEPT else []  # all but the last, as collecting them one by one takes long
     while len(one) > 2 and sum(_graphs[key].nodes for key in one) > NODES_KEPT:
         too_many.append(one.pop(0))
     for key in too_many:

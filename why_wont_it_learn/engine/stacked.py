@@ -1,8 +1,8 @@
 """Many copies of a dense network at once, as one network whose weights have an axis of models in front.
 
 `Loop` maps any model over many weights by `tf.vectorized_map`, which writes three operations for each of the model's: tracing
-takes seconds. A chain of Dense layers needs no map, because a product of matrices, an activation and a loss take another axis
-in front as they are. What is not a matter of shapes (optimizer, dropout, regularizers, metrics) is still Keras's own, mapped.
+takes seconds. Dense layers need no map, because a product of matrices, an activation, a sum and a loss take another axis in
+front as they are. What is not a matter of shapes (normalization, dropout, optimizer, regularizers, metrics) is mapped alone.
 """
 
 import inspect
@@ -19,38 +19,47 @@ LOSSES = (
     "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "huber",
     "log_cosh", "poisson", "kl_divergence", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
 )  # fmt: skip
-ELEMENTWISE = keras.layers.InputLayer, keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU
+L = keras.layers
+ELEMENTWISE = L.ReLU, L.LeakyReLU, L.ELU, L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum
+MAPPED = L.Dropout, L.BatchNormalization, L.LayerNormalization, L.GaussianNoise  # of (samples, units)
 
 
 def stacks(model, shape, data=None):
     """Whether `Stacked` can hold a built model and data (to train on, what the probes see, to validate on)."""
-    if not _is_chain(model) or len(model.inputs[0].shape) != 2 or not all(map(_stacks, model.layers)):
+    calls = _calls(model)
+    if not calls or len(model.inputs[0].shape) != 2 or not all(_stacks(layer) for layer, _, _ in calls):
         return False
     return data is None or _measures_each(model, shape, data[0])
 
 
-def _is_chain(model):
-    """Whether each layer takes what the one before it gives, and nothing else."""
-    if not is_functional(model) and type(model) is not keras.Sequential:
-        return False
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+def _calls(model):
+    """[(layer, ids of the tensors that it takes, id of the one that it gives)] in order, or None if there is more to the model.
+
+    A layer that is called twice is more: Keras tells of its first call only.
+    """
+    of_layers = type(model) is keras.Sequential or (is_functional(model) and len(model.operations) == len(model.layers))
+    if not of_layers or len(model.inputs) != 1 or len(model.outputs) != 1:
+        return None
+    layers = [layer for layer in model.layers if not isinstance(layer, L.InputLayer)]
     try:
-        passed = [*model.inputs, *(layer.output for layer in layers)]
-        taken = [*(layer.input for layer in layers), *model.outputs]
-        return len(passed) == len(taken) and all(a is b for a, b in zip(passed, taken, strict=True))
+        calls = [(layer, [id(t) for t in tf.nest.flatten(layer.input)], id(layer.output)) for layer in layers]
     except (AttributeError, ValueError):  # a Sequential whose layers were never called on a symbol, say
-        return False
+        return None
+    made = {id(model.inputs[0])}
+    for _, taken, given in calls:
+        if not made.issuperset(taken):
+            return None
+        made.add(given)
+    return calls if id(model.outputs[0]) in made else None
 
 
 def _stacks(layer):
     if layer.dtype_policy.name != "float32" or getattr(layer, "activity_regularizer", None) is not None:
         return False
-    if type(layer) is keras.layers.Dense:
+    if type(layer) is L.Dense:
         plain = not getattr(layer, "lora_enabled", False) and getattr(layer, "quantization_mode", None) is None
         return plain and "call" not in vars(layer) and _of_keras(layer.activation)
-    if type(layer) is keras.layers.Dropout:
-        return layer.noise_shape is None
-    return type(layer) in ELEMENTWISE or (type(layer) is keras.layers.Activation and _of_keras(layer.activation))
+    return type(layer) in (*ELEMENTWISE, *MAPPED) or (type(layer) is L.Activation and _of_keras(layer.activation))
 
 
 def _of_keras(activation):
@@ -96,7 +105,7 @@ class Stacked:
         if self.packing.slots is None or self.optimizer.loss_scale_factor is not None:
             raise NotFlat
         self.axes = self.lead
-        self.loss = _loss_of(model)
+        self.loss, self.calls = _loss_of(model), _calls(model)
 
     def _each(self, function, *arguments):
         return function(*arguments)
@@ -127,28 +136,32 @@ class Stacked:
     def _outputs(self, parts, layers, x, training):
         """(outputs, new layer state) of all models; x: (models, samples, features), or the same for all."""
         values = {id(v): a for v, a in zip([*self.trained, *self.layers], [*parts, *layers], strict=True)}
-        h = tf.cast(x, tf.float32)
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dense):
-                z = tf.matmul(h, values[id(layer.kernel)])
+        made = {id(self.model.inputs[0]): tf.cast(x, tf.float32)}
+        for layer, taken, given in self.calls:
+            inputs = [made[one] for one in taken]
+            if isinstance(layer, L.Dense):
+                z = tf.matmul(inputs[0], values[id(layer.kernel)])
                 z = z + values[id(layer.bias)][:, None] if layer.use_bias else z
-                h = layer.activation(z)
-            elif not isinstance(layer, keras.layers.Dropout):
-                h = layer(h)
-            elif training and layer.variables:
-                h = h * self._kept(layer, values, tf.ones_like(h[0]))
-        return h, [values[id(v)] for v in self.layers]
+                made[given] = layer.activation(z)
+            elif isinstance(layer, MAPPED):
+                made[given] = self._mapped(layer, values, inputs[0], training)
+            else:
+                made[given] = layer(inputs if len(inputs) > 1 else inputs[0])
+        return made[id(self.model.outputs[0])], [values[id(v)] for v in self.layers]
 
-    def _kept(self, layer, values, ones):
-        """What Dropout makes of ones, for each model; its seeds in `values` move on."""
+    def _mapped(self, layer, values, h, training):
+        """The outputs of one layer of each model; the state of the layer in `values` moves on."""
+        if isinstance(layer, L.Dropout) and not training:
+            return h
 
-        def kept(seeds):
-            with keras.StatelessScope(zip(layer.variables, seeds, strict=True)) as scope:
-                return layer(ones, training=True), [scope.get_current_value(v) for v in layer.variables]
+        def called(h, before):
+            with keras.StatelessScope(zip(layer.variables, before, strict=True)) as scope:
+                return layer(h, training=training), [scope.get_current_value(v) for v in layer.variables]
 
-        factors, seeds = self._map(kept, [values[id(v)] for v in layer.variables])
-        values.update(zip(map(id, layer.variables), seeds, strict=True))
-        return factors
+        h = h if len(h.shape) == 3 else self._for_each(h)
+        h, after = self._map(called, h, [values[id(v)] for v in layer.variables])
+        values.update(zip(map(id, layer.variables), after, strict=True))
+        return h
 
     def _evaluate(self, parts, layers, metrics, batch, training, count=None, penalty=None):
         x, y, sample_weight = batch
