@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import threading
 
 import numpy as np
@@ -29,6 +30,7 @@ def shown(*args, **kwargs):
 
 def ask(lab, action, **message):
     lab._receive(None, {"action": action, "generation": lab.generation + 1, **message}, [])
+    json.dumps(lab.view.state)  # as it goes to the page
 
 
 async def until(condition):

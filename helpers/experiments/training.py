@@ -59,7 +59,7 @@ def chunks(experiment, seeds, many, *, jit_compile=False, seconds=None, show=Non
             left = experiment.epochs - training.epochs
             traces = {n: np.concatenate([t, np.repeat(t[-1:], left, axis=0)]) for n, t in chunk.traces.items()}
             chunk = chunk._replace(traces=traces)
-        chunk = chunk._replace(done=done)
+        chunk = chunk._replace(done=float(done))  # which a front end can be told
         yield chunk
 
 
