@@ -3,6 +3,8 @@
 import math
 import random
 
+import pytest
+
 from helpers.experiments.catalog import FEATURES
 from helpers.experiments.experiment import MOST_WEIGHTS
 from helpers.experiments.sources import PROBLEMS, most_samples
@@ -39,3 +41,16 @@ def covering(tables, at_least):
             column += shuffle.sample(list(values), len(values))
         columns.append(column[:count])
     return [dict(zip(tables, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def each_night(cases, always):
+    """The cases of a test as pytest takes them: those named in `always` in every run, the others at night.
+
+    cases: {id: value}, or values whose text is their id.
+    """
+    cases = cases if isinstance(cases, dict) else {str(case): case for case in cases}
+    assert set(always) <= set(cases), set(always) - set(cases)
+    return [
+        pytest.param(value, id=name, marks=[] if name in always else [pytest.mark.nightly])
+        for name, value in cases.items()
+    ]

@@ -167,7 +167,7 @@ def test_a_cell_of_each_map_goes_to_the_lab(page, lesson):
         )
 
 
-@pytest.mark.parametrize("moves", [0, pytest.param(50, marks=pytest.mark.nightly)])  # test_memory.py moves 200 times
+@pytest.mark.parametrize("moves", [0, pytest.param(50, marks=pytest.mark.nightly)])  # test_memory.py moves more often
 def test_kernel_and_server_have_room_on_binder(page, lab, moves):
     sliders = lab.get_by_role("slider").all()
     trained = int(lab.get_attribute("data-generation"))

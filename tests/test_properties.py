@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from covering import covering, fitting
+from covering import covering, each_night, fitting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +84,7 @@ of_every_network = pytest.mark.parametrize(
         pytest.param(
             n,
             id=f"{n['problem']}-{n['depth']}x{n['width']}-{n['activation']}-{n['optimizer']}",
-            marks=pytest.mark.xdist_group(f"test_properties_{i % 2}"),
+            marks=[pytest.mark.xdist_group(f"test_properties_{i // 2 % 2}"), *([pytest.mark.nightly] if i % 2 else [])],
         )
         for i, n in enumerate(networks())
     ],
@@ -150,7 +150,7 @@ def test_any_experiment_can_be_studied(network):
     holds()
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("problem", each_night(PROBLEMS, list(PROBLEMS)[::2]))
 def test_the_ends_of_every_range_train(problem):
     """Each number at its lowest and at its highest, in one network that costs little."""
     small = Experiment(problem=problem, samples=8, batch_size=3, depth=1, width=2, epochs=1)

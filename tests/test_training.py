@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from browser import ROOT
+from covering import each_night
 from rounding import assert_equal_but_for_rounding, fit, limits, moves, stops_clearly, trained
 from scipy.stats import binomtest
 
@@ -127,42 +128,49 @@ def test_every_epoch_has_the_losses_of_model_fit(combination):
     assert_as_model_fit(run)
 
 
+SPECIAL = {
+    "dropout": {"dropout": 0.3, "activation": "relu"},
+    "little dropout in three layers": {"dropout": 0.1, "depth": 3, "l2": 0.01},
+    "all points in one batch": {"batch_size": None},
+    "batch larger than the data": {"batch_size": 1000},
+    "batches without a rest": {"batch_size": 8},
+    "single points": {"batch_size": 1},
+    "no hidden layer": {"depth": 0, "dropout": 0.5},
+    "one unit and two points": {"width": 1, "samples": 2},
+    "two classes": {"problem": "moons", "samples": 25},
+    "classes, dropout": {"problem": "moons", "samples": 25, "dropout": 0.5},
+    "real data": {"problem": "auto_mpg", "samples": 24, "scaling": "standard"},
+    "weight decay": {"optimizer": "adamw", "weight_decay": 0.1},
+    "both penalties, another seed": {"l1": 0.003, "l2": 0.02, "seed": 7},
+    "cosine": {"schedule": "cosine"},
+    "exponential": {"schedule": "exponential", "optimizer": "sgd", "learning_rate": 0.1},
+    "warmup": {"schedule": "warmup"},
+    "biases start below 0": {"bias_initializer": -1.0, "activation": "leaky_relu"},
+    "another output activation": {"output_activation": "tanh"},
+    "softmax over one unit": {"problem": "moons", "samples": 25, "output_activation": "softmax"},
+    "three classes": {"problem": "penguins", "samples": 25, "scaling": "standard"},
+    "scaled targets": {"problem": "price", "target_scaling": "standard"},
+    "text": {"problem": "category", "features": "one_hot", "scaling": "none"},
+    "dropped points": {"problem": "product", "samples": 40, "missing": 0.2, "batch_size": 8},
+    "imputed points": {"problem": "product", "missing": 0.2, "imputation": "indicator"},
+}
+# The others are a second case of the same kind, or tests/test_keras_program.py trains them, too.
+OWN_KIND = (
+    "little dropout in three layers", "all points in one batch", "one unit and two points", "classes, dropout", "weight decay",
+    "both penalties, another seed", "warmup", "another output activation", "softmax over one unit", "three classes", "dropped points",
+)  # fmt: skip
+
+
 @of_fit
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({"dropout": 0.3, "activation": "relu"}, id="dropout"),
-        pytest.param({"dropout": 0.1, "depth": 3, "l2": 0.01}, id="little dropout in three layers"),
-        pytest.param({"batch_size": None}, id="all points in one batch"),
-        pytest.param({"batch_size": 1000}, id="batch larger than the data"),
-        pytest.param({"batch_size": 8}, id="batches without a rest"),
-        pytest.param({"batch_size": 1}, id="single points"),
-        pytest.param({"depth": 0, "dropout": 0.5}, id="no hidden layer"),
-        pytest.param({"width": 1, "samples": 2}, id="one unit and two points"),
-        pytest.param({"problem": "moons", "samples": 25}, id="two classes"),
-        pytest.param({"problem": "moons", "samples": 25, "dropout": 0.5}, id="classes, dropout"),
-        pytest.param({"problem": "auto_mpg", "samples": 24, "scaling": "standard"}, id="real data"),
-        pytest.param({"optimizer": "adamw", "weight_decay": 0.1}, id="weight decay"),
-        pytest.param({"l1": 0.003, "l2": 0.02, "seed": 7}, id="both penalties, another seed"),
-        pytest.param({"schedule": "cosine"}, id="cosine"),
-        pytest.param({"schedule": "exponential", "optimizer": "sgd", "learning_rate": 0.1}, id="exponential"),
-        pytest.param({"schedule": "warmup"}, id="warmup"),
-        pytest.param({"bias_initializer": -1.0, "activation": "leaky_relu"}, id="biases start below 0"),
-        pytest.param({"output_activation": "tanh"}, id="another output activation"),
-        pytest.param({"problem": "moons", "samples": 25, "output_activation": "softmax"}, id="softmax over one unit"),
-        pytest.param({"problem": "penguins", "samples": 25, "scaling": "standard"}, id="three classes"),
-        pytest.param({"problem": "price", "target_scaling": "standard"}, id="scaled targets"),
-        pytest.param({"problem": "category", "features": "one_hot", "scaling": "none"}, id="text"),
-        pytest.param({"problem": "product", "samples": 40, "missing": 0.2, "batch_size": 8}, id="dropped points"),
-        pytest.param({"problem": "product", "missing": 0.2, "imputation": "indicator"}, id="imputed points"),
-    ],
-)
+@pytest.mark.parametrize("changes", each_night(SPECIAL, OWN_KIND))
 def test_special_cases_have_the_losses_of_model_fit_too(changes):
     assert_as_model_fit(train(SMALL.replace(**{"epochs": 20} | changes), jit_compile=False))
 
 
 @of_fit
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    "activation", each_night(ACTIVATIONS, ["linear", "gelu", "leaky_relu"])
+)  # the grid tries three others
 def test_every_activation_has_the_losses_of_model_fit(activation):
     assert_as_model_fit(train(SMALL.replace(activation=activation, epochs=10), jit_compile=False))
 
@@ -313,22 +321,27 @@ def test_every_member_trains_as_if_alone(combination):
     assert_as_if_alone(study)
 
 
+SPECIAL_MEMBERS = {
+    "dropout": {"dropout": 0.3},
+    "two classes": {"problem": "moons", "samples": 25},
+    "no hidden layer": {"depth": 0},
+    "one batch of two points": {"batch_size": None, "samples": 2},
+    "zeros": {"initializer": "zeros"},
+    "large weights": {"initializer": "random_normal"},
+    "warmup": {"schedule": "warmup"},
+    "biases start below 0": {"bias_initializer": -1.0},
+    "three classes": {"problem": "penguins", "samples": 25, "scaling": "standard"},
+    "dropped points": {"problem": "product", "samples": 40, "missing": 0.2, "batch_size": 8},
+    "dropped points, one batch": {"problem": "product", "missing": 0.2, "batch_size": None},
+    "imputed points": {"problem": "product", "missing": 0.2, "imputation": "mean"},
+}
+
+
 @pytest.mark.parametrize(
     "changes",
-    [
-        pytest.param({"dropout": 0.3}, id="dropout"),
-        pytest.param({"problem": "moons", "samples": 25}, id="two classes"),
-        pytest.param({"depth": 0}, id="no hidden layer"),
-        pytest.param({"batch_size": None, "samples": 2}, id="one batch of two points"),
-        pytest.param({"initializer": "zeros"}, id="zeros"),
-        pytest.param({"initializer": "random_normal"}, id="large weights"),
-        pytest.param({"schedule": "warmup"}, id="warmup"),
-        pytest.param({"bias_initializer": -1.0}, id="biases start below 0"),
-        pytest.param({"problem": "penguins", "samples": 25, "scaling": "standard"}, id="three classes"),
-        pytest.param({"problem": "product", "samples": 40, "missing": 0.2, "batch_size": 8}, id="dropped points"),
-        pytest.param({"problem": "product", "missing": 0.2, "batch_size": None}, id="dropped points, one batch"),
-        pytest.param({"problem": "product", "missing": 0.2, "imputation": "mean"}, id="imputed points"),
-    ],
+    each_night(
+        SPECIAL_MEMBERS, ["dropout", "no hidden layer", "large weights", "warmup", "three classes", "dropped points"]
+    ),
 )
 def test_special_members_train_as_if_alone(changes):
     assert_as_if_alone(train_seeds(SMALL.replace(epochs=10, **changes), [2, 5]))
@@ -453,14 +466,20 @@ def test_weight_decay_is_a_value_of_adamw(traces):
     assert len(traces) == 1
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"depth": 2}, {"depth": 0}, {"width": 5}, {"activation": "relu"}, {"optimizer": "sgd"},
-        {"dropout": 0.1}, {"problem": "product"}, {"problem": "moons"},
-    ],
-    ids=str,
-)  # fmt: skip
+OTHER_GRAPHS = [
+    {"depth": 2}, {"depth": 0}, {"width": 5}, {"activation": "relu"}, {"optimizer": "sgd"}, {"dropout": 0.1}, {"problem": "product"},
+    {"problem": "moons"},
+]  # fmt: skip
+SEEN_DAILY = [
+    "{'depth': 0}",
+    "{'activation': 'relu'}",
+    "{'optimizer': 'sgd'}",
+    "{'dropout': 0.1}",
+    "{'problem': 'moons'}",
+]
+
+
+@pytest.mark.parametrize("changes", each_night(OTHER_GRAPHS, SEEN_DAILY))
 def test_another_network_or_optimizer_has_its_own_graph(traces, changes):
     first = Experiment(depth=1, width=4, samples=20, epochs=1)
     second = first.replace(**changes)
@@ -497,11 +516,12 @@ def test_there_is_room_for_few_graphs_of_deep_networks(traces):
         assert not has_room(experiment, 2 * room + 1)
 
 
+KINDS_OF_GRAPH = [*({"activation": a} for a in ACTIVATIONS), *({"optimizer": o} for o in RATES), {"dropout": 0.2}]
+
+
 @pytest.mark.parametrize("models", [None, 2])
 @pytest.mark.parametrize(
-    "changes",
-    [*({"activation": a} for a in ACTIVATIONS), *({"optimizer": o} for o in RATES), {"dropout": 0.2}],
-    ids=str,
+    "changes", each_night(KINDS_OF_GRAPH, ["{'activation': 'gelu'}", "{'optimizer': 'adam'}", "{'dropout': 0.2}"])
 )
 def test_a_graph_that_is_dropped_is_gone(changes, models, traces):
     experiment = SMALL.replace(epochs=1, **changes)
@@ -566,15 +586,18 @@ def machine(monkeypatch):
     return machine
 
 
+CHUNKED = {
+    "nothing": {},
+    "dropout": {"dropout": 0.3},
+    "one batch": {"optimizer": "sgd", "batch_size": None},
+    "cosine": {"batch_size": 1, "schedule": "cosine"},
+    "early stopping": {"batch_size": 1, "learning_rate": 0.1, "early_stopping": 3},
+    "three classes": {"problem": "penguins", "batch_size": 1},
+}
+
+
 @pytest.mark.parametrize("within_epochs", [False, True])
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {}, {"dropout": 0.3}, {"optimizer": "sgd", "batch_size": None}, {"batch_size": 1, "schedule": "cosine"},
-        {"batch_size": 1, "learning_rate": 0.1, "early_stopping": 3}, {"problem": "penguins", "batch_size": 1},
-    ],
-    ids=str,
-)  # fmt: skip
+@pytest.mark.parametrize("changes", each_night(CHUNKED, ["dropout", "one batch", "early stopping"]))
 def test_chunks_do_not_change_results(changes, within_epochs, machine):
     experiment = SMALL.replace(**{"epochs": 20} | changes)
     whole = train(experiment, jit_compile=False)
@@ -595,13 +618,16 @@ def test_chunks_do_not_change_results(changes, within_epochs, machine):
         assert done == list(range(1, len(whole.loss) + 1))
 
 
+CHUNKED_SEEDS = {
+    "nothing": {},
+    "single points": {"batch_size": 1, "epochs": 5},
+    "dropout": {"batch_size": 1, "dropout": 0.2, "schedule": "warmup", "epochs": 5},
+    "early stopping": {"learning_rate": 0.1, "early_stopping": 3},
+}
+
+
 @pytest.mark.parametrize("probes", [True, False])
-@pytest.mark.parametrize(
-    "changes",
-    [{}, {"batch_size": 1, "epochs": 5}, {"batch_size": 1, "dropout": 0.2, "schedule": "warmup", "epochs": 5},
-     {"learning_rate": 0.1, "early_stopping": 3}],
-    ids=str,
-)  # fmt: skip
+@pytest.mark.parametrize("changes", each_night(CHUNKED_SEEDS, ["dropout", "early stopping"]))
 def test_chunks_of_many_seeds_do_not_change_results(changes, probes, machine):
     experiment = SMALL.replace(**{"epochs": 20} | changes)
     whole = train_seeds(experiment, 3, probes=probes)
@@ -867,16 +893,16 @@ def test_the_model_of_a_run_can_be_trained_on():
 # --- runs that diverge ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({"problem": "line"}, id="line"),
-        pytest.param({"problem": "line", "activation": "linear"}, id="linear"),
-        pytest.param({"problem": "moons", "activation": "selu", "l2": 10.0}, id="two classes"),
-        pytest.param({"problem": "line", "depth": 0}, id="no hidden layer"),
-        pytest.param({"problem": "line", "activation": "relu", "dropout": 0.2}, id="dropout"),
-    ],
-)
+DIVERGES = {
+    "line": {"problem": "line"},
+    "linear": {"problem": "line", "activation": "linear"},
+    "two classes": {"problem": "moons", "activation": "selu", "l2": 10.0},
+    "no hidden layer": {"problem": "line", "depth": 0},
+    "dropout": {"problem": "line", "activation": "relu", "dropout": 0.2},
+}
+
+
+@pytest.mark.parametrize("changes", each_night(DIVERGES, ["two classes", "no hidden layer", "dropout"]))
 def test_a_diverged_run_is_a_result_and_no_exception(changes):
     experiment = SMALL.replace(
         **{"optimizer": "sgd", "learning_rate": 1000.0, "activation": "elu", "epochs": 200} | changes

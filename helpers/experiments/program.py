@@ -147,7 +147,12 @@ def _plain(experiment):
 
 def _network(experiment):
     """The compiled and built model that a graph is traced from."""
-    model = build_model(_plain(experiment))
+    return _built(_plain(experiment))
+
+
+@functools.lru_cache(maxsize=1)  # what predicts is traced from the same network right after what trains
+def _built(plain):
+    model = build_model(plain)
     model.optimizer.build(model.trainable_variables)
     return model
 
