@@ -21,6 +21,7 @@ os.environ.setdefault(
 )
 
 import chrome
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -78,6 +79,17 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: -MINUTES.get(group(item), MINUTES.get(item.path.stem, 0)))
+
+
+_states = {}  # of the random numbers of each module, when its first test begins
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers(request):
+    """Each test draws the same numbers, whichever tests of its module run before it."""
+    for rng in (getattr(request.module, name, None) for name in ("rng", "RNG")):
+        if isinstance(rng, np.random.Generator):
+            rng.bit_generator.state = _states.setdefault(id(rng), rng.bit_generator.state)
 
 
 @pytest.fixture

@@ -623,7 +623,7 @@ def test_positions_are_judged_one_by_one():
     layers = [keras.layers.Embedding(9, 4), Dense(3, "softmax")]
     words = RNG.integers(0, 9, (60, 5))
     model = network(*layers, loss="sparse_categorical_crossentropy", inputs=5)
-    data = with_positions(model, data_of(model, words, words % 3), (5, 3))
+    data = with_positions(data_of(model, words, words % 3), (5, 3))
     assert list(data.parts) == [f"position {n}" for n in range(1, 6)]
     right = np.eye(3)[data.y.astype(int)]
     assert data.skill(right) == (1, 1)
@@ -650,7 +650,7 @@ def test_sets_that_were_prepared_apart_are_told_apart(alike):
 
 
 def test_of_many_columns_those_that_tell_something_are_found_with_few_samples():
-    x = RNG.normal(size=(60, 50)).astype("float32")
+    x = RNG.normal(size=(100, 50)).astype("float32")
     y = (x[:, 3] > 0).astype("float32")
     assert data_of(network(Dense(1, "sigmoid"), loss="binary_crossentropy", inputs=50), x, y).reference_skill() > 0.5
 

@@ -4,6 +4,7 @@ Keras 3 has no public way to train a model as a pure function on TensorFlow. Wha
 nowhere else, each with the reason, with what breaks without it, and with the test that fails when a new version changes it.
 """
 
+import re
 from contextlib import contextmanager
 
 import keras
@@ -49,6 +50,16 @@ def layers_of(model):
     Without it: their weights have no name in the record. Guarded by: tests/test_engine_fit.py.
     """
     return list(model._flatten_layers())
+
+
+def softmax_over_one(said):
+    """(axis, shape) of a softmax over a single number of which Keras warned, or None. said: recorded warnings.
+
+    Why: only the text of the warning tells, which no version promises.
+    Without it: such a softmax within a network is not named. Guarded by: tests/test_before_training.py.
+    """
+    told = (re.search(r"softmax over axis (\S+) of a tensor of shape (\(.*?\))", str(w.message)) for w in said)
+    return next((found.groups() for found in told if found), None)
 
 
 def overwritten_by_gradient(variable):

@@ -119,8 +119,8 @@ class Watch(keras.callbacks.Callback):
     # --- what it sees --------------------------------------------------------------------------------------------------
 
     def _look(self):
-        self._data = sample_of(self.model, *self._given, SAMPLES)
-        self._validation = sample_of(self.model, *self._held_out, SAMPLES)
+        self._data = sample_of(*self._given, SAMPLES)
+        self._validation = sample_of(*self._held_out, SAMPLES)
         if self._data is not None:
             build(self.model, self._data)
             self._probes = Probes(self.model)

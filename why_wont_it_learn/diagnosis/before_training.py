@@ -49,7 +49,7 @@ def _of_output_and_data(model, data):
         layers = program_of(model, 1, 1, facts.loss).layers
     except ValueError:  # layers that cannot be taken apart
         return
-    if with_own_meaning(with_positions(model, facts, facts.output_shape)) is not facts:
+    if with_own_meaning(with_positions(facts, facts.output_shape)) is not facts:
         return  # a label for each position is not several labels, and what only the loss understands has no range
     if faults := list(data_faults(facts)):
         yield from faults

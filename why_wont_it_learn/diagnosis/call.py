@@ -35,7 +35,7 @@ def _data_loss(model, data, predictions):
     return loss - tf.add_n(penalties) if penalties else loss
 
 
-def sample_of(model, x, y, most):
+def sample_of(x, y, most):
     """The first samples of what `fit` is given, as (x, y, ()) of tensors; None where they cannot be read without using them up.
 
     x, y: arrays, lists or dicts of arrays, DataFrames; or x a batched `tf.data.Dataset` or a `keras.utils.PyDataset`.

@@ -11,7 +11,6 @@ from .network import kind_of
 from .output_and_loss import from_logits, loss_name
 
 LEFT_OUT = ("name", "dtype", "trainable", "seed", "kwargs", "self")
-SHAPING = ("InputLayer",)
 
 
 def changes(before, after):
@@ -23,7 +22,7 @@ def changes(before, after):
 def code_of(variant):
     """The lines of a variant: what is done to the data, its layers, `compile` and `fit`."""
     program = variant.program
-    layers = [_layer(layer) for layer in program.layers if kind_of(layer) not in SHAPING]
+    layers = [_layer(layer) for layer in program.layers if kind_of(layer) != "InputLayer"]
     loss = f"loss={_loss(program.loss)}" + f", loss_weights={program.loss_weight:g}" * (program.loss_weight != 1)
     return [
         *variant.data.steps,

@@ -79,6 +79,7 @@ STUCK = 0.3  # part of the samples, over all seeds, that an output layer predict
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 OF_LOSS_ALONE = "What the outputs mean is known to the loss alone, so their skill is how much of the loss of the best constant output is saved."
 LEFT_OF_START = 0.1  # part of what the averages of BatchNormalization start from, when training ends
+QUICK_AVERAGES = 0.8  # momentum of BatchNormalization for a short training
 FEW_IN_A_BATCH = 4  # samples, for BatchNormalization
 ROUNDS = 4  # of fixing one thing after the other
 
@@ -197,7 +198,7 @@ def _prepared(model, x, y, validation_data, sample_weight, class_weight):
     """(the model, or a `Joined` one, its data)."""
     if not needs_joining(model, x, sample_weight is not None):
         data = data_of(model, x, y, validation_data)
-        data = with_own_meaning(with_positions(model, data, data.output_shape))
+        data = with_own_meaning(with_positions(data, data.output_shape))
         if class_weight is None:
             return model, data
         if data.with_classes and from_logits(data.loss) is not None:
@@ -590,8 +591,8 @@ class _Examination:
             f"so after all {outcome.planned} steps {momentum**outcome.planned:.0%} of the 0 and 1 that they start from is left: the "
             "network does something else when it predicts than when it trains."
         )
-        words = "Give BatchNormalization a momentum of 0.8, or train longer."
-        fixed = variant.having(program=with_batch_norm_momentum(variant.program, 0.8))
+        words = f"Give BatchNormalization a momentum of {QUICK_AVERAGES}, or train longer."
+        fixed = variant.having(program=with_batch_norm_momentum(variant.program, QUICK_AVERAGES))
         after = self.search.attempt(fixed, 0.3, words)
         if after is None:
             return [], variant, outcome
@@ -646,7 +647,7 @@ class _Examination:
         """What made-up predictions say of the loss of each output."""
         model = self.model.inner if isinstance(self.model, Joined) else self.model
         try:
-            sample = sample_of(model, *self.given, SAMPLES_PROBED)
+            sample = sample_of(*self.given, SAMPLES_PROBED)
             return [] if sample is None else loss_findings(model, sample)
         except Exception:  # of a loss that is not Keras's, anything
             return []

@@ -137,9 +137,8 @@ class OwnPart(Part):
     def _skill(self, answers, targets, class_weight=None):
         if not len(answers):
             return np.nan
-        starts = range(
-            0, max(1, len(answers) - ROWS_JUDGED + 1), ROWS_JUDGED
-        )  # as a loss may compare rows with each other
+        # In batches, as a loss may compare rows with each other.
+        starts = range(0, max(1, len(answers) - ROWS_JUDGED + 1), ROWS_JUDGED)
         batches = [slice(at, at + ROWS_JUDGED) for at in starts]
         loss = np.mean([value_of(self.loss, targets[rows], answers[rows]) for rows in batches])
         if not np.isfinite(loss) or not np.isfinite(self.constant_loss):
@@ -246,7 +245,7 @@ def joined(model, x, y, sample_weight, validation_data):
     return wrapper, data
 
 
-def with_positions(model, data, shape):
+def with_positions(data, shape):
     """The `JointData` of a model that labels every position of a sample, such as a pixel or a word; else the data as they are.
 
     shape: of the predictions for one sample, (positions, …, classes).

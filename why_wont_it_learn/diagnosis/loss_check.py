@@ -155,7 +155,7 @@ def _judged(output, loss, bounded):
         ways += [float(loss(way)) for way in (signs, CERTAIN * signs, 1 - output.right)]
     best = np.nanmin(ways)
     if not best < at_constant - 1e-6 * abs(at_constant):
-        return _not_falling(output, loss, where, at_constant, at_right)
+        return _not_falling(output, where, at_constant, at_right)
     if output.classes and bounded and np.isfinite(at_right):
         at_logits = ways[2]
         if at_right - at_logits > LEFT * (at_constant - at_logits) > 0:
@@ -171,7 +171,7 @@ def _judged(output, loss, bounded):
     return None
 
 
-def _not_falling(output, loss, where, at_constant, at_right):
+def _not_falling(output, where, at_constant, at_right):
     shape, predicted = output.targets.shape, output.right.shape
     told = (
         f"{where} loss does not fall as the predictions approach the targets: it is {at_right:.3g} when they are equal and "

@@ -254,9 +254,9 @@ def takes_logits_of(loss, y, units):
     return bool(np.isclose(plain, shifted, rtol=1e-4) and not np.isclose(plain, doubled, rtol=1e-4))
 
 
-def best_predictions(loss, y, low=-1.0, high=2.0):
-    """(prediction that a loss likes best for target 0, for target 1), among numbers between `low` and `high`."""
-    grid = np.linspace(low, high, 31)
+def best_predictions(loss, y):
+    """(prediction that a loss likes best for target 0, for target 1), among numbers between -1 and 2."""
+    grid = np.linspace(-1, 2, 31)
     shape = (1, *np.shape(y)[1:])
     values = [[value_of(loss, np.full(shape, t, "float32"), [[g]]) for g in grid] for t in (0, 1)]
     return tuple(float(grid[int(np.nanargmin(row))]) if np.isfinite(row).any() else np.nan for row in values)

@@ -1,6 +1,5 @@
 """Weights that no training can move: found by one gradient, before the first step."""
 
-import re
 import warnings
 
 import keras
@@ -8,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..engine.layer_metrics import Probes, owners
-from ..keras_private import layers_of
+from ..keras_private import layers_of, softmax_over_one
 from .call import loss_of
 from .causes import CAUSES
 from .findings import Finding, listed
@@ -51,12 +50,11 @@ def blocked_weights(model, data, values=None):
 
 def _constant_softmax(model, said):
     """What is wrong with a softmax within the network of whose one number Keras warns: up to rounding, it has no gradient."""
-    news = [str(warning.message) for warning in said]
-    shapes = [re.search(r"softmax over axis (\S+) of a tensor of shape (\(.*?\))", text) for text in news]
+    found = softmax_over_one(said)
     attends = any(isinstance(layer, keras.layers.MultiHeadAttention) for layer in layers_of(model))
-    if attends or not any(shapes) or output_activation(model) == "softmax":
+    if attends or found is None or output_activation(model) == "softmax":
         return None
-    axis, shape = next(filter(None, shapes)).groups()
+    axis, shape = found
     return Finding(
         "vanishing_gradient",
         f"A softmax runs over axis {axis} of numbers of shape {shape}, which has length 1: it is always 1, and what comes before it gets "
