@@ -154,7 +154,7 @@ fits(
 )
 
 # %% [markdown]
-# The two plots on the left are the same. The best straight line through a symmetric kink is flat, so its skill is
+# The two plots on the left are almost the same. The best straight line through a symmetric kink is flat, so its skill is
 # that of a constant.
 #
 # ## Explain: enough units are not enough

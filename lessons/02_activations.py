@@ -114,7 +114,7 @@ lab
 # ## Explain: the vanishing gradient
 #
 # Backpropagation starts at the output. Each layer multiplies the gradient by the slope of its activation and by its
-# weights. The slope of the sigmoid is s(1 − s): 1/4 in the middle, and less elsewhere. The slopes of ten sigmoids in
+# weights. The slope of the sigmoid is s(1 − s): 1/4 in the middle, and less elsewhere. The slopes of ten sigmoids in
 # a row multiply to at most a millionth.
 #
 # To measure the gradient at the start, we use a learning rate so small that the weights stay where they are.
@@ -621,32 +621,26 @@ claim(
 # %%
 t = np.linspace(-1.7, 1.7, 64)[:, None]
 curve = np.sin(3 * t / 1.7)
-many = [t > -1, t < 1, abs(t) < 0.85]
-bce, classes = "binary_crossentropy", "sparse_categorical_crossentropy"
+targets = {
+    "real": 5 * curve,
+    "positive": np.exp(3.4 + 3.4 * curve),
+    "bounded": curve,
+    "two classes": curve > 0,
+    "several classes": np.digitize(t, [-0.7, 0.7]),
+    "several labels": np.hstack([t > -1, t < 1, abs(t) < 0.85]),
+    "counts": np.round(np.exp(2.5 + 1.5 * curve)),
+}
+
 # %%
-rows = {  # target: its values, units, (output, loss) that fit, (output, loss) that do not
-    "real": (5 * curve, 1, ("linear", "mse"), ("tanh", "mse")),
-    "positive": (
-        np.exp(3.4 + 3.4 * curve),
-        1,
-        ("exponential", "msle"),
-        ("linear", "mse"),
-    ),
-    "bounded": (curve, 1, ("tanh", "mse"), ("sigmoid", "mse")),
-    "two classes": (curve > 0, 1, ("sigmoid", bce), ("softmax", bce)),
-    "several classes": (
-        np.digitize(t, [-0.7, 0.7]),
-        3,
-        ("softmax", classes),
-        ("linear", classes),
-    ),
-    "several labels": (np.hstack(many), 3, ("sigmoid", bce), ("softmax", bce)),
-    "counts": (
-        np.round(np.exp(2.5 + 1.5 * curve)),
-        1,
-        ("exponential", "poisson"),
-        ("linear", "poisson"),
-    ),
+bce, classes = "binary_crossentropy", "sparse_categorical_crossentropy"
+rows = {  # target: output and loss that fit; the same with the mistake
+    "real": ("linear", "mse", "tanh", "mse"),
+    "positive": ("exponential", "msle", "linear", "mse"),
+    "bounded": ("tanh", "mse", "sigmoid", "mse"),
+    "two classes": ("sigmoid", bce, "softmax", bce),
+    "several classes": ("softmax", classes, "linear", classes),
+    "several labels": ("sigmoid", bce, "softmax", bce),
+    "counts": ("exponential", "poisson", "linear", "poisson"),
 }
 
 # %%
@@ -663,21 +657,24 @@ def in_logs(target, predictions):
 
 
 def fitted(name, output, loss):
-    values, units = rows[name][:2]
+    units = 3 if name.startswith("several") else 1
     model = keras.Sequential([keras.Input((1,)), Dense(16, activation="tanh")])
     model.add(Dense(units, activation=output))
     model.compile(keras.optimizers.Adam(0.03), loss=loss)
     settings = {"batch_size": 64, "epochs": 300, "seeds": 50}
     score = in_logs if name == "positive" else None
-    return fit_seeds(model, t, values.astype("float32"), score=score, **settings)
+    y = targets[name].astype("float32")
+    return fit_seeds(model, t, y, score=score, **settings)
 
 
 # %%
-fit_well, do_not, lines = {}, {}, []
-for name, (_, _, right, wrong) in rows.items():
-    fit_well[name], do_not[name] = fitted(name, *right), fitted(name, *wrong)
-    good, bad = fit_well[name].success_rate, do_not[name].success_rate
-    lines.append(f"{name:16}{right[0]:>12} {good:4.0%}   {wrong[0]:>12} {bad:4.0%}")
+line = "{:16}{:>12}{:>7}{:>12}{:>7}".format
+lines = [line("target", "output", "learn", "mistake", "learn")]
+fit_well, do_not = {}, {}
+for name, (output, loss, *mistake) in rows.items():
+    fit_well[name], do_not[name] = fitted(name, output, loss), fitted(name, *mistake)
+    good, bad = (s[name].success_rate for s in (fit_well, do_not))
+    lines.append(line(name, output, f"{good:.0%}", mistake[0], f"{bad:.0%}"))
 print("\n".join(lines))
 
 # %%

@@ -370,10 +370,10 @@ print(f"training loss {history.history['loss'][-1]:.1f}, baseline {targets.var()
 # The function behind the *Rescue* button finds a fix by itself:
 
 # %%
+from helpers.lessons.teaching import tell
 from helpers.rescue import smallest_rescue
 
-found = smallest_rescue(TITLE)
-print(found.text)
+tell(smallest_rescue(TITLE).result)
 
 # %% [markdown]
 # ### Worked cases
@@ -391,14 +391,11 @@ wave = Experiment(
     epochs=300,
 )
 CASES = {
-    "a learning rate of 1e-4": ({"learning_rate": 1e-4}, {"learning_rate": 0.01}),
-    "no activation": ({"activation": "linear"}, {"activation": "tanh"}),
-    "eight sigmoid layers": (
-        {"activation": "sigmoid", "depth": 8},
-        {"activation": "tanh"},
-    ),
-    "an L2 penalty of 0.3": ({"l2": 0.3}, {"l2": 0.0}),
-    "twelve noisy samples": ({"samples": 12, "noise": 0.5}, {"samples": 200}),
+    "a learning rate of 1e-4": ({"learning_rate": 1e-4}, "learning_rate", 0.01),
+    "no activation": ({"activation": "linear"}, "activation", "tanh"),
+    "8 sigmoid layers": ({"activation": "sigmoid", "depth": 8}, "activation", "tanh"),
+    "an L2 penalty of 0.3": ({"l2": 0.3}, "l2", 0.0),
+    "twelve noisy samples": ({"samples": 12, "noise": 0.5}, "samples", 200),
 }
 
 
@@ -421,11 +418,11 @@ def beyond(study):
 
 # %%
 studies = {}
-for name, (fault, fix) in CASES.items():
+for name, (fault, field, value) in CASES.items():
     broken = wave.replace(**fault)
     x, case = make_problem(broken).x, train_seeds(broken, 50)
     small = train_seeds(broken.replace(**few, l2=0.0), 50, probes=False)
-    fixed = train_seeds(broken.replace(**fix), 50, probes=False)
+    fixed = train_seeds(broken.replace(**{field: value}), 50, probes=False)
     studies[name] = case, small, fixed
     print(name)
     print(f"  1 data: mean {x.mean():z.1f}, standard deviation {x.std():.1f}")
@@ -440,7 +437,8 @@ for name, (fault, fix) in CASES.items():
     share = float(np.median(case.loss[:, -1] / case.baseline))
     print(f"    training loss: {share:.2f} of the baseline")
     print(f"    validation error: {beyond(case):.1f} times the training loss")
-    print(f"  5 fix, {fix}: {fixed.success_rate:.0%} of the seeds learn")
+    print(f"  5 fix: {field} {getattr(broken, field)} → {value}")
+    print(f"    {fixed.success_rate:.0%} of the seeds learn\n")
 
 # %% [markdown]
 # Step 2 says that all five fail, and step 3 sends each down one of the two branches. In the first three, few seeds
@@ -642,7 +640,7 @@ for cause, fix in (
     ("bad_initialization", "usual_initialization"),
     ("vanishing_gradient", "tanh"),
 ):
-    print(ward.treat([cause], [fix]))
+    tell(ward.treat([cause], [fix]))
     ward.admit()
 check(exercises.treat_three, ward)
 

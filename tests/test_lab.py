@@ -168,6 +168,17 @@ def test_stop_stops_and_says_so():
     on_a_loop(stop)
 
 
+def test_a_stop_that_comes_after_the_end_is_answered():
+    """A page that has asked for something shows only what answers it: without an answer it would wait forever."""
+    lab = shown(FLAT, seeds=3)
+    ask(lab, "seeds")
+    text = lab.view.state["text"]
+    ask(lab, "stop")
+    state = lab.view.state
+    assert state["generation"] == lab.generation == 2
+    assert (state["running"], state["text"], state["note"]) == (False, text, "")
+
+
 @pytest.mark.parametrize("seeds", [False, True])
 def test_stop_is_answered_within_an_epoch(seeds, monkeypatch):
     """However long an epoch takes: each time that the lab lets requests in, it has made a few steps at most."""

@@ -6,6 +6,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+from sklearn.isotonic import isotonic_regression
 
 # From Okabe and Ito's colours, which colour-blind people can tell apart; each stands out from the paper by at least 3 : 1.
 PALETTE = {
@@ -122,6 +124,34 @@ class Picture(Figure):
         width, height = (round(inches * SCREEN) for inches in self.get_size_inches())
         shown = {"width": width, "height": height, "alt": self.alt}
         return {"image/png": self.png(), "text/plain": self.alt}, {"image/png": shown}
+
+
+def label_right(axes, labels):
+    """Labels (value, text, colour) right of the axes, at the height of what they name, but apart from each other.
+
+    All axes of the figure, which stand in a row, become as narrow as the labels need.
+    """
+    figure = axes.figure
+    width, tall = figure.get_size_inches()
+    height = axes.get_position().height * tall * 72  # points
+    low, high = (axes.transScale.transform((1, edge))[1] for edge in axes.get_ylim())
+    at = [axes.transScale.transform((1, np.clip(v, *axes.get_ylim())))[1] for v, _, _ in labels]
+    heights = (np.array(at) - low) / (high - low) * height
+    order = np.argsort(heights, kind="stable")
+    steps = 12.0 * np.arange(len(order))
+    apart = isotonic_regression(heights[order] - steps) + steps  # the least moves that keep them in order and apart
+    apart = np.maximum(apart, steps + 2)  # above the last number of the other axis
+    beside = axes.transAxes + ScaledTranslation(6 / 72, 0, figure.dpi_scale_trans)
+    texts = [
+        axes.text(1, place / height, labels[index][1], transform=beside, va="center", color=labels[index][2])
+        for place, index in zip(apart, order, strict=True)
+    ]
+    room = max(text.get_window_extent().width for text in texts) / figure.dpi + 0.2  # inches
+    boxes = [one.get_position() for one in figure.axes]
+    gap = boxes[-1].x0 - boxes[-2].x1 if len(boxes) > 1 else 0
+    each = (1 - room / width - boxes[0].x0 - gap * (len(boxes) - 1)) / len(boxes)
+    for number, (one, box) in enumerate(zip(figure.axes, boxes, strict=True)):
+        one.set_position([boxes[0].x0 + number * (each + gap), box.y0, each, box.height])
 
 
 def training_figure(record, epochs):

@@ -244,7 +244,9 @@ class Lab(KernelWidget):
         self._send_controls()
 
     def _stop(self):
-        if self.running:
+        if not self.running:  # it ended while the request was on its way, and the page waits for an answer to that
+            self._show_note(self.note, self.refused)
+        else:
             if self._task is not None:
                 self._task.cancel()
             self.running = False
@@ -387,7 +389,7 @@ class Lab(KernelWidget):
             return f"Training {len(scene.study.seeds)} seeds." if self.running else scene.study.verdict
         run = scene.run
         problem = run.problem
-        words = [f"Training: skill {run.skill:.2f} so far." if self.running else run.verdict]
+        words = [f"Training: skill {plots.short_skill(run.skill)} so far." if self.running else run.verdict]
         if run.diverged_at is None:
             words.append(
                 f"Validation loss {plots.number(run.val_loss[-1])}, where the baseline has "

@@ -520,7 +520,7 @@ class SuccessMap(_Map):
             rates = self.rate
             title = f"{rates.min():.0%} to {rates.max():.0%} of {len(self.seeds)} seeds learn"
         cells = {c: (levels[c], _written(show, study)) for c, study in self._studies.items()}
-        return _picture(self.rows, self.columns, cells, title.replace("%", " %"))
+        return _picture(self.rows, self.columns, cells, title)
 
     def _levels(self, show, studies):
         """Where each cell stands between the lightest (0) and the darkest colour (1); dark is always better."""
@@ -626,7 +626,7 @@ def _picture(rows, columns, cells, title):
         axes = figure.add_axes(box)
         axes.imshow(levels, cmap=COLORS, norm=Normalize(0, 1), aspect="auto")
         for (i, j), (level, text) in cells.items():
-            axes.text(j, i, text, ha="center", va="center", fontsize=8.5, color=_ink(to_hex(COLORS(level))))
+            axes.text(j, i, text, ha="center", va="center", color=_ink(to_hex(COLORS(level))))
         axes.set_xticks(range(width), names[1])
         axes.set_yticks(range(height), names[0])
         axes.set_xticks(np.arange(width - 1) + 0.5, minor=True)

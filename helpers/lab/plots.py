@@ -135,7 +135,7 @@ def number(value):
 
 def short_skill(skill):
     """A skill with two digits."""
-    return f"{skill:.2f}" if skill > -10 else "far below 0"
+    return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−") if skill > -10 else "far below 0"
 
 
 class Panel:
@@ -215,6 +215,9 @@ class Panel:
         place = {"xycoords": "axes fraction", "xytext": (-72 * LEFT + 4, 6), "textcoords": "offset points"}
         self.title = self.moving(self.axes.annotate("", (0, 1), **place, weight="bold", fontsize=TYPE))
         frame = {"facecolor": self.colors["paper"], "edgecolor": self.colors["dead"], "boxstyle": "round,pad=0.5"}
+        self.axes.xaxis.set_major_locator(
+            MaxNLocator(max(3, min(9, int(self.axes.bbox.width / self.axes.figure.dpi / 0.5))))
+        )
         self.note = self.moving(self.words(0.5, 0.5, self.diverged, "dead", ha="center", weight="bold", bbox=frame))
         self.begin(scene)
 

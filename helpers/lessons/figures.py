@@ -28,21 +28,21 @@ import numpy as np
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
-from sklearn.isotonic import isotonic_regression
 
-from why_wont_it_learn.pictures import PALETTE, SERIES, Picture, style
+from why_wont_it_learn.pictures import PALETTE, SERIES, Picture, label_right, style
 
 from ..experiments.experiment import Experiment, value_text
 from ..experiments.models import initial_weights, weight_shapes
 from ..experiments.problems import make_problem
 from ..experiments.run import LEARNED, Run, SeedStudy
 from ..experiments.training import stream
-from ..lab.plots import last_finite, number, show_points
+from ..lab.plots import last_finite, number, short_skill, show_points
 
 WIDTH = 8.6  # inches
 TITLE = 95  # letters in a line of the title
 LOWEST_SKILL = -0.5  # dots below are drawn at this edge
 COUNTS_AS_0 = 0.01  # a smaller weight
+OUTLINE = withStroke(linewidth=3, foreground=PALETTE["paper"])  # of letters that stand on lines
 LAYER_MEASURES = {
     "gradient_norm": "gradient norm",
     "update_ratio": "update-to-weight ratio",
@@ -63,7 +63,7 @@ def loss_curves(studies, *, title, training=False):
     """
     _check(studies, SeedStudy, "loss_curves")
     with style():
-        picture, (axes,) = _picture(title, 1, height=3.3, right=1.75)
+        picture, (axes,) = _picture(title, 1, height=3.3)
         labels, words, drawn = [], [], []
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
             low, middle, high = _quartiles(study.val_loss)
@@ -87,7 +87,7 @@ def loss_curves(studies, *, title, training=False):
         )
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         _plain_decades(axes)
-        _label_right(axes, labels)
+        label_right(axes, labels)
     return _told(picture, title, words)
 
 
@@ -101,15 +101,16 @@ def skills(studies, *, title):
     _check(studies, SeedStudy, "skills")
     with style():
         left = 0.35 + 0.075 * max(map(len, studies))
-        picture, (axes,) = _picture(title, 1, height=1.05 + 0.44 * len(studies), left=left, right=2.2)
-        words = []
+        picture, (axes,) = _picture(title, 1, height=1.15 + 0.44 * len(studies), left=left, right=2.4, top=0.52)
+        words, best = [], 1.03
         for row, ((label, study), color) in enumerate(zip(studies.items(), _colors(studies), strict=True)):
             values = np.clip(study.skill, LOWEST_SKILL, None)
             low, high = study.interval
+            best = max(best, np.nanmax(values))
             axes.plot(values, row + _spread(values), "o", ms=4, mew=0, alpha=0.55, color=color, clip_on=False, zorder=3)
             for inches, text, look in (
                 (0.12, f"{study.success_rate:.0%} learned", {"weight": "bold", "color": color}),
-                (1.22, f"({low:.0%} to {high:.0%})", {"fontsize": 8, "color": PALETTE["faint"]}),
+                (1.25, f"({low:.0%} to {high:.0%})", {"color": PALETTE["faint"]}),
             ):
                 margin = axes.get_yaxis_transform() + ScaledTranslation(inches, 0, picture.dpi_scale_trans)
                 axes.text(1, row, text, transform=margin, va="center", **look)
@@ -117,8 +118,9 @@ def skills(studies, *, title):
         axes.axvline(0, color=PALETTE["baseline"], lw=1.3, ls=":")
         axes.axvline(LEARNED, color=PALETTE["floor"], lw=1.3, ls="--")
         for x, text, color in ((0, "baseline", "baseline"), (LEARNED, "learned from here", "floor")):
-            axes.text(x, -0.62, text, color=PALETTE[color], fontsize=8, ha="center", va="bottom")
-        axes.set(xlim=(LOWEST_SKILL - 0.03, 1.06), ylim=(len(studies) - 0.5, -0.65), xlabel="skill")
+            place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": "center"}
+            axes.annotate(text, (x, 1), (0, 3), color=PALETTE[color], **place)
+        axes.set(xlim=(LOWEST_SKILL - 0.03, best + 0.03), ylim=(len(studies) - 0.5, -0.65), xlabel="skill")
         axes.set_yticks(range(len(studies)), list(studies))
         axes.tick_params(axis="y", length=0, labelcolor=PALETTE["text"])
         axes.set_xticks([LOWEST_SKILL, 0, 0.5, 1], [f"≤ −{-LOWEST_SKILL}", "0", "0.5", "1"])
@@ -140,11 +142,12 @@ def fits(runs, *, title):
         if run.problem.x.shape[1] != 1:
             raise ValueError(f"fits draws problems with one input; that of {label!r} has {run.problem.x.shape[1]}.")
     with style():
-        picture, all_axes = _picture(title, len(runs), height=2.75, right=0.15, top=0.78)
+        picture, all_axes = _picture(title, len(runs), height=2.95, right=0.15, top=0.78, bottom=0.74)
         words = []
         for place, (axes, (label, run)) in enumerate(zip(all_axes, runs.items(), strict=True)):
-            _draw_curve(axes, run, place == 0)
-            axes.set_title(f"{label}\nskill {_skill(run.skill)}", fontsize=9, weight="normal")
+            _draw_curve(axes, run)
+            axes.xaxis.set_major_locator(MaxNLocator(12 // len(runs)))
+            axes.set_title(f"{label}\nskill {short_skill(run.skill)}", fontsize=9, weight="normal")
             if place:
                 axes.set_ylabel("")
                 axes.tick_params(labelleft=False)
@@ -152,6 +155,7 @@ def fits(runs, *, title):
         limits = [axes.get_ylim() for axes in all_axes]
         for axes in all_axes:
             axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        picture.legend(*all_axes[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     return _told(picture, title, words)
 
 
@@ -176,7 +180,7 @@ def sweep(values, studies, *, label, title):
         _check(dict(enumerate(row)), SeedStudy, "sweep")
     places, scale = _places(values)
     with style():
-        picture, (top, bottom) = _picture(title, 2, height=3.0, right=1.2 if several else 0.2, gap=0.75)
+        picture, (top, bottom) = _picture(title, 2, height=3.0, gap=0.75)
         words, labels = [], []
         for (name, row), color in zip(series.items(), _colors(series), strict=True):
             rate = np.array([study.success_rate for study in row])
@@ -189,9 +193,9 @@ def sweep(values, studies, *, label, title):
             words.append(f"{name}{': ' if name else ''}success rate by {label}: {told}")
         bottom.axhline(LEARNED, color=PALETTE["floor"], lw=1.2, ls="--")
         bottom.axhline(0, color=PALETTE["baseline"], lw=1.2, ls=":")
-        for skill, text, color in ((LEARNED, "learned", "floor"), (0, "baseline", "baseline")):
-            bottom.annotate(text, (0, skill), (3, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                            color=PALETTE[color], fontsize=7.5)  # fmt: skip
+        for skill, text, color, up in ((LEARNED, "learned", "floor", -12), (0, "baseline", "baseline", 4)):
+            bottom.annotate(text, (0, skill), (4, up), xycoords=("axes fraction", "data"), textcoords="offset points",
+                            color=PALETTE[color], zorder=6, path_effects=[OUTLINE])  # fmt: skip
         top.set(ylim=(-0.03, 1.05), ylabel="seeds that learned", xlabel=label)
         top.yaxis.set_major_formatter(PercentFormatter(1.0))
         lowest = bottom.get_ylim()[0]
@@ -203,7 +207,7 @@ def sweep(values, studies, *, label, title):
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.grid(axis="x", visible=False)
         if several:
-            _label_right(bottom, labels)
+            label_right(bottom, labels)
     return _told(picture, title, words)
 
 
@@ -224,7 +228,7 @@ def errors(studies, *, label, title, training=False):
     places, scale = _places(values)
     place = dict(zip(values, places, strict=True))
     with style():
-        picture, (axes,) = _picture(title, 1, height=3.4, right=1.75)
+        picture, (axes,) = _picture(title, 1, height=3.4)
         labels, words, drawn = [], [], []
         for (name, row), color in zip(studies.items(), _colors(studies), strict=True):
             at = [place[value] for value in row]
@@ -247,7 +251,7 @@ def errors(studies, *, label, title, training=False):
         axes.set_xticks(places, [value_text(value) for value in values])
         axes.xaxis.set_minor_locator(NullLocator())
         _plain_decades(axes)
-        _label_right(axes, labels)
+        label_right(axes, labels)
     return _told(picture, title, words)
 
 
@@ -263,7 +267,7 @@ def sizes(studies, *, title, weights=slice(None)):
     """
     _check(studies, SeedStudy, "sizes")
     with style():
-        picture, (axes,) = _picture(title, 1, height=3.3, right=1.75)
+        picture, (axes,) = _picture(title, 1, height=3.3)
         labels, words, drawn = [], [], [[COUNTS_AS_0]]
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
             size = -np.sort(-np.abs(study.weights[:, weights]), axis=1)
@@ -278,7 +282,7 @@ def sizes(studies, *, title, weights=slice(None)):
         axes.set(yscale="log", ylim=_log_limits(drawn), xlabel="weight, from the largest to the smallest")
         axes.set(ylabel="size of the weight", xlim=(0.5, len(rank) + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
-        _label_right(axes, labels)
+        label_right(axes, labels)
     return _told(picture, title, words)
 
 
@@ -312,7 +316,7 @@ def range_test(losses, rates, *, title):
         for words, (rate, color, side) in marks.items():
             axes.axvline(rate, color=PALETTE[color], lw=1.3, ls="--")
             at = axes.get_xaxis_transform()
-            axes.text(rate, 1.02, f"{words}: {rate:.2g}", transform=at, color=PALETTE[color], ha=side, fontsize=8.5)
+            axes.text(rate, 1.02, f"{words}: {rate:.2g}", transform=at, color=PALETTE[color], ha=side)
         _plain_decades(axes)
     told = f"the loss begins at {number(middle[0])} and is lowest at a learning rate of {lowest:.2g}, medians over the seeds"
     return _told(picture, title, [told, f"a tenth of that is {lowest / 10:.2g}"])
@@ -332,7 +336,7 @@ def layers(studies, *, title, measure="gradient_norm", epoch=0):
         raise ValueError(f"measure={measure!r} is not one of {', '.join(LAYER_MEASURES)}.")
     share = measure in ("dead", "saturated")
     with style():
-        picture, (axes,) = _picture(title, 1, height=3.0, right=1.6)
+        picture, (axes,) = _picture(title, 1, height=3.0)
         words, labels, drawn = [], [], []
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
             low, middle, high = _quartiles(getattr(study, measure)[:, epoch])
@@ -355,23 +359,21 @@ def layers(studies, *, title, measure="gradient_norm", epoch=0):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         else:
             axes.set(yscale="log", ylim=_log_limits(drawn))
-        _label_right(axes, labels)
+        label_right(axes, labels)
     return _told(picture, title, words)
 
 
-def _draw_curve(axes, run, named):
+def _draw_curve(axes, run):
     problem, source = run.problem, run.problem.source
     x = show_points(problem)
-    axes.plot(problem.raw_x, problem.y, "o", ms=3.2, mew=0, alpha=0.7, color=PALETTE["points"], label="training points")
+    axes.plot(problem.raw_x, problem.y, "o", ms=3.2, mew=0, alpha=0.7, color=PALETTE["points"], label="samples")
     if problem.truth:
-        axes.plot(x, problem.truth(x), "--", lw=1.2, color=PALETTE["truth"], label="truth")
+        axes.plot(x, problem.truth(x), "--", lw=1.2, color=PALETTE["truth"], label="true function")
     axes.plot(x, np.asarray(run.model(problem.scaled(x))), lw=2.3, color=PALETTE["network"], label="network")
     seen = np.concatenate([problem.y, problem.y_val])
     room = 0.15 * np.ptp(seen)
     axes.set(xlabel=source.features[0], ylabel=source.target, xlim=(x.min(), x.max()))
-    axes.set_ylim(seen.min() - room, seen.max() + room * (2.2 if named else 1))
-    if named:
-        axes.legend(loc="upper center", ncols=3, fontsize=7, handlelength=1.1, columnspacing=0.8, handletextpad=0.4)
+    axes.set_ylim(seen.min() - room, seen.max() + room)
 
 
 # --- what the figures share --------------------------------------------------------------------------------------------
@@ -390,14 +392,13 @@ def _colors(shown):
     return [SERIES[index % len(SERIES)] for index in range(len(shown))]
 
 
-def _picture(title, columns, height, left=0.72, right=0.2, top=0.42, gap=0.16):
-    """A Picture with axes in a row; sizes in inches, of which left, right and top are room for labels."""
+def _picture(title, columns, height, left=0.72, right=0.2, top=0.42, gap=0.16, bottom=0.5):
+    """A Picture with axes in a row; sizes in inches, of which left, right, top and bottom are room for labels."""
     title = textwrap.fill(title, TITLE)
     more = 0.19 * title.count("\n")  # inches of the title's second line
     top, height = top + more, height + more
     picture = Picture(figsize=(WIDTH, height))
     picture.suptitle(title, x=0.12 / WIDTH, y=1 - 0.09 / height, ha="left", va="top", weight="bold", fontsize=10.5)
-    bottom = 0.5
     each = (WIDTH - left - right - gap * (columns - 1)) / columns
     boxes = [(left + index * (each + gap), bottom, each, height - top - bottom) for index in range(columns)]
     return picture, [picture.add_axes([x / WIDTH, y / height, w / WIDTH, h / height]) for x, y, w, h in boxes]
@@ -472,10 +473,6 @@ def _plain_decades(axes):
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _skill(skill):
-    return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−") if skill > -10 else "far below 0"
-
-
 def _places(values):
     """Where values stand on the x axis, and its scale."""
     if any(value is None or isinstance(value, str) for value in values):
@@ -498,20 +495,6 @@ def _spread(values):
         near = (near + 1) % len(steps) if values[here] - values[before] < 0.012 else 0
         heights[here] = steps[near]
     return heights
-
-
-def _label_right(axes, labels):
-    """Labels (value, text, colour) right of the axes, at the height of what they name, but apart from each other."""
-    height = axes.get_position().height * axes.figure.get_size_inches()[1] * 72  # points
-    low, high = (axes.transScale.transform((1, edge))[1] for edge in axes.get_ylim())
-    at = [axes.transScale.transform((1, np.clip(v, *axes.get_ylim())))[1] for v, _, _ in labels]
-    heights = (np.array(at) - low) / (high - low) * height
-    order = np.argsort(heights, kind="stable")
-    steps = 11.0 * np.arange(len(order))
-    apart = isotonic_regression(heights[order] - steps) + steps  # the least moves that keep them in order and apart
-    for place, index in zip(apart, order, strict=True):
-        _, text, color = labels[index]
-        axes.text(1.012, place / height, text, transform=axes.transAxes, va="center", color=color, fontsize=8.5)
 
 
 # --- two weights on the surface of their loss --------------------------------------------------------------------------
@@ -614,7 +597,4 @@ def _draw_bowl(axes, bowl, way):
     axes.plot(*way[0], "o", color=PALETTE["paper"], mec=color, mew=1.6, ms=7, zorder=4)
     axes.plot(*bowl.minimum, "*", color=PALETTE["floor"], mec=PALETTE["paper"], mew=0.6, ms=13, zorder=5)
     for point, text, ink in ((way[0], "start", color), (bowl.minimum, "minimum", PALETTE["floor"])):
-        outline = [withStroke(linewidth=3, foreground=PALETTE["paper"])]
-        axes.annotate(
-            text, point, (7, 5), textcoords="offset points", color=ink, fontsize=8, zorder=6, path_effects=outline
-        )
+        axes.annotate(text, point, (7, 5), textcoords="offset points", color=ink, zorder=6, path_effects=[OUTLINE])

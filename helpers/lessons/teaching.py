@@ -42,6 +42,10 @@ class _Sentence(string.Formatter):
         self.used.add(key)
         return kwargs[key]
 
+    def format_field(self, value, spec):
+        text = super().format_field(value, spec)
+        return f"−{text[1:]}" if text.startswith("-") else text
+
 
 def claim(sentence, condition, *, over, **numbers):
     """A sentence of the lesson that is true because it has just been measured.
@@ -81,7 +85,7 @@ def claim(sentence, condition, *, over, **numbers):
         raise ClaimFailed(f"This sentence is not true any more: “{filled}” (measured: {measured})")
     if withheld():
         return
-    page = f"<b style='color:{TRUE}'>✓</b> {inline(filled)} <small>({seeds} seeds)</small>"
+    page = f"<b style='color:{TRUE}'>✓</b> {inline(filled)} <span style='font-size:12px'>({seeds} seeds)</span>"
     show(f"✓ {filled} ({seeds} seeds)", boxed(page, TRUE))
 
 

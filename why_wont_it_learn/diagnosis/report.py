@@ -15,6 +15,7 @@ PROVED, NOT_PROVED = "#0072B2", "#5B6470"  # colours, as in pictures.py
 LESSONS = "https://github.com/why-wont-it-learn/why-wont-it-learn/blob/main/notebooks"
 ROWS = 12  # of the picture, the best
 WIDTH = 7.4  # inches
+LETTERS = 50  # of a line next to the picture of what was tried
 LOWEST = -0.2  # skill below is drawn there
 REFRESH = 0.2  # seconds between two pictures of the progress bar
 
@@ -58,8 +59,12 @@ def text(diagnosis):
 
 def document(diagnosis):
     """The same as a web page of its own."""
-    head = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Why won\'t it learn?</title></head>'
-    return f'{head}<body style="font-family: sans-serif; max-width: 60em; margin: 2em auto">{page(diagnosis)}</body></html>'
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Why won\'t it learn?</title>'
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+        "<style>body { font-family: sans-serif; line-height: 1.5; max-width: 60em; margin: 2em auto; padding: 0 1em }"
+        f" img {{ max-width: 100%; height: auto }}</style></head><body>{page(diagnosis)}</body></html>"
+    )
 
 
 def page(diagnosis):
@@ -133,15 +138,21 @@ def _number(skill):
     return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−")
 
 
+def _titled(picture, title):
+    """Write the title of a picture above its left edge."""
+    width, height = picture.get_size_inches()
+    picture.suptitle(title, x=0.12 / width, y=1 - 0.09 / height, ha="left", va="top", weight="bold", fontsize=10.5)
+
+
 def learned(diagnosis):
     """A picture of the training as it is and with the fix of the first finding: the skill of each seed on its way."""
-    from ..pictures import Picture, palette, style
+    from ..pictures import Picture, label_right, palette, style
 
     trial, told = _proof(diagnosis), []
     with style():
         colors = palette()
-        picture = Picture(figsize=(WIDTH, 2.4))
-        axes = picture.add_axes([0.11, 0.21, 0.7, 0.63])
+        picture = Picture(figsize=(WIDTH, 2.6))
+        axes, labels = picture.add_axes([0.1, 0.19, 0.7, 0.66]), []
         for name, outcome, color in (
             ("as it is", diagnosis.as_it_is, NOT_PROVED),
             ("with the fix", trial.outcome, PROVED),
@@ -150,22 +161,15 @@ def learned(diagnosis):
             at = np.minimum(np.arange(1, len(skill) + 1) / CHECKPOINTS, outcome.steps / outcome.planned)
             axes.plot(100 * at, skill, color=color, lw=1.2, alpha=0.7)
             middle = np.median(skill, axis=1)
-            axes.annotate(
-                name,
-                (100 * at[-1], middle[-1]),
-                (5, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-                color=color,
-            )
+            labels.append((middle[-1], name, color))
             told.append(f"{name}, from {_number(middle[0])} to {_number(middle[-1])}")
         for skill, name, dashes in ((0, "baseline", ":"), (diagnosis.attainable_skill, "can be learned", "--")):
             axes.axhline(skill, color=colors["text"], ls=dashes, lw=1.2)
-            axes.annotate(name, (0, skill), (2, 2), textcoords="offset points", fontsize=7.5, color=colors["faint"])
+            labels.append((skill, name, colors["faint"]))
         kind = "training" if np.isnan(diagnosis.as_it_is.held).all() else "validation"
         axes.set(xlim=(0, 100), ylim=(LOWEST - 0.05, 1.1), xlabel="part of the training (%)", ylabel=f"{kind} skill")
-        picture.suptitle("The training, a line for each seed", x=0.02, ha="left", weight="bold", fontsize=10)
+        label_right(axes, labels)
+        _titled(picture, "The training, a line for each seed")
     picture.alt = f"The {kind} skill during the training: {'; '.join(told)}; {_number(diagnosis.attainable_skill)} can be learned."
     return picture
 
@@ -173,14 +177,19 @@ def learned(diagnosis):
 def tried(diagnosis):
     """A picture of all that was tried: a dot for the skill of each seed, the skill as it is and what can be learned as lines."""
     trials = sorted(diagnosis.trials, key=lambda trial: -np.median(trial.after))[:ROWS]
-    words = [textwrap.shorten("Then: " * trial.later + trial.fix.words, 74, placeholder=" …") for trial in trials]
+    words = [
+        textwrap.shorten("Then: " * trial.later + trial.fix.words, 2 * LETTERS, placeholder=" …") for trial in trials
+    ]
+    lines = [textwrap.fill(label, LETTERS) for label in words]
     from ..pictures import Picture, palette, style
 
     with style():
         colors = palette()
-        height = 1.0 + 0.27 * len(trials)
+        near = diagnosis.attainable_skill - diagnosis.skill < 0.5  # the words would meet
+        top, rows = 0.66 if near else 0.52, 0.38 * len(trials)
+        height = top + rows + 0.5
         picture = Picture(figsize=(WIDTH, height))
-        axes = picture.add_axes([0.55, 0.5 / height, 0.42, (height - 0.9) / height])
+        axes = picture.add_axes([0.51, 0.5 / height, 0.45, rows / height])
         for row, trial in enumerate(trials):
             color = PROVED if trial.works else NOT_PROVED
             after = np.maximum(trial.after, LOWEST)
@@ -190,22 +199,21 @@ def tried(diagnosis):
             axes.plot(after, np.full(len(after), row), "o", color=color, ms=4.5)
         axes.axvline(max(diagnosis.skill, LOWEST), color=colors["text"], ls=":", lw=1.2)
         axes.axvline(diagnosis.attainable_skill, color=colors["text"], ls="--", lw=1.2)
-        if diagnosis.attainable_skill - diagnosis.skill > 0.4:  # else the words would meet
-            for skill, name in (
-                (max(diagnosis.skill, LOWEST), "as it is"),
-                (diagnosis.attainable_skill, "can be learned"),
-            ):
-                axes.annotate(name, (skill, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
-                              ha="right" if skill > 0.8 else "center", fontsize=7.5, color=colors["faint"])  # fmt: skip
-        axes.set_yticks(range(len(trials)), words)
-        axes.tick_params(axis="y", length=0, labelsize=8)
+        for skill, name, up in (
+            (max(diagnosis.skill, LOWEST), "as it is", 4),
+            (diagnosis.attainable_skill, "can be learned", 15 if near else 4),
+        ):
+            axes.annotate(name, (skill, 1), (0, up), xycoords=("data", "axes fraction"), textcoords="offset points",
+                          ha="right" if skill > 0.8 else "center", color=colors["faint"])  # fmt: skip
+        axes.set_yticks(range(len(trials)), lines)
+        axes.tick_params(axis="y", length=0)
         axes.set(
             xlim=(-0.25, 1.05),
             ylim=(len(trials) - 0.5, -0.6),
-            xlabel="skill (a dot for each seed; left edge: below −0.2)",
+            xlabel="skill (a dot for each seed; left edge: −0.2 or below)",
         )
         axes.grid(axis="y", visible=False)
-        picture.suptitle("What was tried, one change at a time", x=0.02, ha="left", weight="bold", fontsize=10)
+        _titled(picture, "What was tried, one change at a time")
     told = [f"{words} {np.median(trial.after):.2f}" for words, trial in zip(words, trials, strict=True)]
     picture.alt = (
         f"What was tried. As it is the skill is {diagnosis.skill:.2f} (dotted), {diagnosis.attainable_skill:.2f} can be learned (dashed). "
