@@ -395,7 +395,8 @@ Lab(
 # %%
 predict(
     "width",
-    "One layer of 64 units instead of 8, on the same fifteen samples. The median skill on the validation set becomes …",
+    "One layer of 64 units instead of 8, on the same fifteen "
+    "samples. The median skill on the validation set becomes …",
     [
         "clearly worse (by more than 0.1)",
         "about the same",
@@ -440,7 +441,10 @@ from helpers.lessons.figures import loss_curves
 loss_curves(
     {"1 layer of 8": narrow, "1 layer of 64": broad, "2 layers of 32": double},
     training=True,
-    title="All three learn the noise of fifteen samples; the deeper network does worst on new ones",
+    title=(
+        "All three learn the noise of fifteen samples; "
+        "the deeper network does worst on new ones"
+    ),
 )
 
 # %% [markdown]
@@ -452,14 +456,16 @@ loss_curves(
 both = [double, narrow]
 below = float((double.loss[:, -1] < double.noise_floor).mean())
 claim(
-    "With two layers, the training loss of {below:.0%} of the seeds ends below the noise floor.",
+    "With two layers, the training loss of {below:.0%} "
+    "of the seeds ends below the noise floor.",
     below > 0.8,
     over=double,
     below=below,
 )
 worse = float((double.skill < narrow.skill).mean())
 claim(
-    "On the same samples, two layers do worse than eight units with {worse:.0%} of the seeds.",
+    "On the same samples, two layers do worse than "
+    "eight units with {worse:.0%} of the seeds.",
     worse > 0.65,
     over=both,
     worse=worse,
@@ -473,7 +479,8 @@ claim(
 small, big, rate = narrow.success_rate, double.success_rate, fed.success_rate
 few = max(small, big) < 0.4
 claim(
-    "With fifteen samples, {small:.0%} of the seeds learn with eight units and {big:.0%} with two layers.",
+    "With fifteen samples, {small:.0%} of the seeds learn "
+    "with eight units and {big:.0%} with two layers.",
     few,
     over=both,
     small=small,
@@ -501,7 +508,8 @@ claim(
 # %%
 predict(
     "line",
-    "Two relu layers of 16 units, otherwise as in the article. Compared with the single unit, they learn the line with …",
+    "Two relu layers of 16 units, otherwise as in the article. "
+    "Compared with the single unit, they learn the line with …",
     ["fewer seeds", "as many seeds", "more seeds"],
 )
 
@@ -535,14 +543,18 @@ skills(
         "… inputs standardised": scaled,
         "… a tenth of the learning rate": slower,
     },
-    title="One unit is all that a line needs; with two hidden layers it fails, and not for lack of size",
+    title=(
+        "One unit is all that a line needs; with two "
+        "hidden layers it fails, and not for lack of size"
+    ),
 )
 
 # %%
 rate, skill = unit.success_rate, float(np.median(unit.skill))
 fits_it = rate > 0.95 and skill > 0.99
 claim(
-    "One unit learns the line with {rate:.0%} of the seeds; its median skill is {skill:.3f}.",
+    "One unit learns the line with {rate:.0%} of "
+    "the seeds; its median skill is {skill:.3f}.",
     fits_it,
     over=unit,
     rate=rate,
@@ -551,7 +563,8 @@ claim(
 rate, still = relus.success_rate, patience.success_rate
 fail = max(rate, still) < 0.1
 claim(
-    "The two relu layers learn it with {rate:.0%} of the seeds, and with {still:.0%} when trained three times longer.",
+    "The two relu layers learn it with {rate:.0%} of the seeds, "
+    "and with {still:.0%} when trained three times longer.",
     fail,
     over=[relus, patience],
     rate=rate,
@@ -577,7 +590,10 @@ layers(
     },
     measure="dead",
     epoch=-1,
-    title="With long steps nearly all units die; with shorter steps enough of them stay alive",
+    title=(
+        "With long steps nearly all units die; with "
+        "shorter steps enough of them stay alive"
+    ),
 )
 
 # %%
@@ -593,7 +609,8 @@ claim(
 scale, slow = scaled.success_rate, slower.success_rate
 live = scale > 0.8 and slow > 0.9
 claim(
-    "With standardised inputs {scale:.0%} of the seeds learn, with a tenth of the learning rate {slow:.0%}.",
+    "With standardised inputs {scale:.0%} of the seeds "
+    "learn, with a tenth of the learning rate {slow:.0%}.",
     live,
     over=[scaled, slower],
     scale=scale,
@@ -655,7 +672,8 @@ sweep(
 low, enough, more = (float(np.median(grown[place].skill)) for place in (0, 4, 5))
 pays = low < enough - 0.03
 claim(
-    "The median skill of a straight line is {low:.2f}, that of sixteen units {enough:.2f}.",
+    "The median skill of a straight line is "
+    "{low:.2f}, that of sixteen units {enough:.2f}.",
     pays,
     over=grown,
     low=low,

@@ -64,7 +64,8 @@ predict(
 # %%
 predict(
     "adam",
-    "Five sigmoid layers on the moons, with `adam` at 0.01 instead of `sgd`. They learn …",
+    "Five sigmoid layers on the moons, with "
+    "`adam` at 0.01 instead of `sgd`. They learn …",
     ["with less than 10% of the seeds", "with 10% to 80%", "with more than 80%"],
 )
 
@@ -144,7 +145,7 @@ layers(
 
 # %%
 def factor(study):
-    """The factor by which each hidden layer multiplies the gradient, median over the seeds."""
+    """The factor of each hidden layer for the gradient, median over the seeds."""
     norm = study.gradient_norm[:, 0, :-1]  # without the output layer
     return float(np.median((norm[:, 0] / norm[:, -1]) ** (1 / (norm.shape[1] - 1))))
 
@@ -155,7 +156,8 @@ from helpers.lessons.teaching import claim, reveal
 each, kept = factor(sigmoid), factor(tanh)
 reveal("factor", {"0.9": each > 0.7, "0.5": 0.35 < each <= 0.7, "0.25": each <= 0.35})
 claim(
-    "Each layer multiplies the gradient by {each:.2f} with `sigmoid` and by {kept:.2f} with `tanh`.",
+    "Each layer multiplies the gradient by {each:.2f} "
+    "with `sigmoid` and by {kept:.2f} with `tanh`.",
     0.2 < each < 0.27 and 0.9 < kept < 1.1,
     over=[sigmoid, tanh],
     each=each,
@@ -221,7 +223,8 @@ few, some, many = (
 )
 reveal("adam", {few: five < 0.1, some: 0.1 <= five <= 0.8, many: five > 0.8})
 claim(
-    "With `adam`, five sigmoid layers learn with {five:.0%} of the seeds, ten with {ten:.0%}.",
+    "With `adam`, five sigmoid layers learn with "
+    "{five:.0%} of the seeds, ten with {ten:.0%}.",
     five > 0.2 and ten < 0.1,
     over=by_adam.studies,
     five=five,
@@ -253,7 +256,8 @@ skills(
 # %%
 most = max(study.success_rate for study in faster)
 claim(
-    "At ten and at a hundred times the learning rate, the better result is {most:.0%} of the seeds.",
+    "At ten and at a hundred times the learning rate, "
+    "the better result is {most:.0%} of the seeds.",
     most < 0.1,
     over=faster,
     most=most,
@@ -418,7 +422,8 @@ bare, residual = (deep(20, "tanh", part, 50, 40) for part in (None, "residual"))
 normed = deep(5, "sigmoid", "batch norm")
 without = sgd_map.study("sigmoid", 5)
 claim(
-    "Twenty `tanh` layers learn with {bare:.0%} of the seeds, with residual connections "
+    "Twenty `tanh` layers learn with {bare:.0%} "
+    "of the seeds, with residual connections "
     "with {residual:.0%}. Batch normalisation raises the median skill of the five "
     "`sigmoid` layers from {without:.2f} to {normed:.2f}.",
     residual.success_rate > bare.success_rate + 0.5 and np.median(normed.skill) > 0.6,
@@ -501,7 +506,8 @@ claim(
 )
 plain, leak = (studies[2].success_rate for studies in (died, leaky))
 claim(
-    "At `1`, `relu` learns with {plain:.0%} of the seeds, `leaky_relu` with {leak:.0%}.",
+    "At `1`, `relu` learns with {plain:.0%} of "
+    "the seeds, `leaky_relu` with {leak:.0%}.",
     leak > plain + 0.3,
     over=[died[2], leaky[2]],
     plain=plain,
@@ -581,7 +587,8 @@ skills(shown | {"standardised": scaled}, title=title)
 # %%
 share = float(unscaled.saturated[:, 0].mean())
 claim(
-    "With unscaled inputs, {share:.0%} of the units are saturated after the first epoch.",
+    "With unscaled inputs, {share:.0%} of the "
+    "units are saturated after the first epoch.",
     share > 0.8,
     over=unscaled,
     share=share,
@@ -681,7 +688,8 @@ print("\n".join(lines))
 good = min(study.success_rate for study in fit_well.values())
 bad = max(study.success_rate for study in do_not.values())
 claim(
-    "With the right output and loss, {good:.0%} of the seeds learn even in the worst row; "
+    "With the right output and loss, {good:.0%} "
+    "of the seeds learn even in the worst row; "
     "with the wrong ones {bad:.0%} in the best.",
     good > 0.8 and bad < 0.1,
     over=[*fit_well.values(), *do_not.values()],
@@ -694,7 +702,8 @@ right, trap = (
     float(np.median(s["two classes"].loss[:, -1])) for s in (fit_well, do_not)
 )
 claim(
-    "The loss does not always show it: for two classes, it is {trap:.0e} with `softmax` "
+    "The loss does not always show it: for two "
+    "classes, it is {trap:.0e} with `softmax` "
     "and {right:.0e} with `sigmoid`.",
     max(right, trap) < 0.1,
     over=[fit_well["two classes"], do_not["two classes"]],
@@ -742,7 +751,8 @@ studies = list(printed.values())
 most = max(study.success_rate for study in studies)
 far = float(max(travel(study).max() for study in studies))
 claim(
-    "In the better of the two cases {most:.0%} of the seeds learn. No weight moves by more than {far:.2f}.",
+    "In the better of the two cases {most:.0%} of the "
+    "seeds learn. No weight moves by more than {far:.2f}.",
     most < 0.1 and far < 0.15,
     over=studies,
     most=most,
@@ -839,7 +849,8 @@ claim(
 # %%
 slow, fast = (sgd_map.study(bend, 5).success_rate for bend in ("sigmoid", "relu"))
 claim(
-    "It is also better in deep networks: on the moons, five layers with `sgd` learn with "
+    "It is also better in deep networks: on the "
+    "moons, five layers with `sgd` learn with "
     "{slow:.0%} of the seeds with `sigmoid`, {fast:.0%} with `relu`.",
     fast > slow + 0.5,
     over=sgd_map.studies,

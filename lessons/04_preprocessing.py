@@ -126,7 +126,10 @@ reveal(
 )
 skills(
     studies,
-    title="Only the standardised inputs work; a lower learning rate helps a little, more units do not",
+    title=(
+        "Only the standardised inputs work; a lower "
+        "learning rate helps a little, more units do not"
+    ),
 )
 
 # %% [markdown]
@@ -140,7 +143,8 @@ skills(
 first = [train_seeds(one.replace(epochs=1), 50) for one in (raw, standard)]
 flat, free = (float(study.saturated[:, 0].mean()) for study in first)
 claim(
-    "After the first epoch {flat:.0%} of the units are saturated; with standardised inputs {free:.0%} are.",
+    "After the first epoch {flat:.0%} of the units are "
+    "saturated; with standardised inputs {free:.0%} are.",
     flat > 0.9 and free < 0.05,
     over=first,
     flat=flat,
@@ -206,7 +210,10 @@ sweep(
     rates,
     rows,
     label="learning rate",
-    title="Standardised inputs allow high learning rates; with x from 2000 no learning rate works",
+    title=(
+        "Standardised inputs allow high learning "
+        "rates; with x from 2000 no learning rate works"
+    ),
 )
 
 # %%
@@ -220,7 +227,8 @@ below, beyond = (
 calm = float(np.isfinite(below.loss[:, -1]).mean())
 burst = float((~(beyond.loss[:, -1] < 1e9)).mean())
 claim(
-    "With x from `2000`, {calm:.0%} of the seeds stay finite at `0.9` of the edge, and {burst:.0%} diverge at `1.1` of it.",
+    "With x from `2000`, {calm:.0%} of the seeds stay finite at "
+    "`0.9` of the edge, and {burst:.0%} diverge at `1.1` of it.",
     calm == 1 and burst == 1,
     over=[below, beyond],
     calm=calm,
@@ -230,7 +238,8 @@ claim(
 # %%
 stuck, rate = below.success_rate, rows["standardised"][4].success_rate
 claim(
-    "Below the edge {stuck:.0%} of the seeds learn the line. With standardised inputs and a learning rate of `0.1`, {rate:.0%} do.",
+    "Below the edge {stuck:.0%} of the seeds learn the line. With "
+    "standardised inputs and a learning rate of `0.1`, {rate:.0%} do.",
     stuck == 0 and rate > 0.95,
     over=[below, rows["standardised"][4]],
     stuck=stuck,
@@ -278,7 +287,8 @@ print("StandardScaler: ", StandardScaler().fit_transform(constant)[:, 0])
 # %%
 predict(
     "outliers",
-    "Two values of 200 are corrupted. With `standard` scaling the network learns with …",
+    "Two values of 200 are corrupted. With "
+    "`standard` scaling the network learns with …",
     [
         "hardly any seeds (under 20%)",
         "some seeds (20% to 80%)",
@@ -311,7 +321,8 @@ reveal("outliers", answers | {"hardly any seeds (under 20%)": few})
 # %%
 minmax = spoiled.study("minmax", 0).success_rate
 claim(
-    "With two corrupted values, {hit:.0%} of the seeds learn with `standard` scaling, {robust:.0%} with `robust`.",
+    "With two corrupted values, {hit:.0%} of the seeds learn "
+    "with `standard` scaling, {robust:.0%} with `robust`.",
     hit < 0.2 and robust > 0.9,
     over=list(two.values()),
     hit=hit,
@@ -352,7 +363,8 @@ success_map(
 # %%
 predict(
     "targets",
-    "Targets near 200,000, inputs between −1 and 1. Compared with always predicting the mean, the trained network is …",
+    "Targets near 200,000, inputs between −1 and 1. Compared "
+    "with always predicting the mean, the trained network is …",
     ["worse", "about as good", "better"],
 )
 
@@ -385,7 +397,8 @@ loss_curves(
 # %%
 rate = money_scaled.success_rate
 claim(
-    "With unscaled targets the median skill is {middle:.0f}. With standardised targets {rate:.0%} of the seeds learn.",
+    "With unscaled targets the median skill is {middle:.0f}. "
+    "With standardised targets {rate:.0%} of the seeds learn.",
     middle < -5 and rate > 0.95,
     over=[money, money_scaled],
     middle=middle,
@@ -434,7 +447,8 @@ column = fit_seeds(model, points, wave[:, None], **settings)
 # %%
 middle, right = (float(np.median(study.skill)) for study in (flat, column))
 claim(
-    "With targets of shape `(n,)` the median skill is {middle:z.2f}, with targets of shape `(n, 1)` it is {right:.2f}.",
+    "With targets of shape `(n,)` the median skill is {middle:z.2f}, "
+    "with targets of shape `(n, 1)` it is {right:.2f}.",
     middle < 0.3 and right > 0.9,
     over=[flat, column],
     middle=middle,
@@ -532,7 +546,8 @@ reveal("missing", {way: way == best for way in ("drop", "mean", "indicator")})
 ways = ("drop", "mean", "median", "zero", "indicator")
 spread = max(chance[way] for way in ways) - min(chance[way] for way in ways)
 claim(
-    "Missing at random: the median skills of `drop`, `mean`, `median`, `zero` and `indicator` differ by {spread:.2f}; `sentinel` has {sentinel:.2f}.",
+    "Missing at random: the median skills of `drop`, `mean`, `median`, `zero` "
+    "and `indicator` differ by {spread:.2f}; `sentinel` has {sentinel:.2f}.",
     spread < 0.06 and chance["sentinel"] < chance["mean"] - 0.1,
     over=holes.studies,
     spread=spread,
@@ -541,7 +556,8 @@ claim(
 
 # %%
 claim(
-    "Largest missing: `drop` has a median skill of {drop:.2f}, `mean` {mean:.2f}, `sentinel` {sentinel:.2f}, `indicator` {best:.2f}.",
+    "Largest missing: `drop` has a median skill of {drop:.2f}, `mean` "
+    "{mean:.2f}, `sentinel` {sentinel:.2f}, `indicator` {best:.2f}.",
     largest["drop"] < largest["mean"] - 0.1 < largest["sentinel"] - 0.2
     and largest["indicator"] > 0.95,
     over=holes.studies,
@@ -563,7 +579,8 @@ variants = [
 ]
 longer, squeezed = (float(np.median(study.skill)) for study in variants)
 claim(
-    "Missing at random, `sentinel` has a median skill of {longer:.2f} after ten times the epochs and of {squeezed:.2f} with standardised inputs.",
+    "Missing at random, `sentinel` has a median skill of {longer:.2f} after "
+    "ten times the epochs and of {squeezed:.2f} with standardised inputs.",
     longer < chance["mean"] - 0.1 and abs(squeezed) < 0.1,
     over=variants,
     longer=longer,
@@ -640,7 +657,8 @@ skills(made, title="The same unit with suitable features learns them all")
 most = max(study.success_rate for study in plain.values())
 least = min(study.success_rate for study in made.values())
 claim(
-    "With raw inputs, the easiest of these tasks is learned with {most:.0%} of the seeds. With suitable features, the hardest is learned with {least:.0%}.",
+    "With raw inputs, the easiest of these tasks is learned with {most:.0%} of "
+    "the seeds. With suitable features, the hardest is learned with {least:.0%}.",
     most < 0.05 and least > 0.75,
     over=[*plain.values(), *made.values()],
     most=most,
@@ -744,7 +762,8 @@ reveal(
     },
 )
 claim(
-    "Median accuracy {right:.0%}; but {found:.0%} of the faulty parts are found, and the balanced skill is {fair:.2f}.",
+    "Median accuracy {right:.0%}; but {found:.0%} of the faulty "
+    "parts are found, and the balanced skill is {fair:.2f}.",
     right > 0.93 and found < 0.2 and fair < 0.2,
     over=plain,
     right=right,
@@ -755,7 +774,8 @@ claim(
 # %%
 right, found, fair = (float(np.median(study.skill)) for study in weighted)
 claim(
-    "With class weights {found:.0%} of the faulty parts are found, and the balanced skill is {fair:.2f}; the accuracy falls to {right:.0%}.",
+    "With class weights {found:.0%} of the faulty parts are found, and "
+    "the balanced skill is {fair:.2f}; the accuracy falls to {right:.0%}.",
     right < 0.85 and found > 0.65 and fair > 0.4,
     over=weighted,
     right=right,
@@ -799,7 +819,8 @@ mixed, in_order = (
 # %%
 shuffled, kept = (float(np.median(study.skill)) for study in (mixed, in_order))
 claim(
-    "The median skill is {shuffled:.2f} with shuffled rows and {kept:z.2f} with rows in order.",
+    "The median skill is {shuffled:.2f} with shuffled "
+    "rows and {kept:z.2f} with rows in order.",
     shuffled > 0.8 and kept < 0.2,
     over=[mixed, in_order],
     shuffled=shuffled,
@@ -843,7 +864,8 @@ def accuracies(seed):
 trials = range(100)
 leaking, honest = np.median([accuracies(seed) for seed in trials], axis=0)
 claim(
-    "On pure noise, the accuracy is {leaking:.0%} with features chosen on all rows, {honest:.0%} with features chosen on the training rows.",
+    "On pure noise, the accuracy is {leaking:.0%} with features chosen "
+    "on all rows, {honest:.0%} with features chosen on the training rows.",
     leaking > 0.7 and 0.4 < honest < 0.6,
     over=trials,
     leaking=leaking,
@@ -877,7 +899,7 @@ splits = {
 
 # %%
 def r2(study, error):
-    """The R² on the test rows from the mean squared error of each seed, (seeds,); the median over the seeds."""
+    """The median R² on the test rows, from the mean squared error of each seed."""
     own = study.experiment
     variance = [
         make_problem(own.replace(seed=int(seed))).y_val.var() for seed in study.seeds
@@ -888,7 +910,8 @@ def r2(study, error):
 # %%
 past, future = (r2(study, study.error) for study in splits.values())
 claim(
-    "The median R² on the test months is {past:.2f} with a shuffled split and {future:.2f} with a chronological one.",
+    "The median R² on the test months is {past:.2f} with a "
+    "shuffled split and {future:.2f} with a chronological one.",
     past > 0.8 and future < 0,
     over=list(splits.values()),
     past=past,
@@ -907,7 +930,8 @@ skill, won = (
     float((ahead.error < ahead.noise_floor).mean()),
 )
 claim(
-    "With the chronological split the median *skill* is {skill:.2f}. Yet only {won:.0%} of the seeds beat a model that repeats the last known price.",
+    "With the chronological split the median *skill* is {skill:.2f}. Yet only "
+    "{won:.0%} of the seeds beat a model that repeats the last known price.",
     skill > 0.9 and won < 0.2,
     over=ahead,
     skill=skill,
@@ -945,7 +969,8 @@ def ratio_of_errors(seed):
 trials = range(300)
 ratio = float(np.median([ratio_of_errors(seed) for seed in trials]))
 claim(
-    "With the leaking scaler, the median test error is {ratio:.2f} times that with the honest one.",
+    "With the leaking scaler, the median test error "
+    "is {ratio:.2f} times that with the honest one.",
     0.9 < ratio < 1.1,
     over=trials,
     ratio=ratio,
@@ -1001,7 +1026,9 @@ tables = {
 real = {label: train_seeds(one, 50, probes=False) for label, one in tables.items()}
 skills(
     real,
-    title="Real tables: scaled and without gaps they are learned, otherwise they are not",
+    title=(
+        "Real tables: scaled and without gaps they are learned, otherwise they are not"
+    ),
 )
 
 # %%
@@ -1009,7 +1036,8 @@ good = ("cars, rows dropped", "cars, mean imputed", "penguins, mean imputed")
 worst = min(real[name].success_rate for name in good)
 best = max(study.success_rate for name, study in real.items() if name not in good)
 claim(
-    "Scaled and without gaps, {worst:.0%} of the seeds learn in the worst case; unscaled or with NaN, {best:.0%} in the best case.",
+    "Scaled and without gaps, {worst:.0%} of the seeds learn in the "
+    "worst case; unscaled or with NaN, {best:.0%} in the best case.",
     worst > 0.75 and best < 0.05,
     over=list(real.values()),
     worst=worst,
@@ -1047,7 +1075,9 @@ reveal(
 # %%
 fit, copy = r2(level, level.error), r2(level, level.noise_floor)
 claim(
-    "The network's predictions of the price have a median R² of {fit:.2f}, last month's price one of {copy:.2f}. Only {won:.0%} of the seeds beat last month's price.",
+    "The network's predictions of the price have a median R² of {fit:.2f}, last "
+    "month's price one of {copy:.2f}. Only {won:.0%} of the seeds beat last month's "
+    "price.",
     fit > 0.9 and copy > 0.9 and won <= 0.5,
     over=level,
     fit=fit,
@@ -1061,7 +1091,8 @@ times, won = (
     float((change.error < change.baseline).mean()),
 )
 claim(
-    "For the *return* (the relative change), the network's median error is {times:.1f} times that of a constant; {won:.0%} of the seeds beat the constant.",
+    "For the *return* (the relative change), the network's median error is "
+    "{times:.1f} times that of a constant; {won:.0%} of the seeds beat the constant.",
     times > 1.2 and won < 0.1,
     over=change,
     times=times,
@@ -1116,7 +1147,10 @@ reveal(
 )
 skills(
     points,
-    title="The article's three samples: as printed neither version is learned; optimizer and learning rate decide",
+    title=(
+        "The article's three samples: as printed neither "
+        "version is learned; optimizer and learning rate decide"
+    ),
 )
 
 # %%
@@ -1124,7 +1158,8 @@ unscaled, standardised = (
     float(np.median(study.loss[:, -1])) for study in (once, twice)
 )
 claim(
-    "As printed, the median loss ends at {unscaled:.1g} unscaled and {standardised:.1f} scaled; the baseline is `0.67`. "
+    "As printed, the median loss ends at {unscaled:.1g} unscaled "
+    "and {standardised:.1f} scaled; the baseline is `0.67`. "
     "So {rate:.0%} of the seeds learn.",
     once.success_rate + twice.success_rate == 0,
     over=[once, twice],
@@ -1138,7 +1173,8 @@ rest = [burst, solved]
 nan = float((~np.isfinite(burst.loss[:, -1])).mean())
 rate = solved.success_rate
 claim(
-    "With `SGD(0.1)` and as many epochs, {nan:.0%} of the seeds end in NaN unscaled, and {rate:.0%} learn scaled.",
+    "With `SGD(0.1)` and as many epochs, {nan:.0%} of the "
+    "seeds end in NaN unscaled, and {rate:.0%} learn scaled.",
     nan == 1 and rate == 1,
     over=rest,
     nan=nan,
@@ -1166,7 +1202,8 @@ claim(
 for name, experiment in (("unscaled", printed), ("scaled", scaled3)):
     values = bowl(experiment)
     print(
-        f"{name:9} eigenvalues {np.array2string(values, precision=3)}   edge {2 / values[-1]:.2g}"
+        f"{name:9} eigenvalues {np.array2string(values, precision=3)} "
+        f"  edge {2 / values[-1]:.2g}"
     )
 
 # %% [markdown]
@@ -1180,7 +1217,8 @@ for name, experiment in (("unscaled", printed), ("scaled", scaled3)):
 # %%
 rate, slow = tiny.success_rate, patient.success_rate
 claim(
-    "Unscaled with `SGD(0.0000001)`, {rate:.0%} of the seeds learn; scaled, with the article's Adam but thirty times the epochs, {slow:.0%} do.",
+    "Unscaled with `SGD(0.0000001)`, {rate:.0%} of the seeds learn; scaled, "
+    "with the article's Adam but thirty times the epochs, {slow:.0%} do.",
     min(rate, slow) > 0.9,
     over=[tiny, patient],
     rate=rate,
@@ -1296,7 +1334,8 @@ model = keras.Sequential(
 model.compile(optimizer=keras.optimizers.Adam(0.003), loss="mse")
 model.fit(x, y, verbose=0, **settings)
 print(
-    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, baseline {y_val.var():.3g}"
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, "
+    f"baseline {y_val.var():.3g}"
 )
 check(repairs.preparation, model, x, y, x_val, y_val, **settings)
 
@@ -1318,7 +1357,8 @@ model = keras.Sequential(
 model.compile(optimizer=keras.optimizers.Adam(0.003), loss="mse")
 model.fit(x, y, verbose=0, **settings)
 print(
-    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, baseline {y_val.var():.3g}"
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, "
+    f"baseline {y_val.var():.3g}"
 )
 check(repairs.preparation, model, x, y, x_val, y_val, **settings)
 

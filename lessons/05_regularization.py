@@ -69,21 +69,24 @@ from helpers.lessons.teaching import predict
 
 predict(
     "strong",
-    "L2 with a strength of 0.1 instead of none, on these fifteen samples. The predictions for new samples become better …",
+    "L2 with a strength of 0.1 instead of none, on these fifteen "
+    "samples. The predictions for new samples become better …",
     ["with most seeds", "with about half of the seeds", "with few seeds"],
 )
 
 # %%
 predict(
     "zeros",
-    "L1 is said to make weights zero. After training with L1 by gradient descent, how many weights are exactly 0?",
+    "L1 is said to make weights zero. After training with "
+    "L1 by gradient descent, how many weights are exactly 0?",
     ["none", "some of them", "most of the useless ones"],
 )
 
 # %%
 predict(
     "dropout",
-    "100 samples without noise, one layer of 16 units: the network does not overfit. Dropout of 0.5 makes the median skill …",
+    "100 samples without noise, one layer of 16 units: the network "
+    "does not overfit. Dropout of 0.5 makes the median skill …",
     ["worse", "about the same (within 0.02)", "better"],
 )
 
@@ -138,7 +141,9 @@ none = train_seeds(OVERFIT, 50, jit_compile=True)
 loss_curves(
     {"no regularizer": none},
     training=True,
-    title="The training loss (dashed) keeps falling; the validation loss turns and rises",
+    title=(
+        "The training loss (dashed) keeps falling; the validation loss turns and rises"
+    ),
 )
 
 # %%
@@ -153,7 +158,8 @@ claim(
 )
 later = float((none.val_loss[:, -1] > 1.2 * none.val_loss.min(axis=1)).mean())
 claim(
-    "With {later:.0%} of the seeds, the last epoch's validation loss is more than a fifth higher than that of the best epoch.",
+    "With {later:.0%} of the seeds, the last epoch's validation "
+    "loss is more than a fifth higher than that of the best epoch.",
     later > 0.6,
     over=none,
     later=later,
@@ -188,7 +194,10 @@ errors(
     {"validation": l2},
     training=True,
     label="strength of L2",
-    title="Too weak, and the network learns the noise; too strong, and it does not learn the wave",
+    title=(
+        "Too weak, and the network learns the noise; "
+        "too strong, and it does not learn the wave"
+    ),
 )
 
 # %%
@@ -270,7 +279,8 @@ for name, study in (("L1 of `0.003`", l1), ("Dropout of `0.1`", dropped)):
     )
 worst = [float(np.quantile(study.skill, 0.1)) for study in (none, l2[0.003])]
 claim(
-    "The worst tenth of the seeds has a skill below {none:.2f} without L2 and below {held:.2f} with it.",
+    "The worst tenth of the seeds has a skill below "
+    "{none:.2f} without L2 and below {held:.2f} with it.",
     worst[1] > worst[0] + 0.2,
     over=[none, l2[0.003]],
     none=worst[0],
@@ -319,7 +329,8 @@ reveal(
 # %%
 free, two, one = (float((size < 0.01).mean()) for size in idle.values())
 claim(
-    "Of the weights of irrelevant inputs, {free:.0%} are below `0.01` without a penalty, {two:.0%} with L2, {one:.0%} with L1.",
+    "Of the weights of irrelevant inputs, {free:.0%} are below "
+    "`0.01` without a penalty, {two:.0%} with L2, {one:.0%} with L1.",
     max(free, two) < 0.25 and one > 0.8,
     over=list(kinds.values()),
     free=free,
@@ -337,7 +348,8 @@ largest = [
     for name in ("no regularizer", "L1 0.3")
 ]
 claim(
-    "The price is that the first weight, whose true value is `2`, is {a:.2f} without L1 and {b:.2f} with it.",
+    "The price is that the first weight, whose true value "
+    "is `2`, is {a:.2f} without L1 and {b:.2f} with it.",
     largest[1] < largest[0] - 0.05,
     over=[kinds["no regularizer"], kinds["L1 0.3"]],
     a=largest[0],
@@ -395,7 +407,8 @@ claim(
 ahead = win_rate(adamw[decay], l2[best])
 tuned = [float(np.median(study.skill)) for study in (l2[best], adamw[decay])]
 claim(
-    "At the best strength of each, the median skill is {a:.2f} with L2 and {b:.2f} with weight decay, which is ahead with {ahead:.0%} of the seeds.",
+    "At the best strength of each, the median skill is {a:.2f} with L2 and "
+    "{b:.2f} with weight decay, which is ahead with {ahead:.0%} of the seeds.",
     abs(tuned[0] - tuned[1]) < 0.04,
     over=[l2[best], adamw[decay]],
     a=tuned[0],
@@ -453,7 +466,8 @@ claim(
 # %%
 worse = min(win_rate(free, half) for free, half in zip(calm, halved, strict=True))
 claim(
-    "Even at its least harmful width, dropout does worse with {worse:.0%} of the seeds.",
+    "Even at its least harmful width, dropout "
+    "does worse with {worse:.0%} of the seeds.",
     worse > 0.9,
     over=[*calm, *halved],
     worse=worse,
@@ -491,7 +505,8 @@ for name, study in (("L2 of `0.01`", tight), ("Dropout of `0.1`", off)):
     )
 gap = float(np.median(bare.val_loss[:, -1] / bare.loss[:, -1]))
 claim(
-    "Its validation loss is {gap:.1f} times its training loss (median): there is hardly a gap.",
+    "Its validation loss is {gap:.1f} times its "
+    "training loss (median): there is hardly a gap.",
     gap < 1.5,
     over=bare,
     gap=gap,
@@ -525,7 +540,8 @@ history = model.fit(
 )
 print(f"best epoch {stop.best_epoch + 1} of {len(history.history['loss'])}")
 print(
-    f"validation loss {model.evaluate(*validation, verbose=0):.3f}, baseline {baseline:.3f}"
+    f"validation loss {model.evaluate(*validation, verbose=0):.3f}, "
+    f"baseline {baseline:.3f}"
 )
 
 # %% [markdown]
@@ -549,7 +565,8 @@ epochs, gain, less = (
     )
 )
 claim(
-    "Patience `100` stops at epoch {epochs:.0f} (median) and does better than no early stopping with {gain:.0%} of the seeds; patience `30` with {less:.0%}.",
+    "Patience `100` stops at epoch {epochs:.0f} (median) and does better than no "
+    "early stopping with {gain:.0%} of the seeds; patience `30` with {less:.0%}.",
     gain > 0.85 and gain > less and epochs < 300,
     over=[patient, hasty, none],
     epochs=epochs,
@@ -576,7 +593,8 @@ samples_and_l2
 # %%
 few, some, many = np.reshape(samples_and_l2.studies, (3, 3))
 claim(
-    "Without L2, {a:.0%}, {b:.0%} and {c:.0%} of the seeds learn with fifteen, a hundred and four hundred samples.",
+    "Without L2, {a:.0%}, {b:.0%} and {c:.0%} of the seeds "
+    "learn with fifteen, a hundred and four hundred samples.",
     few[0].success_rate < 0.3 < some[0].success_rate < 0.8 < many[0].success_rate,
     over=[few[0], some[0], many[0]],
     a=few[0].success_rate,
@@ -587,7 +605,8 @@ claim(
 # %%
 helps, spoils = win_rate(few[1], few[0]), win_rate(many[1], many[0])
 claim(
-    "L2 of `0.003` does better than none with {helps:.0%} of the seeds at fifteen samples, with {spoils:.0%} at four hundred.",
+    "L2 of `0.003` does better than none with {helps:.0%} of the "
+    "seeds at fifteen samples, with {spoils:.0%} at four hundred.",
     helps > 0.6 and spoils < 0.4,
     over=[*few[:2], *many[:2]],
     helps=helps,
@@ -642,7 +661,8 @@ loose, firm = (
 )
 a, b = (float(np.median(study.skill)) for study in (loose, firm))
 claim(
-    "On the returns, the median skill is {a:.2f} without L2 and {b:.2f} with it; a constant has a skill of `0`.",
+    "On the returns, the median skill is {a:.2f} without "
+    "L2 and {b:.2f} with it; a constant has a skill of `0`.",
     a < b < 0.05,
     over=[loose, firm],
     a=a,

@@ -68,21 +68,24 @@ from helpers.lessons.teaching import predict
 
 predict(
     "units",
-    "The article's first advice is more capacity. With 128 units in each layer instead of 16, the network learns …",
+    "The article's first advice is more capacity. With 128 "
+    "units in each layer instead of 16, the network learns …",
     ["with most seeds", "with about half of the seeds", "with few seeds"],
 )
 
 # %%
 predict(
     "ten",
-    "Trained on only ten samples, for five times as many epochs, the network memorises them …",
+    "Trained on only ten samples, for five times "
+    "as many epochs, the network memorises them …",
     ["with few seeds", "with about half of the seeds", "with most seeds"],
 )
 
 # %%
 predict(
     "seeds",
-    "A network of four relu units is trained on XOR once, and fails. Trained with fifty seeds, it learns …",
+    "A network of four relu units is trained on XOR once, "
+    "and fails. Trained with fifty seeds, it learns …",
     ["with nearly all", "with some", "with nearly none"],
 )
 
@@ -140,6 +143,7 @@ lab
 
 # %% [markdown]
 # ```mermaid
+# %%{init: {"flowchart": {"wrappingWidth": 125, "nodeSpacing": 12, "rankSpacing": 32, "padding": 8}}}%%
 # flowchart TD
 #     accTitle: The procedure as a diagram; the list below says the same
 #     a1("Are all inputs and targets numbers, of a magnitude near 1?") -- no --> a1x["Fill or drop missing values; scale. (04)"]
@@ -225,7 +229,7 @@ from helpers.experiments.problems import make_problem
 
 
 def overfits(study):
-    """The fraction of the seeds whose training loss ends below a twentieth of the variance of the training targets."""
+    """The fraction of the seeds that end below a twentieth of the targets' variance."""
     variance = [
         make_problem(study.experiment.replace(seed=int(seed))).y.var()
         for seed in study.seeds
@@ -247,7 +251,8 @@ reveal(
     },
 )
 claim(
-    "As it is, {share:.0%} of the seeds overfit ten samples; with scaled inputs, {healthy:.0%} do.",
+    "As it is, {share:.0%} of the seeds overfit ten "
+    "samples; with scaled inputs, {healthy:.0%} do.",
     scaled_share > share + 0.3,
     over=[as_it_is, well],
     share=share,
@@ -272,7 +277,8 @@ figures.layers(
 worst = failing.dead[:, -1].max(axis=1)
 dead = float((worst == 1).mean())
 claim(
-    "With {dead:.0%} of the seeds a whole layer is dead at the end: no gradient gets through.",
+    "With {dead:.0%} of the seeds a whole layer "
+    "is dead at the end: no gradient gets through.",
     dead > 0.5,
     over=failing,
     dead=dead,
@@ -282,7 +288,8 @@ start, ten = (
     float(share.mean()) for share in (before.dead[:, 0, 0], failing.dead[:, 9, 0])
 )
 claim(
-    "Of the units of the first layer, {start:.0%} are dead before the first step and {ten:.0%} after ten steps.",
+    "Of the units of the first layer, {start:.0%} are dead "
+    "before the first step and {ten:.0%} after ten steps.",
     0.4 < start < 0.65 and ten > 0.95,
     over=[before, failing],
     start=start,
@@ -323,7 +330,8 @@ skills(
 # %%
 low, mid, top = (study.success_rate for study in (scaled, slower, adam))
 claim(
-    "With a tenth of the learning rate, {mid:.0%} of the seeds learn; with scaled inputs {low:.0%}; with Adam {top:.0%}.",
+    "With a tenth of the learning rate, {mid:.0%} of the seeds "
+    "learn; with scaled inputs {low:.0%}; with Adam {top:.0%}.",
     min(low, mid, top) > 0.8,
     over=[scaled, slower, adam],
     low=low,
@@ -432,7 +440,8 @@ for name, (fault, field, value) in CASES.items():
         f"  4 loss: the last tenth of the epochs takes {still_falling(case):z.1%} away"
     )
     print(
-        f"    gradient: the first layer's is {first_to_last(case):.1g} of the last one's"
+        "    gradient: the first layer's is "
+        f"{first_to_last(case):.1g} of the last one's"
     )
     share = float(np.median(case.loss[:, -1] / case.baseline))
     print(f"    training loss: {share:.2f} of the baseline")
@@ -450,7 +459,8 @@ for name, (fault, field, value) in CASES.items():
 # %%
 low, straight, deep, pulled, memorised = studies.values()
 claim(
-    "Three of the five overfit ten samples with at most {no:.0%} of the seeds, the other two with at least {yes:.0%}.",
+    "Three of the five overfit ten samples with at most {no:.0%} "
+    "of the seeds, the other two with at least {yes:.0%}.",
     max(overfits(one[1]) for one in (low, straight, deep)) < 0.4
     and min(overfits(one[1]) for one in (pulled, memorised)) > 0.6,
     over=[one[1] for one in studies.values()],
@@ -458,7 +468,8 @@ claim(
     yes=min(overfits(one[1]) for one in (pulled, memorised)),
 )
 claim(
-    "The gradient of the first sigmoid layer is {tiny:.0e} of the last one's, in the other networks at least {usual:.1f} of it.",
+    "The gradient of the first sigmoid layer is {tiny:.0e} of the "
+    "last one's, in the other networks at least {usual:.1f} of it.",
     first_to_last(deep[0]) < 1e-3
     and min(first_to_last(one[0]) for one in (low, straight, pulled)) > 0.1,
     over=[one[0] for one in (low, straight, deep, pulled)],
@@ -512,7 +523,8 @@ reveal(
     },
 )
 claim(
-    "With other initial weights, the same network learns XOR with {rate:.0%} of the seeds.",
+    "With other initial weights, the same network "
+    "learns XOR with {rate:.0%} of the seeds.",
     0.1 < rate < 0.9,
     over=corners,
     rate=rate,
@@ -578,7 +590,8 @@ claim(
 )
 best = max(wider.success_rate, held.success_rate)
 claim(
-    "With the changes for capacity and regularization, {best:.0%} of the seeds learn in the better case.",
+    "With the changes for capacity and regularization, "
+    "{best:.0%} of the seeds learn in the better case.",
     best < 0.1,
     over=[wider, held],
     best=best,
@@ -681,7 +694,8 @@ model.compile(
 )
 model.fit(x, y, verbose=0, **settings)
 print(
-    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, baseline {np.log(4):.3g}"
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, "
+    f"baseline {np.log(4):.3g}"
 )
 check(repairs.debugging, model, x, y, x_val, y_val, **settings)
 
@@ -704,7 +718,8 @@ model.compile(
 )
 model.fit(x, y, verbose=0, **settings)
 print(
-    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, baseline {np.log(4):.3g}"
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, "
+    f"baseline {np.log(4):.3g}"
 )
 check(repairs.debugging, model, x, y, x_val, y_val, **settings)
 

@@ -39,7 +39,8 @@ model = keras.Sequential(
 model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
 model.fit(x, y, verbose=0, **settings)
 print(
-    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.1f}, baseline {np.mean((y_val - y.mean()) ** 2):.1f}"
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.1f}, "
+    f"baseline {np.mean((y_val - y.mean()) ** 2):.1f}"
 )
 
 # %% [markdown]
@@ -53,21 +54,24 @@ from helpers.lessons.teaching import predict
 
 predict(
     "longer",
-    "Trained for three times as many epochs, with most seeds the network has a skill of …",
+    "Trained for three times as many epochs, "
+    "with most seeds the network has a skill of …",
     ["at most 0.1", "0.1 to 0.5", "more than 0.5"],
 )
 
 # %%
 predict(
     "wider",
-    "With 64 units in each hidden layer instead of 16, with most seeds it has a skill of …",
+    "With 64 units in each hidden layer instead "
+    "of 16, with most seeds it has a skill of …",
     ["at most 0.1", "0.1 to 0.5", "more than 0.5"],
 )
 
 # %%
 predict(
     "saturated",
-    "After the first epoch, how many units of the first hidden layer are saturated (at −1 or 1 for most cars)?",
+    "After the first epoch, how many units of the first "
+    "hidden layer are saturated (at −1 or 1 for most cars)?",
     ["fewer than a tenth", "about half", "nearly all"],
 )
 
@@ -275,7 +279,8 @@ x, x_val = (x - mean) / std, (x_val - mean) / std
 model = network(16)
 model.fit(x, y, verbose=0, **settings)
 print(
-    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.1f}, baseline {np.mean((y_val - y.mean()) ** 2):.1f}"
+    f"validation loss {model.evaluate(x_val, y_val, verbose=0):.1f}, "
+    f"baseline {np.mean((y_val - y.mean()) ** 2):.1f}"
 )
 
 # %%

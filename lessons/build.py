@@ -154,7 +154,8 @@ def smaller(png):
     """A picture of a notebook, base64, in at most 256 colours: half the size for those who clone them all."""
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     data = io.BytesIO()
-    picture.quantize(256, dither=Image.Dither.NONE).save(data, "png", optimize=True)
+    method = Image.Quantize.MAXCOVERAGE  # which keeps a colour apart that only a dot and its label have
+    picture.quantize(256, method, dither=Image.Dither.NONE).save(data, "png", optimize=True)
     return min(png, base64.b64encode(data.getvalue()).decode() + "\n", key=len)
 
 

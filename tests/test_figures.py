@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib import colors
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from PIL import Image
 
 from helpers import Experiment, train, train_seeds
@@ -64,6 +65,40 @@ def test_a_notebook_gets_a_png_and_words(study):
     assert image.width > metadata["image/png"]["width"]  # sharp on a dense screen
     assert data["text/plain"] == metadata["image/png"]["alt"] == picture.alt
     assert picture.alt.startswith("A finding. two layers: Learned in ")
+
+
+LONG = "a tenth of the learning rate, and more units"
+FIGURES = {
+    "loss_curves": lambda study: loss_curves({LONG: study, "two": study}, title="t", training=True),
+    "skills": lambda study: skills({LONG: study, "beyond": with_skill(study, [1.2] * 6)}, title="t"),
+    "sweep": lambda study: sweep([1, 10], {LONG: [study] * 2, "two": [study] * 2}, label="units", title="t"),
+    "errors": lambda study: errors({LONG: {0.0: study, 0.1: study}}, label="strength", title="t", training=True),
+    "sizes": lambda study: sizes({LONG: study}, title="t"),
+    "layers": lambda study: layers({LONG: study}, title="t"),
+    "range_test": lambda study: range_test(study.loss, 10.0 ** np.arange(-4, 0), title="t"),
+    "fits": lambda study: fits(dict.fromkeys(("one", "two", "three"), train(study.experiment)), title="t"),
+    "paths": lambda study: paths({"one": LINE, "two": LINE}, title="t"),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_letter_is_small_and_none_is_cut(name, study):
+    picture = FIGURES[name](study)
+    renderer = FigureCanvasAgg(picture).get_renderer()
+    picture.draw(renderer)
+    width, height = picture.get_size_inches() * picture.dpi
+    for text in picture.findobj(Text):
+        if text.get_text() and text.get_visible() and not text.get_text().startswith("$"):
+            assert text.get_fontsize() >= 9, text  # points, which are 12 pixels of a page
+        if text in [one for axes in picture.axes for one in axes.texts]:
+            box = text.get_window_extent(renderer)
+            assert 0 <= box.x0 < box.x1 <= width, text
+            assert 0 <= box.y0 < box.y1 <= height, text
+
+
+def test_dots_beyond_1_do_not_stand_on_the_words_next_to_them(study):
+    (axes,) = skills({"beyond": with_skill(study, [1.2] * 6)}, title="t").axes
+    assert axes.get_xlim()[1] > 1.2
 
 
 @pytest.mark.parametrize("draw", [loss_curves, skills, layers])

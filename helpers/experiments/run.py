@@ -177,8 +177,8 @@ class SeedStudy:
     def verdict(self):
         """One sentence in plain words."""
         low, high = self.interval
-        middle = np.median(self.skill)
+        middle = f"{np.median(self.skill):.2f}".replace("-", "−")
         return (
             f"Learned in {self.learned.sum()} of {len(self.learned)} ({low:.0%} to {high:.0%} with 95% confidence); "
-            f"median skill {middle:.2f}."
+            f"median skill {middle}."
         )

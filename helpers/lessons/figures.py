@@ -146,7 +146,7 @@ def fits(runs, *, title):
         words = []
         for place, (axes, (label, run)) in enumerate(zip(all_axes, runs.items(), strict=True)):
             _draw_curve(axes, run)
-            axes.xaxis.set_major_locator(MaxNLocator(12 // len(runs)))
+            axes.xaxis.set_major_locator(MaxNLocator(15 // len(runs), steps=[1, 2, 5, 10]))
             axes.set_title(f"{label}\nskill {short_skill(run.skill)}", fontsize=9, weight="normal")
             if place:
                 axes.set_ylabel("")

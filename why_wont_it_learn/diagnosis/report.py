@@ -62,8 +62,8 @@ def document(diagnosis):
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Why won\'t it learn?</title>'
         '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
-        "<style>body { font-family: sans-serif; line-height: 1.5; max-width: 60em; margin: 2em auto; padding: 0 1em }"
-        f" img {{ max-width: 100%; height: auto }}</style></head><body>{page(diagnosis)}</body></html>"
+        "<style>body { font-family: sans-serif; line-height: 1.5; max-width: 60em; margin: 2em auto; padding: 0 1em }</style>"
+        f"</head><body>{page(diagnosis)}</body></html>"
     )
 
 
@@ -89,7 +89,8 @@ def page(diagnosis):
 def _image(picture):
     data = base64.b64encode(picture.png()).decode()
     width = round(picture.get_size_inches()[0] * 100)
-    return f"<img src='data:image/png;base64,{data}' width='{width}' alt='{html.escape(picture.alt, quote=True)}'>"
+    image = f"<img src='data:image/png;base64,{data}' width='{width}' alt='{html.escape(picture.alt, quote=True)}'>"
+    return f"<div style='overflow-x:auto'>{image}</div>"  # on a telephone its letters stay large enough
 
 
 def _proof(diagnosis):
@@ -102,7 +103,9 @@ def _proof(diagnosis):
 
 def _without_effect(diagnosis):
     """What was tried and does not help, in a sentence; none if everything did."""
-    words = dict.fromkeys(trial.fix.words.rstrip(".") for trial in diagnosis.trials if not trial.works)
+    helped = {finding.fix for finding in diagnosis.findings}  # in the end, together with another fix
+    trials = [trial for trial in diagnosis.trials if not trial.works and trial.fix.words not in helped]
+    words = dict.fromkeys(trial.fix.words.rstrip(".") for trial in trials)
     return [f"Tried without effect: {'; '.join(words)}."] if words and not diagnosis.healthy else []
 
 

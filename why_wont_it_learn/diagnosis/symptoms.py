@@ -308,9 +308,10 @@ def short_steps(t):
     if t.update_ratio.size:
         moved = float(t.update_ratio.mean()) * t.planned_steps
         pace, move = ("All", "moved") if t.finished else ("At this pace all", "will move")
+        steps = f"{pace} {t.planned_steps} steps together" if t.planned_steps > 1 else "Its only step"
         yield Symptom(
             "learning_rate_too_low", 0.85 if moved < HARDLY_MOVED else 0.2,
-            f"{pace} {t.planned_steps} steps together {move} the weights by {moved:.2g} of their norm. {_about_rate(t)}",
+            f"{steps} {move} the weights by {moved:.2g} of their norm. {_about_rate(t)}",
         )  # fmt: skip
         return
     plausibility = _between(np.log10(_times_usual(t)), [-2, -1, -0.3, 0], [0.95, 0.85, 0.4, 0.2])
@@ -405,8 +406,11 @@ def _worst(t, values):
 
 
 def dead_units(t):
-    """Units with no slope for any sample."""
-    for when, layer, dead in _worst(t, t.dead):
+    """Units with no slope for any sample; those of a sigmoid or tanh are saturated."""
+    dead_ones = t.dead
+    if len(t.hidden) == dead_ones.shape[-1]:  # else it is not known which column is whose
+        dead_ones = np.where([layer.activation in SQUASHING for layer in t.hidden], 0.0, dead_ones)
+    for when, layer, dead in _worst(t, dead_ones):
         if dead > 0.3:
             small = layer < len(t.layers) and t.layers[layer].norm < 0.3 * t.layers[layer].usual_norm
             yield Symptom(
