@@ -27,6 +27,7 @@ from scipy.stats import binomtest
 from test_architecture import imported, modules
 
 from helpers import Experiment, train, train_seeds
+from helpers.lab.plots import short_skill
 from website import build, chunks, grid, labs, pack, pages
 
 in_browser = pytest.mark.browser
@@ -618,14 +619,14 @@ def test_keys_move_the_picture_and_its_numbers_are_those_that_were_kept(page_of,
     learned = round(numbers["learned"])
     assert not idle(page, "width")
     assert after["curve"] != before["curve"]
-    assert after["titles"][0] == f"Fit: skill {numbers['skill']:.2f}" + (
+    assert after["titles"][0] == f"Fit: skill {short_skill(numbers['skill'])}" + (
         ", learned" if numbers["skill"] >= 0.95 else ""
     )
     assert after["titles"][1] == f"Validation loss {pack.plots.number(numbers['val_loss'])}"
     assert f"Learned in {learned} of {SEEDS} seeds" in after["titles"]
     low, high = binomtest(learned, SEEDS).proportion_ci(0.95, method="wilson")
     assert f"confidence {100 * low:.0f} to {100 * high:.0f}%" in after["study"]
-    assert f"Median skill {numbers['median']:.2f}," in after["study"]
+    assert f"Median skill {short_skill(numbers['median'])}," in after["study"]
     assert after["text"] == kept["text"]
     assert page.get_by_role("slider", name="depth").get_attribute("aria-valuetext") == f"{e.depth} layers"
     assert Experiment.from_json(after["share"]) == e

@@ -102,8 +102,9 @@ function written(value) {
   return value.toExponential(0).replace(/(\d)$/, (last, _, at, all) => (/[+-]/.test(all[at - 1]) ? `0${last}` : last));
 }
 
+// As `short_skill` there.
 function skillWritten(skill) {
-  return skill > -10 ? skill.toFixed(2) : "far below 0";
+  return skill > -10 ? skill.toFixed(2).replace("-0.00", "0.00").replace("-", "−") : "far below 0";
 }
 
 function percent(share) {

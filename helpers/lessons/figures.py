@@ -312,7 +312,8 @@ def range_test(losses, rates, *, title):
         _draw_band(axes, rates, (low, middle, high), SERIES[0])
         axes.set(xscale="log", yscale="log", ylim=(low.min() / 1.4, 10 * middle[0]), xlim=rates[[0, -1]])
         axes.set(xlabel="learning rate of the step", ylabel="loss")
-        marks = {"lowest": (lowest, "dead", "left"), "a tenth of it": (lowest / 10, "floor", "right")}
+        side = "left" if lowest * (rates[-1] / rates[0]) ** 0.15 < rates[-1] else "right"  # where there is room
+        marks = {"lowest": (lowest, "dead", side), "a tenth of it": (lowest / 10, "floor", "right")}
         for words, (rate, color, side) in marks.items():
             axes.axvline(rate, color=PALETTE[color], lw=1.3, ls="--")
             at = axes.get_xaxis_transform()
