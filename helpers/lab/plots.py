@@ -215,9 +215,8 @@ class Panel:
         place = {"xycoords": "axes fraction", "xytext": (-72 * LEFT + 4, 6), "textcoords": "offset points"}
         self.title = self.moving(self.axes.annotate("", (0, 1), **place, weight="bold", fontsize=TYPE))
         frame = {"facecolor": self.colors["paper"], "edgecolor": self.colors["dead"], "boxstyle": "round,pad=0.5"}
-        self.axes.xaxis.set_major_locator(
-            MaxNLocator(max(3, min(9, int(self.axes.bbox.width / self.axes.figure.dpi / 0.5))))
-        )
+        count = max(3, min(9, int(self.axes.bbox.width / self.axes.figure.dpi / 0.5)))  # so few that they stand apart
+        self.axes.xaxis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
         self.note = self.moving(self.words(0.5, 0.5, self.diverged, "dead", ha="center", weight="bold", bbox=frame))
         self.begin(scene)
 
