@@ -744,7 +744,8 @@ loss_curves(
 check(exercises.name_the_cause, ...)  # ("too small", patient.replace(...))
 
 # %% tags=["solution"]
-# Both losses are high, so it is not too big. In a hundred epochs both fall by next to nothing: the steps are tiny.
+# Both losses are high, so it is not too big. In a hundred epochs both fall by next to
+# nothing: the steps are tiny.
 check(exercises.name_the_cause, ("neither", patient.replace(learning_rate=0.01)))
 
 # %% [markdown]
@@ -764,7 +765,8 @@ check(exercises.frugal_with_cars, cars.replace(width=12))
 check(exercises.frugal_with_the_zigzag, ...)  # zigzag.replace(depth=3, width=10, ...)
 
 # %% tags=["solution"]
-# Units of swish and leaky_relu do not die as those of relu do, and longer training helps.
+# Units of swish and leaky_relu do not die as those of relu do, and longer training
+# helps.
 check(
     exercises.frugal_with_the_zigzag,
     zigzag.replace(depth=3, width=10, activation="swish", epochs=500),

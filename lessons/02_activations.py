@@ -918,7 +918,8 @@ check(
 check(exercises.deep_sigmoid, ...)  # moons.replace(...)
 
 # %% tags=["solution"]
-# adam makes the first layer's steps as long as any other's; larger initial weights let more of the signal through.
+# adam makes the first layer's steps as long as any other's; larger initial weights let
+# more of the signal through.
 check(
     exercises.deep_sigmoid,
     moons.replace(

@@ -85,7 +85,7 @@ def claim(sentence, condition, *, over, **numbers):
         raise ClaimFailed(f"This sentence is not true any more: “{filled}” (measured: {measured})")
     if withheld():
         return
-    page = f"<b style='color:{TRUE}'>✓</b> {inline(filled)} <span style='font-size:12px'>({seeds} seeds)</span>"
+    page = f"<b style='color:{TRUE}'>✓</b> {inline(filled)} <span style='font-size:12px;white-space:nowrap'>({seeds} seeds)</span>"
     show(f"✓ {filled} ({seeds} seeds)", boxed(page, TRUE))
 
 
