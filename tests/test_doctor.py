@@ -655,6 +655,30 @@ def test_of_many_columns_those_that_tell_something_are_found_with_few_samples():
     assert data_of(network(Dense(1, "sigmoid"), loss="binary_crossentropy", inputs=50), x, y).reference_skill() > 0.5
 
 
+@pytest.mark.parametrize("different", [20, 500])
+def test_few_samples_that_stand_there_many_times_are_found(different):
+    """As from a generator that begins from the start in each batch."""
+    x = RNG.normal(size=(different + 200, 20)).astype("float32")
+    y = (x[:, 0] + 0.3 * x[:, 1] > 0).astype("float32")
+    often = np.resize(np.arange(different), 600)
+    model = network(Dense(32, "relu"), Dense(1, "sigmoid"), loss="binary_crossentropy", inputs=20)
+    found = diagnose(model, x[often], y[often], validation_data=(x[different:], y[different:]), epochs=40)
+    named = [one for one in found.findings if "are different" in one.evidence]
+    assert bool(named) == (different == 20)
+    if named:
+        assert found.causes == ["label_or_data_bug"]
+        assert "Of 600 training samples only 20 are different: each stands there about 30 times" in named[0].evidence
+
+
+def test_a_single_sample_is_told_of():
+    """The whole table as one sample, say."""
+    model = keras.Sequential([keras.Input((240, 1)), keras.layers.Flatten(), Dense(1)])
+    model.compile("adam", "mse")
+    (finding,) = diagnose(model, X[None], SINE[:1], epochs=2).findings
+    assert finding.cause == "label_or_data_bug"
+    assert "a single training sample, of shape (240, 1)" in finding.evidence
+
+
 def test_averages_of_batch_normalization_that_have_hardly_moved_are_found(monkeypatch):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(160, 6)).astype("float32")

@@ -18,6 +18,8 @@ ONE_CLASS = 0.8  # part of the batches that hold one class only
 CLEARLY_MORE = 0.2  # of skill, for another reading of the inputs to be the right one
 FEWEST_IDS, MOST_IDS = 10, 200  # different ones at least; in a sample at most: what has more is an image
 FEWEST_TO_TELL = 20  # validation samples
+OFTEN = 5  # times that a training sample stands there
+MOSTLY_NEW = 0.9  # part of the validation samples
 ALIKE = "Prepare both sets alike, with the numbers of the training samples; or shuffle before the split."
 CONSTANT_COLUMN = "A column that never varies becomes NaN when it is divided by its standard deviation of 0."
 
@@ -29,6 +31,13 @@ def data_faults(data):
     if not np.isfinite(data.targets_2d).all():
         bad = float((~np.isfinite(data.targets_2d)).any(axis=1).mean())
         yield Finding("missing_values", f"{bad:.1%} of the targets are not numbers.", "Leave these samples out.")
+    elif len(y) == 1:
+        text = (
+            f"There is a single training sample, of shape {data.x.shape[1:]}: the first axis of x counts the samples."
+        )
+        yield Finding(
+            "label_or_data_bug", text, "Look where the others get lost; to learn one by heart, look at the loss alone."
+        )
     elif (y == y[0]).all():
         yield Finding(
             "label_or_data_bug", f"All {len(y)} targets are the same ({y[0, 0]:g}).", "Look where the targets get lost."
@@ -72,6 +81,21 @@ def unmixed_batches(y, batch_size):
     )
     return Finding(
         "label_or_data_bug", text, "Shuffle the rows before they are batched: dataset.shuffle(len(dataset)).batch(32)."
+    )
+
+
+def repeated_samples(data):
+    """A `Finding` where few different samples stand in the training set again and again, and others to judge by; else None."""
+    x, others = data.inputs_2d[: data.points], np.unique(data.inputs_2d[data.points :], axis=0)
+    different = np.unique(x, axis=0)
+    new = len(np.unique(np.concatenate([different, others]), axis=0)) - len(different)
+    if len(x) < OFTEN * len(different) or new < MOSTLY_NEW * max(1, len(others)):
+        return None
+    return Finding(
+        "label_or_data_bug",
+        f"Of {len(x):,} training samples only {len(different):,} are different: each stands there about {len(x) / len(different):.0f} "
+        "times. The network learns these and does not know the others.",
+        "Look where the samples are made: a generator, say, that begins from the start in each batch gives the same ones every time.",
     )
 
 

@@ -27,6 +27,7 @@ from .checks import (
     data_faults,
     misread_ids,
     misread_inputs,
+    repeated_samples,
     unlearnable,
     unlike_validation,
     unmixed_batches,
@@ -327,6 +328,11 @@ class _Examination:
                     self.certain = True
                     return
         if complete and not outcome.error:
+            repeated = repeated_samples(variant.data) if _gap(outcome) > UNLIKE_GAP else None
+            if repeated is not None:
+                self.certain = True
+                yield repeated
+                return
             imbalance, variant, outcome = self._imbalance(variant, outcome)
             data = variant.data
         if imbalance is not None:
@@ -347,8 +353,7 @@ class _Examination:
             yield finding
             if self.judge.is_well(outcome):
                 return
-        gap = np.median(outcome.train[-1]) - np.median(outcome.held[-1])
-        unlike = unlike_validation(variant.data) if gap > UNLIKE_GAP else []
+        unlike = unlike_validation(variant.data) if _gap(outcome) > UNLIKE_GAP else []
         if unlike:
             self.certain = True
             yield from unlike
@@ -768,6 +773,11 @@ class _Examination:
 def _skills(data, answers, logits):
     """The skills of the predictions of some seeds: (training, validation), each (1, seeds)."""
     return np.array([data.skill(each, logits) for each in answers]).T[:, None]
+
+
+def _gap(outcome):
+    """How much higher the skill is on training than on validation samples, by the median over the seeds."""
+    return np.median(outcome.train[-1]) - np.median(outcome.held[-1])
 
 
 def _stuck_at_zero(activation, data, outcome):
