@@ -53,7 +53,8 @@ from helpers.lessons.teaching import predict
 
 predict(
     "edge",
-    "For these data there is a largest learning rate at which training converges, the edge. One percent above the edge …",
+    "For these data there is a largest learning rate at which "
+    "training converges, the edge. One percent above the edge …",
     [
         "training diverges with every seed",
         "it diverges with some seeds",
@@ -64,7 +65,8 @@ predict(
 # %%
 predict(
     "defaults",
-    "Inputs standardised, each optimizer at Keras's default learning rate: within 300 steps, most seeds learn the line with …",
+    "Inputs standardised, each optimizer at Keras's default learning "
+    "rate: within 300 steps, most seeds learn the line with …",
     [
         "`sgd`, `rmsprop`, `adagrad` and `adam`",
         "only `sgd`",
@@ -82,7 +84,8 @@ predict(
 from helpers import Experiment, Lab
 
 line = Experiment(
-    problem="line", depth=0, optimizer="sgd", learning_rate=0.03, batch_size=None, epochs=1000
+    problem="line", depth=0, optimizer="sgd",
+    learning_rate=0.03, batch_size=None, epochs=1000,
 )  # fmt: skip
 
 # %% tags=["dashboard-1"]
@@ -117,7 +120,7 @@ from helpers.experiments.problems import make_problem
 
 
 def curvatures(experiment):
-    """The eigenvalues of the Hessian of the mean squared error of a linear unit, the smaller first."""
+    """The eigenvalues of the Hessian of a linear unit's mean squared error."""
     x = make_problem(experiment).x.astype(float)
     columns = np.column_stack(
         [x, np.ones(len(x))]
@@ -128,7 +131,8 @@ def curvatures(experiment):
 flat, steep = curvatures(line)
 edge = 2 / steep
 print(
-    f"curvatures {flat:.3f} and {steep:.1f}, edge {edge:.4f}, condition number {steep / flat:.0f}"
+    f"curvatures {flat:.3f} and {steep:.1f}, edge "
+    f"{edge:.4f}, condition number {steep / flat:.0f}"
 )
 
 # %% [markdown]
@@ -159,7 +163,8 @@ reveal(
 rate, share = below.success_rate, float(grew.mean())
 claim("The edge is {edge:.4f}.", 0.0291 < edge < 0.0293, over=[below, above], edge=edge)
 claim(
-    "At `0.99` of the edge {rate:.0%} of the seeds learn; at `1.01` of it {share:.0%} diverge.",
+    "At `0.99` of the edge {rate:.0%} of the seeds "
+    "learn; at `1.01` of it {share:.0%} diverge.",
     rate == 1 and share == 1,
     over=[below, above],
     rate=rate,
@@ -171,7 +176,9 @@ from helpers.lessons.figures import loss_curves
 
 loss_curves(
     {"half of the edge": half, "0.99 of the edge": below, "1.01 of the edge": above},
-    title="One percent below the edge training converges, one percent above it diverges",
+    title=(
+        "One percent below the edge training converges, one percent above it diverges"
+    ),
 )
 
 # %% [markdown]
@@ -215,7 +222,7 @@ paths(
 
 # %%
 def steps(study):
-    """The number of steps until the training loss is within one percent of its minimum, median over the seeds."""
+    """Steps until the training loss is within 1% of its minimum, by the median."""
     near = study.loss < 1.01 * study.loss.min(axis=1, keepdims=True)
     return float(np.median(near.argmax(axis=1) + 1))
 
@@ -245,7 +252,7 @@ claim(
 
 # %%
 def racers(condition):
-    """Three optimizers on a quadratic loss with this condition number, set by the unit of a centred x."""
+    """Three optimizers on a loss with this condition number, set by the unit of x."""
     unit = np.sqrt(condition * curvatures(centred).min() / curvatures(centred).max())
     sgd = at(0.8, line.replace(input_scale=unit, input_offset=-5 * unit, epochs=60))
     adam = sgd.replace(optimizer="adam", learning_rate=0.3)
@@ -276,7 +283,7 @@ paths(racers(1000), title="In a narrow valley, momentum and adam are far ahead o
 
 # %%
 def first_share(studies):
-    """The fraction of the seeds in which the first of the studies ends with the lowest training loss."""
+    """The fraction of the seeds in which the first study ends with the lowest loss."""
     losses = np.array([study.loss[:, -1] for study in studies])
     return float((losses[0] <= losses.min(axis=0)).mean())
 
@@ -288,7 +295,8 @@ round_bowl, valley = (
 )
 first, last, runs = first_share(round_bowl), first_share(valley), round_bowl + valley
 claim(
-    "`sgd` ends with the lowest loss in {first:.0%} of the seeds on the round bowl, in {last:.0%} at condition number `1000`.",
+    "`sgd` ends with the lowest loss in {first:.0%} of the seeds on "
+    "the round bowl, in {last:.0%} at condition number `1000`.",
     first > 0.9 and last < 0.1,
     over=runs,
     first=first,
@@ -319,7 +327,10 @@ adams = {
 }
 skills(
     {"sgd, half of the edge": smaller, **adams, "sgd, standardised": scaled},
-    title="With x in years, neither a lower learning rate nor adam helps; standardising does",
+    title=(
+        "With x in years, neither a lower learning "
+        "rate nor adam helps; standardising does"
+    ),
 )
 
 # %% [markdown]
@@ -333,7 +344,8 @@ skills(
 failed = [smaller, *adam]
 most, rate = max(study.success_rate for study in failed), scaled.success_rate
 claim(
-    "With x in years, {most:.0%} of the seeds learn with `sgd` or `adam`; with standardised inputs, {rate:.0%} learn with `sgd`.",
+    "With x in years, {most:.0%} of the seeds learn with `sgd` or "
+    "`adam`; with standardised inputs, {rate:.0%} learn with `sgd`.",
     most == 0 and rate == 1,
     over=[*failed, scaled],
     most=most,
@@ -395,14 +407,16 @@ adam_map
 served = (sgd_map.rate >= 0.9).sum(axis=0)
 best = int(served.max())
 claim(
-    "With `sgd`, even the best learning rate works for only {best} of the five units of x.",
+    "With `sgd`, even the best learning rate works "
+    "for only {best} of the five units of x.",
     best <= 2,
     over=sgd_map.studies,
     best=best,
 )
 least = float(adam_map.rate[:, -1].min())
 claim(
-    "With `adam` at `10`, {least:.0%} of the seeds learn even with the worst unit of x.",
+    "With `adam` at `10`, {least:.0%} of the seeds "
+    "learn even with the worst unit of x.",
     least > 0.9,
     over=adam_map.studies,
     least=least,
@@ -448,7 +462,10 @@ shown |= {
 }
 skills(
     shown,
-    title="On a round bowl sgd wins, because the defaults of the others are far too low here",
+    title=(
+        "On a round bowl sgd wins, because the "
+        "defaults of the others are far too low here"
+    ),
 )
 
 # %%
@@ -467,7 +484,8 @@ reveal(
 # %%
 others, studies = max(adaptive), list(default.values())
 claim(
-    "At the defaults, `sgd` learns with {plain:.0%} of the seeds, the best of the others with {others:.0%}.",
+    "At the defaults, `sgd` learns with {plain:.0%} of the "
+    "seeds, the best of the others with {others:.0%}.",
     plain > others + 0.5,
     over=studies,
     plain=plain,
@@ -476,7 +494,8 @@ claim(
 pair = default["adagrad"], raised["adagrad"]
 slow, fast = (study.success_rate for study in pair)
 claim(
-    "`adagrad` learns with {slow:.0%} of the seeds at its default, with {fast:.0%} at `1`.",
+    "`adagrad` learns with {slow:.0%} of the seeds "
+    "at its default, with {fast:.0%} at `1`.",
     fast > slow + 0.5,
     over=pair,
     slow=slow,
@@ -498,7 +517,8 @@ claim(
 # %%
 predict(
     "hot",
-    "The same network with `adam` at a learning rate of 10. At the end of training, with most seeds …",
+    "The same network with `adam` at a learning rate of "
+    "10. At the end of training, with most seeds …",
     [
         "the loss is not a number",
         "the loss is a number, but it has not learned",
@@ -561,7 +581,8 @@ slowest = [
 lowest = min(float(np.median(study.val_loss)) for study in slowest)
 constant = float(np.median(slowest[0].baseline))
 claim(
-    "The baseline is {constant:.2f}; the lowest loss at a learning rate of `1e-5` is {lowest:.2f}.",
+    "The baseline is {constant:.2f}; the lowest loss at "
+    "a learning rate of `1e-5` is {lowest:.2f}.",
     lowest > 0.9 * constant,
     over=slowest,
     constant=constant,
@@ -584,7 +605,8 @@ reveal(
 # %%
 stall, number = hot.success_rate, float(finite.mean())
 claim(
-    "With `adam` at `10`, {number:.0%} of the seeds end with a finite loss, and {stall:.0%} learn.",
+    "With `adam` at `10`, {number:.0%} of the seeds end "
+    "with a finite loss, and {stall:.0%} learn.",
     stall < 0.1 and number == 1,
     over=hot,
     number=number,
@@ -605,7 +627,8 @@ wide = {
 }
 sgd, momentum, adam = (wide[name] for name in ("sgd", "momentum", "adam"))
 claim(
-    "Number of learning rates that work: `sgd` {sgd}, `momentum` {momentum}, `adam` {adam}.",
+    "Number of learning rates that work: `sgd` "
+    "{sgd}, `momentum` {momentum}, `adam` {adam}.",
     sgd < momentum < adam, over=rate_map.studies, sgd=sgd, momentum=momentum, adam=adam,
 )  # fmt: skip
 one, other = (rate_map.study(name, 0.01).success_rate for name in ("sgd", "momentum"))
@@ -694,7 +717,8 @@ claim(
 )
 one, tenth, hundredth = (study.success_rate for study in shares.values())
 claim(
-    "At that learning rate, {one:.0%} of the seeds learn the wave in `500` steps; at a tenth of it {tenth:.0%}, at a hundredth {hundredth:.0%}.",
+    "At that learning rate, {one:.0%} of the seeds learn the wave in `500` "
+    "steps; at a tenth of it {tenth:.0%}, at a hundredth {hundredth:.0%}.",
     one < 0.1 and tenth > 0.9 and hundredth < 0.1,
     over=list(shares.values()),
     one=one,
@@ -776,7 +800,8 @@ success_map(
 # %%
 predict(
     "price",
-    "Targets of about 200,000, `adam` at 0.01, 500 steps. The bias of the output unit starts at 0. It ends near …",
+    "Targets of about 200,000, `adam` at 0.01, 500 steps. The "
+    "bias of the output unit starts at 0. It ends near …",
     ["200,000", "2,000", "5"],
 )
 
@@ -798,7 +823,10 @@ skills(
         "learning rate 1000": huge,
         "targets standardised": unit,
     },
-    title="Targets in the hundreds of thousands are out of reach at 0.01; standardised targets are learned",
+    title=(
+        "Targets in the hundreds of thousands are out of "
+        "reach at 0.01; standardised targets are learned"
+    ),
 )
 
 # %%
@@ -818,7 +846,8 @@ claim(
 )
 no, yes = max(asked.success_rate, huge.success_rate), unit.success_rate
 claim(
-    "With a learning rate of `0.01` or `1000`, {no:.0%} of the seeds learn, with standardised targets {yes:.0%}.",
+    "With a learning rate of `0.01` or `1000`, {no:.0%} of the "
+    "seeds learn, with standardised targets {yes:.0%}.",
     no == 0 and yes > 0.9,
     over=[asked, huge, unit],
     no=no,
@@ -837,7 +866,8 @@ claim(
 # %%
 predict(
     "batch",
-    "Batches of 4 or of 256 samples, each for 20 epochs with `adam` at 0.01. More seeds learn the wave with …",
+    "Batches of 4 or of 256 samples, each for 20 epochs with "
+    "`adam` at 0.01. More seeds learn the wave with …",
     ["batches of 4", "batches of 256", "no clear difference"],
 )
 
@@ -878,7 +908,8 @@ sweep(
 
 # %%
 claim(
-    "At equal epochs, {small:.0%} of the seeds learn with batches of `4`, {big:.0%} with batches of `256`.",
+    "At equal epochs, {small:.0%} of the seeds learn with "
+    "batches of `4`, {big:.0%} with batches of `256`.",
     small > big + 0.5,
     over=epochs,
     small=small,
@@ -921,14 +952,18 @@ held = {"0.03, constant": low, "0.1, constant": middle}
 falling = {f"0.3, {name}": study for name, study in schedules.items()}
 skills(
     {**held, **falling, "0.3, cosine, 10 epochs": hasty},
-    title="A learning rate too high when constant works when it decays, given enough epochs",
+    title=(
+        "A learning rate too high when constant works "
+        "when it decays, given enough epochs"
+    ),
 )
 
 # %%
 constant, cosine = (schedules[name].success_rate for name in ("constant", "cosine"))
 studies = [schedules["constant"], schedules["cosine"]]
 claim(
-    "At `0.3`, {constant:.0%} of the seeds learn with a constant learning rate, {cosine:.0%} with a cosine schedule.",
+    "At `0.3`, {constant:.0%} of the seeds learn with a constant "
+    "learning rate, {cosine:.0%} with a cosine schedule.",
     cosine > constant + 0.5,
     over=studies,
     constant=constant,
@@ -970,7 +1005,9 @@ written, meant = (
 # %%
 early, late = (float(np.median(study.skill)) for study in (written, meant))
 claim(
-    "With `decay_steps=20` the median skill is {early:.2f}, with `decay_steps=20 * 8` it is {late:.2f}.",
+    "With `decay_steps=20` the median skill is "
+    "{early:.2f}, with `decay_steps=20 * 8` it is "
+    "{late:.2f}.",
     early < 0.5 and late > 0.9,
     over=[written, meant],
     early=early,
@@ -1082,8 +1119,8 @@ loss_curves({"C": train_seeds(patients["C"], 50)}, title="Patient C")
 check(exercises.name_the_causes, ...)
 
 # %% tags=["solution"]
-# A jumps at first, then stalls. B still falls, smoothly. C stays at the baseline at every learning rate: its inputs
-# are years.
+# A jumps at first, then stalls. B still falls, smoothly. C stays at the baseline at
+# every learning rate: its inputs are years.
 cured = {
     "A": ("too high", patients["A"].replace(learning_rate=0.1)),
     "B": ("too low", patients["B"].replace(learning_rate=0.1)),

@@ -742,7 +742,8 @@ model.compile(
     metrics=["accuracy"],
 )
 model.fit(x, y, verbose=0, **settings)
-print("validation loss and accuracy", model.evaluate(x_val, y_val, verbose=0))
+loss, accuracy = model.evaluate(x_val, y_val, verbose=0)
+print(f"validation loss {loss:.3g}, accuracy {accuracy:.0%}")
 check(repairs.ferry, model, x, y, x_val, y_val, **settings)
 
 # %% tags=["solution"]
@@ -761,7 +762,8 @@ model.compile(
     metrics=["accuracy"],
 )
 model.fit(x, y, verbose=0, **settings)
-print("validation loss and accuracy", model.evaluate(x_val, y_val, verbose=0))
+loss, accuracy = model.evaluate(x_val, y_val, verbose=0)
+print(f"validation loss {loss:.3g}, accuracy {accuracy:.0%}")
 check(repairs.ferry, model, x, y, x_val, y_val, **settings)
 
 # %% tags=["exercise"]
