@@ -22,6 +22,13 @@ def test_notebook_is_built_from_its_lesson(name, kind):
 
 
 @pytest.mark.parametrize("name", build.names())
+def test_lines_of_code_are_not_cut_by_the_page(name):
+    cells = [cell for cell in build.notebook(name, "both").cells if cell.cell_type == "code"]
+    lesson = [cell.source for cell in cells if "colab" not in cell.metadata.get("tags", [])]
+    assert [line for source in lesson for line in source.splitlines() if len(line) > 88] == []
+
+
+@pytest.mark.parametrize("name", build.names())
 def test_no_output_answers_a_prediction_of_a_notebook_to_be_filled_in(name):
     given, solution = (nbformat.read(folder / f"{name}.ipynb", 4) for folder in build.FOLDERS.values())
     first = next((n for n, cell in enumerate(given.cells) if "predict" in called(cell)), len(given.cells))
