@@ -649,6 +649,18 @@ def test_sets_that_were_prepared_apart_are_told_apart(alike):
     assert [one.cause for one in found] == ([] if alike else ["label_or_data_bug"])
 
 
+def test_samples_split_in_the_order_of_their_classes_are_mixed_for_a_trial():
+    kind = np.sort(np.arange(240) % 3)
+    x = (3 * np.eye(3)[kind] + RNG.normal(size=(240, 3))).astype("float32")
+    model = network(Dense(8, "relu"), Dense(3, "softmax"), loss="sparse_categorical_crossentropy", inputs=3)
+    found = diagnose(model, x[:160], kind[:160], validation_data=(x[160:], kind[160:]), epochs=30)
+    (finding,) = found.findings
+    assert (finding.cause, finding.verified) == ("label_or_data_bug", True)
+    assert "Class 2 is among the validation samples (100%) and not among the training samples" in finding.evidence
+    assert finding.before < 0.3 < 0.7 < finding.after
+    assert "train_test_split" in finding.diff
+
+
 def test_of_many_columns_those_that_tell_something_are_found_with_few_samples():
     x = RNG.normal(size=(100, 50)).astype("float32")
     y = (x[:, 3] > 0).astype("float32")

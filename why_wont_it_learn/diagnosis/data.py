@@ -376,6 +376,14 @@ class Data:
         """The same with the two labels exchanged."""
         return replace(self.with_y(1 - self.y), class_weight=self.class_weight[::-1]).after("y = 1 - y")
 
+    def mixed(self):
+        """The same with training and validation samples shuffled together."""
+        order = np.random.default_rng(0).permutation(len(self.x))
+        both = "np.concatenate([x, x_val]), np.concatenate([y, y_val])"
+        return replace(self, x=self.x[order], y=self.y[order]).after(
+            f"x, x_val, y, y_val = train_test_split({both}, test_size=len(x_val))"
+        )
+
     def after(self, step):
         """The same with one more line of code among the `steps`."""
         return replace(self, steps=(*self.steps, step))

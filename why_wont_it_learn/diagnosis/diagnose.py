@@ -356,7 +356,7 @@ class _Examination:
         unlike = unlike_validation(variant.data) if _gap(outcome) > UNLIKE_GAP else []
         if unlike:
             self.certain = True
-            yield from unlike
+            yield from self._mixed(unlike, variant, outcome)
             return
         found, variant, outcome = self._fitting_output_and_loss(variant, outcome)
         if not found:  # a loss that does not fit may have no gradient, and that explains it
@@ -454,6 +454,18 @@ class _Examination:
         trial = self.search.compare(words, cause, before, after, self.judge, always)
         skills = self.judge.skill(before), self.judge.skill(after)
         return Finding(cause, evidence, words, trial.works, *skills, variant)
+
+    def _mixed(self, findings, variant, before):
+        """What was found where training and validation samples are not alike, with samples that are mixed as the fix."""
+        if variant.data.task == "several":
+            return findings
+        fixed = variant.having(data=variant.data.mixed())
+        after = self.search.attempt(fixed, 0.25, "training and validation samples mixed")
+        if after is None or after.error:
+            return findings
+        self.attainable_skill = self._attainable(fixed.data)
+        first, *others = findings
+        return [self._found(first.cause, first.evidence, first.fix, before, after, fixed), *others]
 
     def _filled(self, variant, before):
         """Missing values: (finding, the variant with them filled in, its outcome)."""
