@@ -150,7 +150,7 @@ def test_any_experiment_can_be_studied(network):
     holds()
 
 
-@pytest.mark.parametrize("problem", each_night(PROBLEMS, list(PROBLEMS)[::2]))
+@pytest.mark.parametrize("problem", each_night(list(PROBLEMS), list(PROBLEMS)[::2]))
 def test_the_ends_of_every_range_train(problem):
     """Each number at its lowest and at its highest, in one network that costs little."""
     small = Experiment(problem=problem, samples=8, batch_size=3, depth=1, width=2, epochs=1)

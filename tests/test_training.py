@@ -169,7 +169,7 @@ def test_special_cases_have_the_losses_of_model_fit_too(changes):
 
 @of_fit
 @pytest.mark.parametrize(
-    "activation", each_night(ACTIVATIONS, ["linear", "gelu", "leaky_relu"])
+    "activation", each_night(list(ACTIVATIONS), ["linear", "gelu", "leaky_relu"])
 )  # the grid tries three others
 def test_every_activation_has_the_losses_of_model_fit(activation):
     assert_as_model_fit(train(SMALL.replace(activation=activation, epochs=10), jit_compile=False))
