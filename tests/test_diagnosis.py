@@ -151,7 +151,7 @@ MEASURED = {
     ),
     "dying_rate": (Training(rate_halfway=1e-3), Training(rate_halfway=0.5), "learning_rate_too_low"),
     "padding_read_last": (Training(padding=0.9), Training(padding=0.2), "label_or_data_bug"),
-    "predictions_against_targets": (Training(agreement=-0.6), Training(agreement=0.6), "loss_mismatch"),
+    "predictions_against_targets": (Training(agreement=-0.6, own_loss=True), Training(agreement=-0.6), "loss_mismatch"),
 }  # fmt: skip
 
 

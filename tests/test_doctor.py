@@ -45,7 +45,8 @@ from why_wont_it_learn.diagnosis.output_and_loss import (
     misses_targets,
     takes_logits_of,
 )
-from why_wont_it_learn.diagnosis.search import MANY_SEEDS, FixTrial, Judge
+from why_wont_it_learn.diagnosis.search import LEAST_LIFT, MANY_SEEDS, FixTrial, Judge, _symptom_for
+from why_wont_it_learn.diagnosis.symptoms import Symptom
 from why_wont_it_learn.diagnosis.trial_runner import BatchOrder, Copies, TrialResult, TrialRunner
 from why_wont_it_learn.diagnosis.untrained import equal_units
 from why_wont_it_learn.program import program_of
@@ -720,6 +721,40 @@ def test_a_network_that_fails_from_a_third_of_the_seeds_is_not_well(failing, wel
     assert Judge(1.0, 0.0).is_well(outcome) == well
     trial = FixTrial(None, "dead_relu", 0.5, None, skill[0], np.ones(MANY_SEEDS), 1.0)
     assert trial.steadies == trial.works == (not well)
+
+
+SMALL = np.arange(1, 11, dtype="float32").reshape(-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("y", "optimizer", "causes"),
+    [
+        (10 * SMALL, keras.optimizers.RMSprop(0.005), ("learning_rate_too_low", "too_few_epochs", "unscaled_targets")),
+        ((SMALL > 5).astype("float32"), keras.optimizers.SGD(0.001), ("learning_rate_too_low", "too_few_epochs")),
+        ((SMALL - 5.5) ** 2, keras.optimizers.Adam(0.3), ("capacity_too_low",)),
+    ],
+)
+def test_a_linear_network_is_too_small_only_where_no_line_fits_the_few_samples(y, optimizer, causes):
+    loss = "binary_crossentropy" if y.max() == 1 else "mse"
+    model = network(Dense(1, "sigmoid" if y.max() == 1 else None), loss=loss, optimizer=optimizer)
+    report = diagnose(model, (SMALL - 5.5) / 3, y, epochs=100)
+    assert report.findings[0].cause in causes
+    assert report.findings[0].verified
+
+
+def test_another_activation_does_not_prove_that_units_are_too_few():
+    narrow = {"capacity_too_low": Symptom("capacity_too_low", 0.65, "")}
+    change = Fix("tanh", "activation", "", None)
+    assert _symptom_for(change, narrow, linear=False) is None
+    assert _symptom_for(change, narrow, linear=True).cause == "capacity_too_low"
+
+
+def test_what_lowers_the_skill_is_not_the_next_thing_to_do():
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "float32")
+    model = network(Dense(2, "sigmoid"), Dense(1, "sigmoid"), optimizer=keras.optimizers.SGD(0.1), inputs=2)
+    report = diagnose(model, x, np.array([0, 1, 1, 0], "float32"), epochs=1000)
+    assert report.findings[0].verified
+    assert all(one.verified or one.after is None or one.after >= one.before - LEAST_LIFT for one in report.findings[1:])
 
 
 @pytest.mark.parametrize(("units", "runs"), [(8, [3, MANY_SEEDS]), (32, [3])])

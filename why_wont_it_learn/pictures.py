@@ -113,6 +113,11 @@ class Picture(Figure):
 
     alt = ""
 
+    def entitle(self, title):
+        """Write the title above the left edge."""
+        width, height = self.get_size_inches()
+        self.suptitle(title, x=0.12 / width, y=1 - 0.09 / height, ha="left", va="top", weight="bold", fontsize=10.5)
+
     def png(self):
         """The picture as PNG."""
         data = io.BytesIO()

@@ -399,7 +399,7 @@ def _picture(title, columns, height, left=0.72, right=0.2, top=0.42, gap=0.16, b
     more = 0.19 * title.count("\n")  # inches of the title's second line
     top, height = top + more, height + more
     picture = Picture(figsize=(WIDTH, height))
-    picture.suptitle(title, x=0.12 / WIDTH, y=1 - 0.09 / height, ha="left", va="top", weight="bold", fontsize=10.5)
+    picture.entitle(title)
     each = (WIDTH - left - right - gap * (columns - 1)) / columns
     boxes = [(left + index * (each + gap), bottom, each, height - top - bottom) for index in range(columns)]
     return picture, [picture.add_axes([x / WIDTH, y / height, w / WIDTH, h / height]) for x, y, w, h in boxes]

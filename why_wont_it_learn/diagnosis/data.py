@@ -239,11 +239,11 @@ class Data:
 
     @cached_property
     def linear_skill(self):
-        """The skill of a linear model on validation samples; nan without any."""
+        """The skill of a linear model on validation samples; without any, of the line that best fits the training samples."""
         line = Ridge(1e-3)
         if self.with_classes:
             line = (
-                LogisticRegression(max_iter=300)
+                LogisticRegression(C=1.0 if self.has_validation else 1e3, max_iter=300)
                 if self.true_targets.shape[1] <= MOST_CLASSES
                 else RidgeClassifier(1e-3)
             )
@@ -299,9 +299,10 @@ class Data:
         return targets_2d[:, :-1]
 
     def _skill_of_model(self, model):
-        """The skill of a scikit-learn model on validation samples, trained on the others."""
-        if not self.has_validation or not np.isfinite(self.true_targets).all():
+        """The skill of a scikit-learn model on validation samples, trained on the others; without any, on these themselves."""
+        if not np.isfinite(self.true_targets).all():
             return np.nan
+        judged = slice(self.points, None) if self.has_validation else slice(None)
         x, true_targets = self.few_columns, self.true_targets
         if self.with_classes:
             labels, rows = self.labels, np.arange(self.points)
@@ -318,9 +319,8 @@ class Data:
             scaled = (true_targets - middle) / spread
             answers = model.fit(x[: self.points], np.squeeze(scaled[: self.points])).predict(x)
             answers = answers.reshape(len(x), -1) * spread + middle
-        if self.with_classes:
-            return self._val_skill(answers)
-        return self._skill(answers[self.points :], true_targets[self.points :])
+        class_weight = self.val_class_weight if self.with_classes else None
+        return self._skill(answers[judged], true_targets[judged], class_weight)
 
     @cached_property
     def max_skill(self):

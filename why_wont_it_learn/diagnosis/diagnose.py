@@ -760,8 +760,8 @@ class _Examination:
                 symptom, fix = queue[0]
                 yield Finding(symptom.cause, symptom.evidence, fix.words)
             works = sorted((t for t in trials if t.works), key=lambda t: -t.score)
-            best = works[0] if works else max(trials, key=lambda t: t.plausibility, default=None)
-            if best is None:
+            best = works[0] if works else max(trials, key=lambda t: (not t.harms, t.plausibility), default=None)
+            if best is None or (best.harms and done):
                 break
             yield _finding_of(best)
             found = True

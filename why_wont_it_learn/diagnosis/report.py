@@ -141,12 +141,6 @@ def _number(skill):
     return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−")
 
 
-def _titled(picture, title):
-    """Write the title of a picture above its left edge."""
-    width, height = picture.get_size_inches()
-    picture.suptitle(title, x=0.12 / width, y=1 - 0.09 / height, ha="left", va="top", weight="bold", fontsize=10.5)
-
-
 def learned(diagnosis):
     """A picture of the training as it is and with the fix of the first finding: the skill of each seed on its way."""
     from ..pictures import Picture, label_right, palette, style
@@ -172,7 +166,7 @@ def learned(diagnosis):
         kind = "training" if np.isnan(diagnosis.as_it_is.held).all() else "validation"
         axes.set(xlim=(0, 100), ylim=(LOWEST - 0.05, 1.1), xlabel="part of the training (%)", ylabel=f"{kind} skill")
         label_right(axes, labels)
-        _titled(picture, "The training, a line for each seed")
+        picture.entitle("The training, a line for each seed")
     picture.alt = f"The {kind} skill during the training: {'; '.join(told)}; {_number(diagnosis.attainable_skill)} can be learned."
     return picture
 
@@ -216,7 +210,7 @@ def tried(diagnosis):
             xlabel="skill (a dot for each seed; left edge: −0.2 or below)",
         )
         axes.grid(axis="y", visible=False)
-        _titled(picture, "What was tried, one change at a time")
+        picture.entitle("What was tried, one change at a time")
     told = [f"{words} {np.median(trial.after):.2f}" for words, trial in zip(words, trials, strict=True)]
     picture.alt = (
         f"What was tried. As it is the skill is {diagnosis.skill:.2f} (dotted), {diagnosis.attainable_skill:.2f} can be learned (dashed). "

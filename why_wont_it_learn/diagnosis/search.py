@@ -6,6 +6,7 @@ import numpy as np
 
 from .fixes import Fix, added_loss, fixes_for
 from .measure import training_of
+from .network import linear_layers
 from .symptoms import hypotheses
 from .trial_runner import TrialResult, look
 
@@ -18,7 +19,7 @@ SELDOM = 0.2  # fraction of the seeds that may fail
 NOTHING = 0.1  # where reference models have no more skill than this, there is nothing to be learned
 LEAST_PLAUSIBILITY = 0.12  # for a cause's fix to be tried
 LEAST_TIME = 0.05  # of the budget, to begin something new
-ACTIVATION_CAUSES = ("vanishing_gradient", "dead_relu", "saturated_activation", "capacity_too_low")
+ACTIVATION_CAUSES = ("vanishing_gradient", "dead_relu", "saturated_activation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,12 @@ class FixTrial:
         if self.steadies:
             return True
         return bool(lift >= enough and after[1 if len(after) > 2 else 0] > before[-2 if len(before) > 2 else -1])
+
+    @property
+    def harms(self):
+        """Whether the skill is clearly lower with it."""
+        before, after = (float(np.median(np.maximum(skill, 0))) for skill in (self.before, self.after))
+        return after < before - LEAST_LIFT
 
     @property
     def score(self):
@@ -177,17 +184,19 @@ class Search:
         first = look(loop, variant, loop.first_state(variant.program, self.runner.seeds), 0)
         last = look(loop, variant, outcome.state, int(np.argsort(scores)[len(scores) // 2]))
         plausible = hypotheses(training_of(variant, outcome, first, last, judge.attainable_skill, added_loss(variant)))
+        linear = bool(linear_layers(variant.program.layers))
         queue = []
         for fix in fixes_for(variant, outcome):
-            symptom = _symptom_for(fix, plausible)
+            symptom = _symptom_for(fix, plausible, linear)
             if fix.name not in done and symptom is not None and symptom.plausibility >= LEAST_PLAUSIBILITY:
                 queue.append((symptom, fix))
         return sorted(queue, key=lambda pair: (-pair[0].plausibility, pair[1].size))
 
 
-def _symptom_for(fix, plausible):
-    """The symptom whose cause a fix would prove; another activation may prove several."""
+def _symptom_for(fix, plausible, linear):
+    """The symptom whose cause a fix would prove; another activation may prove several: too little capacity if all is `linear`."""
     if fix.cause != "activation":
         return plausible.get(fix.cause)
-    found = [plausible[cause] for cause in ACTIVATION_CAUSES if cause in plausible]
+    causes = (*ACTIVATION_CAUSES, "capacity_too_low") if linear else ACTIVATION_CAUSES
+    found = [plausible[cause] for cause in causes if cause in plausible]
     return max(found, key=lambda symptom: symptom.plausibility, default=None)

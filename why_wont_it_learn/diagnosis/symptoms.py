@@ -24,7 +24,9 @@ ROUGH_UPDATE = 0.03  # update-to-weight ratio at the end; 0.001 is usual
 STILL_RISING = 0.02  # skill gained over the last three tenths
 STILL_FALLING = 0.98  # the loss of the last tenth of the epochs, as a fraction of that of the tenth before
 USUAL_RATES = {"sgd": 0.01, "adagrad": 0.01, "adadelta": 1.0}  # of Keras or its documentation; 0.001 for the rest
-SELF_SCALING = ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion", "adafactor", "lamb", "muon")
+# Their steps are about as long as the learning rate.
+STEP_OF_THE_RATE = ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion")
+SELF_SCALING = (*STEP_OF_THE_RATE, "adafactor", "lamb", "muon")
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 DRAWN_TO_SCALE = ("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal")
 
@@ -315,7 +317,10 @@ def short_steps(t):
         )  # fmt: skip
         return
     plausibility = _between(np.log10(_times_usual(t)), [-2, -1, -0.3, 0], [0.95, 0.85, 0.4, 0.2])
-    yield Symptom("learning_rate_too_low", plausibility, f"{_about_rate(t)} It was trained for {t.steps} steps.")
+    way = f"It was trained for {t.steps} steps"
+    if t.optimizer in STEP_OF_THE_RATE and t.steps:
+        way += f" of about the learning rate, so no weight can have moved by much more than {t.steps * t.learning_rate:.2g}"
+    yield Symptom("learning_rate_too_low", plausibility, f"{_about_rate(t)} {way}.")
 
 
 def few_steps(t):
@@ -467,14 +472,19 @@ def exploding_gradient(t):
 
 
 def predictions_against_targets(t):
-    """Predictions that fall where targets rise, or a loss of one's own, whose labels may mean the opposite."""
+    """A loss of one's own, whose labels may mean the opposite: predictions that fall where targets rise tell that they do.
+
+    With a loss of Keras they tell only that the initial weights point that way, and that training has not moved them far.
+    """
+    if not t.own_loss:
+        return
     if t.agreement < -0.2:
         yield Symptom(
             "loss_mismatch", 0.9,
             f"Predictions fall where targets rise (a correlation of {t.agreement:.2f}): what the labels mean and what the loss asks for "
             "are opposite.",
         )  # fmt: skip
-    elif t.own_loss:
+    else:
         yield Symptom(
             "loss_mismatch", 0.7,
             "The loss is not one of Keras, and nothing says which of the two labels it takes for which: here it wants "
