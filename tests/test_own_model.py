@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+from clocks import Ticks
 
-from helpers import Experiment, Lab, table, train
+from helpers import Experiment, Lab, diagnose, table, train
 from helpers.experiments.models import build_model
 from helpers.experiments.own_model import experiment_of
 
@@ -54,6 +55,16 @@ def test_it_is_trained_in_the_lab_and_the_model_is_left_unchanged():
     assert lab.run.val_loss.shape == (7,)
     assert (lab.experiment.width, lab.experiment.epochs, lab.experiment.learning_rate) == (8, 7, 0.03)
     assert all(np.array_equal(old, new) for old, new in zip(before, model.weights, strict=True))
+
+
+def test_a_diagnosis_opens_its_network_in_the_lab(monkeypatch):
+    y = TARGETS["regression"]
+    model = sequential(keras.Input((4,)), dense(8, "tanh"), dense(1), optimizer=ADAM(0.03))
+    report = diagnose(model, X, y, epochs=3, batch_size=16, clock=Ticks())
+    assert report.lab().experiment == experiment_of(model, X, y, epochs=3, batch_size=16)
+    monkeypatch.setattr("why_wont_it_learn.diagnosis.diagnose.LAB", "nobody's")
+    with pytest.raises(ImportError, match="comes with the lessons"):
+        report.lab()
 
 
 def test_one_hot_targets_are_turned_into_class_numbers():

@@ -8,6 +8,7 @@ first; a cause stands first if its own fix, alone, lifts the skill over several 
 import time
 import warnings
 from dataclasses import dataclass, field, replace
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import keras
@@ -70,6 +71,7 @@ OF_LOGITS = {
     loss_name(kind()): kind
     for kind in (keras.losses.BinaryCrossentropy, keras.losses.CategoricalCrossentropy, keras.losses.SparseCategoricalCrossentropy)
 }  # fmt: skip
+LAB = "why_wont_it_learn.lab"  # the group of entry points in which the lessons name their lab
 UNLIKE_GAP = 0.25  # of skill, between training and validation samples, before the two are compared
 MOST_NAMED = 6  # outputs whose skills are told one by one
 SAMPLES_PROBED = 64  # of which one gradient is taken
@@ -93,7 +95,8 @@ class Diagnosis:
     guesses. findings: the most likely cause first; empty if the network is healthy.
     skill: of the network as it is, the median of some seeds, 0 for the baseline and 1 for perfect. attainable_skill: what can
     be learned. trials: every `FixTrial`. notes: what was left out. seeds: how many for each trial. seconds: how long it took.
-    as_it_is: its training, a `TrialResult` on the scale of the trials, or None.
+    as_it_is: its training, a `TrialResult` on the scale of the trials, or None. call: (model, x, y, epochs, batch_size) of what was
+    examined.
     """
 
     healthy: bool | None
@@ -105,6 +108,7 @@ class Diagnosis:
     seeds: int
     seconds: float
     as_it_is: TrialResult | None = field(default=None, repr=False)
+    call: tuple = field(default=(), repr=False)
 
     @property
     def causes(self):
@@ -120,6 +124,22 @@ class Diagnosis:
     def save(self, path):
         """Write the report to a file as a web page that needs no other file."""
         Path(path).write_text(report.document(self), "utf-8")
+
+    def lab(self):
+        """Open the network and its data in the lab, under the sliders that apply to it.
+
+        ImportError where the lessons, which the lab belongs to, are not installed; ValueError, which names the reason, if no setting
+        of the lab can express the network.
+        """
+        try:
+            (lab,) = entry_points(group=LAB)
+            lab = lab.load()
+        except (ValueError, ImportError):
+            raise ImportError(
+                f"The lab comes with the lessons, which are not installed here: {report.PROJECT}"
+            ) from None
+        model, x, y, epochs, batch_size = self.call
+        return lab(model, x, y, epochs=epochs, batch_size=batch_size)
 
 
 def diagnose(
@@ -157,6 +177,7 @@ def diagnose(
         if validation_data is not None and not isinstance(validation_data, (list, tuple)):
             validation_data = drawn(validation_data, None, None, batch_size)[:2]
         _build(model, x)
+        given = model
         model, data = _prepared(model, x, y, validation_data, sample_weight, class_weight)
         if any(part.task == "own" for part in getattr(data, "parts", {}).values()):
             notes.append(OF_LOSS_ALONE)
@@ -178,7 +199,8 @@ def diagnose(
         if search.out_of_time or not search.in_time:
             notes.append(f"The {budget:g} seconds were over before the end of: {search.doing.rstrip('.')}.")
         progress(1.0, "done")
-        return examination.diagnosis(findings, notes, seeds, clock() - began)
+        found = examination.diagnosis(findings, notes, seeds, clock() - began)
+        return replace(found, call=(given, x, y, epochs, batch_size))
 
 
 def _check(model, x, y, epochs, batch_size, budget, seeds):

@@ -12,7 +12,8 @@ import numpy as np
 from .trial_runner import CHECKPOINTS
 
 PROVED, NOT_PROVED = "#0072B2", "#5B6470"  # colours, as in pictures.py
-LESSONS = "https://github.com/why-wont-it-learn/why-wont-it-learn/blob/main/notebooks"
+PROJECT = "https://github.com/why-wont-it-learn/why-wont-it-learn"
+LESSONS = f"{PROJECT}/blob/main/notebooks"
 ROWS = 12  # of the picture, the best
 WIDTH = 7.4  # inches
 LETTERS = 50  # of a line next to the picture of what was tried
