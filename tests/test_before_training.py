@@ -17,6 +17,7 @@ YES = (NUMBER[:, 0] > 0).astype("int64")
 CLASS = np.digitize(NUMBER[:, 0], [-0.5, 0.5])
 ONE_HOT = np.eye(3, dtype="float32")[CLASS]
 SEQUENCE = RNG.normal(size=(120, 5, 2)).astype("float32")
+PICTURES = np.random.default_rng(1).uniform(size=(120, 4, 4, 1)).astype("float32")
 
 
 class Lost(L.Layer):
@@ -87,6 +88,10 @@ def through(function, *before):
     return network(*before, L.Dense(8, "tanh"), Lost(function), L.Dense(1)), X, NUMBER
 
 
+def pictures(y):
+    return network(L.Conv2D(1, 3, padding="same", activation="relu"), shape=(4, 4, 1)), PICTURES, y
+
+
 FAULTS = {
     "in a Lambda": (hidden_in_a_lambda, "frozen_weights", "inside a Lambda"),
     "frozen as it was made": (frozen, "frozen_weights", "trainable is False"),
@@ -114,6 +119,7 @@ FAULTS = {
     ),
     "subclassed": (lambda: (compiled(Subclassed(Lost(lambda x: ops.round(ops.mean(x, -1, keepdims=True))))), X, NUMBER),
                    "vanishing_gradient", "exactly 0"),
+    "pictures below 0": (lambda: pictures(PICTURES - 0.5), "output_activation_mismatch", "never below 0"),
     "broadcast": (lambda: (network(L.Dense(1), loss=OwnLoss(squared)), X, NUMBER[:, 0]), "loss_mismatch", "(n,) and"),
     "the wrong sign": (
         lambda: (network(L.Dense(1), loss=lambda y, p: -squared(y, p)), X, NUMBER), "loss_mismatch", "does not fall",
@@ -210,6 +216,8 @@ HEALTHY = {
         network(L.LSTM(4, return_sequences=True), L.Dense(2, "softmax"), loss="categorical_crossentropy", shape=(5, 2)),
         SEQUENCE > 0, np.stack([SEQUENCE[:, :, 0] > 0, SEQUENCE[:, :, 0] <= 0], -1),
     ),
+    "pictures": lambda: pictures(PICTURES),
+    "bytes": lambda: (network(L.Dense(8, "relu"), L.Dense(1)), 255 * (X > 0), NUMBER),
     "tokens": lambda: (
         network(L.Embedding(5000, 4), L.Flatten(), L.Dense(1), shape=(3,)), RNG.integers(0, 5000, (120, 3)), NUMBER,
     ),

@@ -11,12 +11,12 @@ from .findings import Finding, finding_of
 from .joined import needs_joining, with_own_meaning, with_positions
 from .loss_check import loss_findings
 from .measure import rescaled, scales_itself
-from .network import output_stage
+from .network import output_of
 from .output_and_loss import from_logits, loss_name, mismatches
 from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
 from .untrained import untrained_weights
 
-FAR = 100.0  # so many times out of scale, data are named before anything was trained; 255 for a pixel often learns
+FAR = 128.0  # so many times out of scale, data are named before anything was trained; pixels of 0 to 255 are less and often learn
 
 
 def before_training(model, data):
@@ -54,10 +54,10 @@ def _of_output_and_data(model, data):
     if faults := list(data_faults(facts)):
         yield from faults
         return
-    output, inputs, targets = output_stage(layers), rescaled(layers, facts.inputs_2d), facts.targets_2d
+    output, inputs, targets = output_of(layers), rescaled(layers, facts.inputs_2d), facts.targets_2d
     if output is not None:
         of_loss = loss_name(facts.loss), from_logits(facts.loss)
-        for mismatch in mismatches(output.activation, output.units, *of_loss, facts.targets):
+        for mismatch in mismatches(output.activation, facts.n_predicted, *of_loss, facts.targets):
             if mismatch.strong:
                 yield Finding(mismatch.cause, mismatch.evidence, CAUSES[mismatch.cause].fix)
     training = Training(

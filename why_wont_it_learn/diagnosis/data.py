@@ -338,6 +338,11 @@ class Data:
         return self._skill((sums / np.bincount(group)[:, None])[group], true_targets)
 
     @property
+    def n_predicted(self):
+        """How many numbers are predicted for a sample, at all positions together."""
+        return int(np.prod(self.output_shape))
+
+    @property
     def number_targets(self):
         """The training targets that are numbers: (samples, columns); None where classes are to be predicted."""
         return self.targets_2d[: self.points] if self.task == "regression" else None

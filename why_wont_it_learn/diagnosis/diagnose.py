@@ -737,9 +737,9 @@ class _Examination:
                 f"Remove the {output.activation} from the last layer, or use a loss that takes probabilities.",
                 variant.having(program=with_output_activation(program, "linear")), False,
             )  # fmt: skip
-        found = mismatches(output.activation, output.units, loss_name(loss), logits, data.targets)
+        found = mismatches(output.activation, data.n_predicted, loss_name(loss), logits, data.targets)
         if logits is None and data.task == "regression":
-            found += range_mismatches(output.activation, output.units, data.targets)
+            found += range_mismatches(output.activation, data.n_predicted, data.targets)
         stuck = _stuck_at_zero(output.activation, data, outcome)
         if stuck and not any(one.strong for one in found):
             found = [Mismatch("output_activation_mismatch", stuck, False, "linear")]
