@@ -21,7 +21,8 @@ def findings(run):
         found = [finding_of(symptom) for symptom in likely(training_of(run))]
     if found:
         return found
-    return [Finding("too_few_epochs", f"No symptom names a cause, and the skill is {run.skill:.2f}.", _TRY_NEXT)]
+    evidence = f"Training ended at a skill of {run.skill:.2f}, and no symptom names another cause."
+    return [Finding("too_few_epochs", evidence, _TRY_NEXT)]
 
 
 _TRY_NEXT = f"{CAUSES['too_few_epochs'].fix} If that changes nothing, try other seeds."
