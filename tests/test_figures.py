@@ -217,6 +217,16 @@ def test_sweep_of_several_series_names_them(study, line):
     assert {"two", "none"} <= set(texts(picture))
 
 
+def test_the_lines_of_a_sweep_are_named_beside_it(study):
+    picture = sweep([0, 2, 4], [with_skill(study, [0.9] * 6)] * 3, label="units", title="t")
+    axes = picture.axes[1]
+    names = [text for text in axes.texts if text.get_text() in ("learned", "baseline")]
+    assert len(names) == 2
+    assert all(
+        text.get_window_extent().x0 >= axes.get_window_extent().x1 for text in names
+    )  # no curve runs through them
+
+
 def test_layers_draw_the_median_of_each_layer(study):
     picture = layers({"two": study}, title="t", epoch=-1)
     middle = np.quantile(study.gradient_norm[:, -1], 0.5, axis=0, method="nearest")

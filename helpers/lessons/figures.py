@@ -188,14 +188,12 @@ def sweep(values, studies, *, label, title):
             _draw_band(top, places, (low, rate, high), color, marker="o")
             skill = np.clip([_quartiles(study.skill[:, None])[:, 0] for study in row], LOWEST_SKILL, None).T
             _draw_band(bottom, places, skill, color, marker="o")
-            labels.append((skill[1][-1], name, color))
+            labels += [(skill[1][-1], name, color)] if several else []
             told = ", ".join(f"{value_text(v)} {r:.0%}" for v, r in zip(values, rate, strict=True))
             words.append(f"{name}{': ' if name else ''}success rate by {label}: {told}")
         bottom.axhline(LEARNED, color=PALETTE["floor"], lw=1.2, ls="--")
         bottom.axhline(0, color=PALETTE["baseline"], lw=1.2, ls=":")
-        for skill, text, color, up in ((LEARNED, "learned", "floor", -12), (0, "baseline", "baseline", 4)):
-            bottom.annotate(text, (0, skill), (4, up), xycoords=("axes fraction", "data"), textcoords="offset points",
-                            color=PALETTE[color], zorder=6, path_effects=[OUTLINE])  # fmt: skip
+        labels += [(LEARNED, "learned", PALETTE["floor"]), (0, "baseline", PALETTE["baseline"])]
         top.set(ylim=(-0.03, 1.05), ylabel="seeds that learned", xlabel=label)
         top.yaxis.set_major_formatter(PercentFormatter(1.0))
         lowest = bottom.get_ylim()[0]
@@ -206,8 +204,7 @@ def sweep(values, studies, *, label, title):
             axes.xaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.grid(axis="x", visible=False)
-        if several:
-            label_right(bottom, labels)
+        label_right(bottom, labels)
     return _told(picture, title, words)
 
 
