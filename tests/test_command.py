@@ -109,7 +109,7 @@ def test_a_model_that_is_fitted_again_goes_on(run):
         (["missing.py"], "there is no file 'missing.py'"),
         (["--budget", "soon", "train.py"], "'soon' is not a number of seconds"),
         (["--budget", "nan", "train.py"], "'nan' is not a number of seconds"),
-        ([], "the following arguments are required: script"),
+        ([], "the following arguments are required: script\n"),
     ],
 )
 def test_a_wrong_call_says_what_is_right(arguments, words, capsys):

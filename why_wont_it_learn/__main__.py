@@ -48,7 +48,8 @@ def _options(arguments):
     parser.add_argument("--stop", action="store_true", help="end a hopeless training early")
     parser.add_argument("--report", metavar="FILE", help="also save the diagnosis as a web page")
     parser.add_argument("script", help="the Python program to run")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its own arguments")
+    own = parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its own arguments")
+    own.required = False  # or Python 3.11 says that they are missing, too, where the script is
     options = parser.parse_args(arguments)
     if not Path(options.script).is_file():
         parser.error(f"there is no file {options.script!r} here: give the path of a Python program")
