@@ -219,6 +219,10 @@ def test_calibration_compares_how_sure_you_were_with_how_often_you_were_right(no
         "Predictions: 4 committed, 3 measured, 2 right (67%). On average you were 77% sure."
     )
     assert picture.alt.endswith("50% sure: 100% right of 1; 90% sure: 50% right of 2.")
+    axes = picture.axes[0]
+    dots = axes.transData.transform(axes.lines[1].get_xydata())
+    inside = axes.get_window_extent()
+    assert inside.y0 + 6 < dots[:, 1].min() < dots[:, 1].max() < inside.y1 - 6  # whole, and off the title
 
 
 # --- claims ---

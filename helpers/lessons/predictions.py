@@ -17,6 +17,7 @@ import anywidget
 import numpy as np
 import traitlets
 from IPython import get_ipython
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 
 from why_wont_it_learn.pictures import PALETTE, Picture, style
@@ -194,12 +195,13 @@ def calibration():
         picture = Picture(figsize=(4.6, 3.6), layout="constrained")
         axes = picture.subplots()
         axes.plot([0, 1], [0, 1], ls="--", color=PALETTE["faint"])
-        axes.plot(levels, shares, "o", ms=9, clip_on=False, zorder=3)
+        axes.plot(levels, shares, "o", ms=9, color=PALETTE["network"], zorder=3)
+        outline = [withStroke(linewidth=3, foreground=PALETTE["paper"])]  # of letters that stand on the dashed line
         for level, share, count in zip(levels, shares, counts, strict=True):
             below = share > 0.9
             axes.annotate(f"{right[sure == level].sum()} of {count}", (level, share), (0, -14 if below else 9), ha="center",
-                          va="top" if below else "bottom", textcoords="offset points")  # fmt: skip
-        axes.set(xlim=(0.42, 1.04), ylim=(0, 1), xlabel="how sure you were", ylabel="fraction that was right")
+                          va="top" if below else "bottom", textcoords="offset points", path_effects=outline)  # fmt: skip
+        axes.set(xlim=(0.42, 1.04), ylim=(-0.04, 1.06), xlabel="how sure you were", ylabel="fraction that was right")
         axes.set_xticks(np.array(CONFIDENCES) / 100, [f"{level}%" for level in CONFIDENCES])
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.set_title("Well calibrated answers lie on the dashed line")
