@@ -288,3 +288,15 @@ def test_scenes_in_any_order_leave_no_trace_of_each_other(share):
         for _ in range(2):  # redrawn, and from what was kept
             blitted = decoded(renderer.frame(SCENES[name]()))
             np.testing.assert_array_equal(blitted, fresh(name), err_msg=name)
+
+
+def test_predictions_beyond_the_true_values_stand_at_the_edge():
+    run = run_of(SMALL.replace(problem="auto_mpg", epochs=1, learning_rate=1e-5))
+    renderer = Renderer(pictures=["fit"], width=430)
+    renderer.frame(Scene(run=run))
+    (panel,) = renderer.panels
+    x, y = panel.dots.get_data()
+    low, high = panel.axes.get_ylim()
+    assert run.predictions.max() < low  # all are below what is drawn
+    assert len(x) == len(run.predictions)
+    assert low < y.min() <= y.max() < high

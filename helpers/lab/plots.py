@@ -344,18 +344,22 @@ class Fit(Panel):
     def begin_scatter(self, run, pinned):
         target = run.problem.source.target
         limits = _range(run.problem.y_val, 0.08)
+        self.edges = _range(run.problem.y_val, 0.05)  # where predictions stand that are beyond them
         self.axes.plot(limits, limits, "--", lw=1.2, color=self.colors["truth"])
         self.axes.set(xlim=limits, ylim=limits)
         self.named(f"true {target}", f"predicted {target}")
         if pinned:
-            self._dots("pinned", ms=3).set(data=(pinned.problem.y_val[:, 0], pinned.predictions[:, 0]), animated=False)
+            self._dots("pinned", ms=3).set(data=self._predicted(pinned), animated=False)
         self.dots = self._dots("network")
+
+    def _predicted(self, run):
+        return run.problem.y_val[:, 0], np.clip(run.predictions[:, 0], *self.edges)
 
     def _dots(self, color, ms=4):
         return self.line("o", ms=ms, color=self.colors[color], alpha=0.6, mew=0)
 
     def update_scatter(self, run):
-        self.dots.set_data(run.problem.y_val[:, 0], run.predictions[:, 0])
+        self.dots.set_data(*self._predicted(run))
         return [self.dots]
 
     def begin_answers(self, run, pinned):
