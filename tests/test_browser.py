@@ -45,6 +45,7 @@ BOOKS = {
         "from helpers import Experiment, Lab\nlab = Lab(Experiment(depth=0, epochs=20), controls=['depth'], pictures=['loss'])\nlab",
         "lab",
     ],
+    "many": ["from helpers import Experiment, Lab\nLab(Experiment(depth=0, epochs=20))"],
 }
 # Trains for minutes, whatever the machine.
 LONG = '{"problem":"sine","samples":2000,"batch_size":1,"epochs":1000}'
@@ -257,6 +258,24 @@ def test_a_reload_shows_the_last_state(page):
     page.keyboard.press("ArrowLeft")
     settled(page)
     assert "learned nothing" in said(page)
+
+
+@apart
+def test_the_plots_stay_while_the_last_of_many_controls_is_moved(browser, address):
+    page = new_page(browser, width=1400)
+    page.goto(address("notebooks/many.ipynb"))
+    run_all(page)
+    page.wait_for_selector(".wwil img[src]")
+    page.locator(".wwil-control").last.evaluate("control => control.scrollIntoView({block: 'end'})")
+    seen = """() => {
+        const picture = document.querySelector('.wwil-picture').getBoundingClientRect();
+        const last = [...document.querySelectorAll('.wwil-control')].at(-1).getBoundingClientRect();
+        const panel = document.querySelector('.jp-WindowedPanel-outer').getBoundingClientRect();
+        return picture.top >= panel.top && last.bottom <= panel.bottom + 1;
+    }"""
+    page.wait_for_function(seen)
+    assert page.errors == []
+    page.close()
 
 
 @apart
