@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .diagnosis.network import first_line, only
+from .diagnosis.network import first_line, only, throughout
 from .diagnosis.output_and_loss import as_loss, resolved_loss
 from .engine.initial_weights import fresh_values
 from .engine.loop import takes_training
@@ -108,7 +108,7 @@ class Program:
             return self.model
         config = copy.deepcopy(self.config)
         for index, layer in enumerate(config["layers"]):
-            _seed(layer["config"], 1000 * seed + index)
+            layer["config"] = _seeded(layer["config"], 1000 * seed + index)
         with keras.saving.custom_object_scope(self.known):
             model = self.make.from_config(config)
         for layer in layers_of(model)[1:]:
@@ -174,14 +174,9 @@ class OneOutput(keras.Model):
         return only(self.inner(x, training=training) if takes_training(self.inner.call) else self.inner(x))
 
 
-def _seed(config, seed):
-    """Set every seed in the configuration of a layer, also of layers within it."""
-    if isinstance(config, dict):
-        if "seed" in config:
-            config["seed"] = seed
-        config = list(config.values())
-    for value in config if isinstance(config, list) else ():
-        _seed(value, seed)
+def _seeded(config, seed):
+    """The configuration of a layer with this seed in it and in all layers within it."""
+    return throughout(config, lambda config: {"seed": seed} if "seed" in config else {})
 
 
 def program_of(model, epochs, batch_size, loss=None):

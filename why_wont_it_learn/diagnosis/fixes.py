@@ -13,7 +13,7 @@ from ..program import Program
 from .class_weights import ClassWeighted, balanced
 from .data import Data
 from .measure import NOISE_LAYERS, first_rescaling, padding_after, regularization, rescaled, unmasked_padding
-from .network import kind_of, linear_layers, only, other_layers, output_of, output_stage, stages
+from .network import kind_of, linear_layers, only, other_layers, output_of, output_stage, stages, throughout
 from .output_and_loss import as_loss, fitting
 from .symptoms import SELF_SCALING, Scale, usual_rate
 
@@ -116,17 +116,12 @@ def with_usual_start(program):
     usual = keras.initializers.serialize(keras.initializers.get("glorot_uniform"))
 
     def varied(config):
-        if not isinstance(config, dict):
-            return [varied(part) for part in config] if isinstance(config, (list, tuple)) else config
-        return {
-            key: copy.deepcopy(usual) if key in KERNELS and _is_constant(value) else varied(value)
-            for key, value in config.items()
-        }
+        return {name: copy.deepcopy(usual) for name in KERNELS & config.keys() if _is_constant(config[name])}
 
     def edit(layers):
         for stage in stages(layers):
             _set_initializer(layers[stage.index], stage.activation)
-        return [varied(layer) for layer in layers]
+        return throughout(layers, varied)
 
     return program.edited(edit)
 
@@ -240,23 +235,18 @@ def with_all_trained(program):
     """Every layer trained, those within layers, too; they start from the weights that they have now."""
 
     def unfrozen(config):
-        if isinstance(config, dict):
-            return {k: True if k == "trainable" else unfrozen(v) for k, v in config.items()}
-        return [unfrozen(value) for value in config] if isinstance(config, list) else config
+        return {"trainable": True} if "trainable" in config else {}
 
-    return program.edited(lambda layers: [unfrozen(layer) for layer in layers])
+    return program.edited(lambda layers: throughout(layers, unfrozen))
 
 
 def with_batch_norm_momentum(program, momentum):
     """Another momentum of the moving averages of every BatchNormalization."""
 
-    def changed(config):
-        if isinstance(config, dict):
-            quicker = {"momentum": momentum} if "momentum" in config and "moving_mean_initializer" in config else {}
-            return {k: changed(v) for k, v in config.items()} | quicker
-        return [changed(value) for value in config] if isinstance(config, list) else config
+    def quicker(config):
+        return {"momentum": momentum} if {"momentum", "moving_mean_initializer"} <= config.keys() else {}
 
-    return program.edited(lambda layers: [changed(layer) for layer in layers])
+    return program.edited(lambda layers: throughout(layers, quicker))
 
 
 # --- output and loss -----------------------------------------------------------------------------------------------------
