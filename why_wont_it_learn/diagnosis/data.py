@@ -6,6 +6,7 @@ from functools import cached_property
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.special import expit, softmax
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 from sklearn.kernel_ridge import KernelRidge
@@ -136,12 +137,9 @@ class Data:
 
     def _probabilities(self, answers, logits):
         """Predictions as probabilities of the classes: as many columns as `true_targets` has, if that can be told."""
-        with np.errstate(over="ignore"):
-            if logits and (answers.shape[1] == 1 or self.task == "multilabel"):
-                answers = 1 / (1 + np.exp(-answers))
-            elif logits:
-                powers = np.exp(answers - answers.max(axis=1, keepdims=True))
-                answers = powers / powers.sum(axis=1, keepdims=True)
+        if logits:
+            each_alone = answers.shape[1] == 1 or self.task == "multilabel"
+            answers = expit(answers) if each_alone else softmax(answers, axis=1)
         if self.signed:
             answers = (answers + 1) / 2
         if self.reversed:
