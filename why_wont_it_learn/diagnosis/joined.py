@@ -264,17 +264,15 @@ def with_positions(data, shape):
             data.x, labels[:, at : at + 1].astype("float32"), data.points, "multiclass", classes, tokens=data.tokens,
             given=data.given, loss=data.loss, start=int(at) * classes, width=classes, logits=from_logits(data.loss),
         )  # fmt: skip
+    return _judged_by(data, parts)
+
+
+def _judged_by(data, parts):
+    """The `JointData` of the same samples whose predictions are judged part by part."""
     return JointData(
-        data.x,
-        data.y,
-        data.points,
-        "several",
-        dtype=data.dtype,
-        tokens=data.tokens,
-        loss=data.loss,
-        given=data.given,
-        parts=parts,
-    )
+        data.x, data.y, data.points, "several", dtype=data.dtype, tokens=data.tokens, loss=data.loss, given=data.given,
+        output_shape=data.output_shape, parts=parts,
+    )  # fmt: skip
 
 
 def with_own_meaning(data):
@@ -285,11 +283,7 @@ def with_own_meaning(data):
         data.x, data.y, data.points, "own", tokens=data.tokens, given=data.given, loss=data.loss,
         width=data.output_shape[0], logits=None,
     )  # fmt: skip
-    parts = {"the output": part}
-    return JointData(
-        data.x, data.y, data.points, "several", dtype=data.dtype, tokens=data.tokens, loss=data.loss, given=data.given,
-        output_shape=data.output_shape, parts=parts,
-    )  # fmt: skip
+    return _judged_by(data, {"the output": part})
 
 
 def _is_own(data):
