@@ -183,14 +183,15 @@ def loss_weights_of(model):
     return keras.tree.flatten(getattr(model._compile_loss, "_user_loss_weights", None))
 
 
-def loss_of_function(function):
-    """A function of (y_true, y_pred) as the loss that `compile` makes of it.
+def as_loss(loss):
+    """A Keras loss, its name or a function as a function of (y_true, y_pred), as `model.compile` makes one of it.
 
     Without it: a user's own loss has no mean over the batch. Guarded by: tests/test_compile_arguments.py.
     """
     from keras.src.losses.losses import LossFunctionWrapper
 
-    return LossFunctionWrapper(function, name="loss")
+    loss = keras.losses.get(loss)
+    return loss if isinstance(loss, keras.losses.Loss) else LossFunctionWrapper(loss, name="loss")
 
 
 def takes_logits(loss):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..keras_private import binary_or_sparse, loss_of_function, takes_logits
+from ..keras_private import as_loss, binary_or_sparse, takes_logits
 
 CLASS_LOSSES = {
     "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
@@ -33,12 +33,6 @@ def resolved_loss(model, y=None, answers=None):
         name = "binary" if binary else "sparse_categorical" if sparse else "categorical"
         return keras.losses.get(f"{name}_crossentropy")
     return keras.losses.get(losses[0])
-
-
-def as_loss(loss):
-    """A Keras loss, its name or a function as a function of (y_true, y_pred), as `model.compile` makes one of it."""
-    loss = keras.losses.get(loss)
-    return loss if isinstance(loss, keras.losses.Loss) else loss_of_function(loss)
 
 
 def loss_name(loss):

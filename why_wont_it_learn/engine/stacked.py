@@ -10,7 +10,7 @@ import inspect
 import keras
 import tensorflow as tf
 
-from ..keras_private import is_functional, loss_of_function, loss_weights_of
+from ..keras_private import as_loss, is_functional, loss_weights_of
 from .batches import none_for_empty
 from .state import NotFlat
 
@@ -87,8 +87,7 @@ def _loss_of(model):
     """The loss as an object with `call`, or None if it is not one of `LOSSES`."""
     if not (isinstance(model.loss, (str, keras.losses.Loss)) or callable(model.loss)) or model.loss == "crossentropy":
         return None
-    loss = keras.losses.get(model.loss)
-    loss = loss if isinstance(loss, keras.losses.Loss) else loss_of_function(loss)
+    loss = as_loss(model.loss)
     known = getattr(loss, "fn", None) in [getattr(keras.losses, name) for name in LOSSES]
     plain = known and loss.reduction == "sum_over_batch_size" and getattr(loss, "dtype", "float32") == "float32"
     return loss if plain and not any(weight is not None for weight in loss_weights_of(model)) else None
