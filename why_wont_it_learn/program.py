@@ -14,9 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .diagnosis.network import first_line, only, throughout
+from .diagnosis.network import first_line, only
 from .diagnosis.output_and_loss import as_loss, resolved_loss
-from .engine.initial_weights import fresh_values
+from .engine.initial_weights import fresh_values, throughout
 from .engine.loop import takes_training
 from .keras_private import (
     global_seed_generator,

@@ -9,11 +9,12 @@ import numpy as np
 import tensorflow as tf
 from sklearn.impute import SimpleImputer
 
+from ..engine.initial_weights import throughout
 from ..program import Program
 from .class_weights import ClassWeighted, balanced
 from .data import Data
 from .measure import NOISE_LAYERS, first_rescaling, padding_after, regularization, rescaled, unmasked_padding
-from .network import kind_of, linear_layers, only, other_layers, output_of, output_stage, stages, throughout
+from .network import kind_of, linear_layers, only, other_layers, output_of, output_stage, stages
 from .output_and_loss import as_loss, fitting
 from .symptoms import SELF_SCALING, Scale, usual_rate
 

@@ -41,15 +41,6 @@ def kind_of(layer):
     return f"{layer.get('module') or 'own'}.{layer['class_name']}" if ours else layer["class_name"]
 
 
-def throughout(config, changes):
-    """A configuration, or a list of them, with `changes(config)`, {name: value}, made in it and in every one within it."""
-    if isinstance(config, (list, tuple)):
-        return type(config)(throughout(part, changes) for part in config)
-    if not isinstance(config, dict):
-        return config
-    return {name: throughout(value, changes) for name, value in config.items()} | changes(config)
-
-
 def stages(layers):
     """The Dense layers in some layer configurations, each with its activation, wherever that stands."""
     found = []

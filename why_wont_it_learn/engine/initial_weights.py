@@ -78,10 +78,18 @@ def _from_clones(layer, variable, index, seeds):
 
 def _without_seeds(config):
     """A configuration whose initializers have no seed of their own: every clone would start from the same weights."""
+
+    def without_seed(config):
+        has_seed = config.get("module") == "keras.initializers" and "seed" in config.get("config", {})
+        return {"config": {**config["config"], "seed": None}} if has_seed else {}
+
+    return throughout(config, without_seed)
+
+
+def throughout(config, changes):
+    """A configuration, or a list of them, with `changes(config)`, {name: value}, made in it and in every one within it."""
     if isinstance(config, (list, tuple)):
-        return [_without_seeds(v) for v in config]
+        return type(config)(throughout(part, changes) for part in config)
     if not isinstance(config, dict):
         return config
-    if config.get("module") == "keras.initializers" and "seed" in config.get("config", {}):
-        return {**config, "config": {**config["config"], "seed": None}}
-    return {k: _without_seeds(v) for k, v in config.items()}
+    return {name: throughout(value, changes) for name, value in config.items()} | changes(config)
