@@ -107,10 +107,13 @@ def changed_map(**what):
         (changed(discoveries=[{}] * 1001), "At most 1000 discoveries"),
         (changed_map(experiment={"problem": "../../etc/passwd"}), "problem='../../etc/passwd' is not one of"),
         (changed_map(experiment=7), "."),
-        (changed_map(rows=["width", list(range(1, 30))], columns=["epochs", list(range(1, 30))]), "too many cells"),
+        (
+            changed_map(rows=["width", list(range(1, 30))], columns=["epochs", list(range(1, 30))]),
+            "The map has 841 cells",
+        ),
         (changed_map(rows=["width", "abc"]), "rows is a field and its values"),
         (changed_map(rows=["__class__", [1]]), "__class__"),
-        (changed_map(rows=["activation", ["tanh"]]), "the same field twice"),
+        (changed_map(rows=["activation", ["tanh"]]), "Give two different fields"),
         (7, "a line is a text, not int."),
     ],
 )

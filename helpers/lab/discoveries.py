@@ -15,7 +15,7 @@ import numpy as np
 
 from ..experiments.experiment import Experiment
 from ..experiments.training import train
-from .maps import Axis, DiscoveryMap, _picture, _with_picture, read_discoveries
+from .maps import DiscoveryMap, _picture, _with_picture, axes_of, read_discoveries
 
 MOST_LINES = 500
 LONGEST_LINE = 300_000  # characters
@@ -148,12 +148,7 @@ def _map(value):
     if not isinstance(value, dict) or {"experiment", "rows", "columns"} - value.keys():
         raise ValueError("it does not say of which map it is. Share it again from the map of the lesson.")
     experiment = Experiment.from_json(json.dumps(value["experiment"]))
-    rows, columns = Axis.read("rows", value["rows"]), Axis.read("columns", value["columns"])
-    if rows.name == columns.name or len(rows.values) * len(columns.values) > 400:
-        raise ValueError(
-            "its map has the same field twice, or too many cells. Share it again from the map of the lesson."
-        )
-    return DiscoveryMap(experiment, (rows, columns), None)
+    return DiscoveryMap(experiment, axes_of(value["rows"], value["columns"]), None)
 
 
 def _key(pooled):

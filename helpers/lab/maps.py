@@ -24,7 +24,6 @@ import anywidget
 import numpy as np
 import traitlets
 from IPython import get_ipython
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_hex
 
 from why_wont_it_learn import pictures
@@ -75,12 +74,7 @@ def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", d
     (2, 2)
     """
     check_experiment(experiment, "success_map")
-    axes = Axis.read("rows", rows), Axis.read("columns", columns)
-    if axes[0].name == axes[1].name:
-        raise ValueError(f"rows and columns are both {axes[0].name!r}. Give two different fields.")
-    cells = len(axes[0].values) * len(axes[1].values)
-    if cells > MOST_CELLS:
-        raise ValueError(f"The map has {cells} cells; at most {MOST_CELLS} are allowed. Give fewer values.")
+    axes = axes_of(rows, columns)
     if show not in SHOWS:
         raise ValueError(f"show={reprlib.repr(show)} is not one of {', '.join(SHOWS)}.")
     if lab is not None and not callable(getattr(lab, "show", None)):
@@ -92,6 +86,17 @@ def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", d
             )
         return DiscoveryMap(experiment, axes, lab)
     return SuccessMap(experiment, axes, seed_list(seeds), lab, show)
+
+
+def axes_of(rows, columns):
+    """The two `Axis` of a map; ValueError with a sentence for what is none, or too large."""
+    axes = Axis.read("rows", rows), Axis.read("columns", columns)
+    if axes[0].name == axes[1].name:
+        raise ValueError(f"rows and columns are both {axes[0].name!r}. Give two different fields.")
+    cells = len(axes[0].values) * len(axes[1].values)
+    if cells > MOST_CELLS:
+        raise ValueError(f"The map has {cells} cells; at most {MOST_CELLS} are allowed. Give fewer values.")
+    return axes
 
 
 @dataclass(frozen=True)
@@ -247,14 +252,11 @@ def _stop_all():
 class SuccessMap(_Map):
     """Many seeds for each combination of two fields. Made by `success_map`.
 
-    Reading rate, interval, skill, loss, studies or a figure trains what is missing and waits for it; the interrupt of the
+    Reading rate, studies or a figure trains what is missing and waits for it; the interrupt of the
     kernel ends the waiting and stops the training.
 
     Attributes:
         rate: (rows, columns), fraction of the seeds that learned.
-        interval: (rows, columns, 2), its 95% interval (Wilson).
-        skill: (rows, columns), median skill; -inf where the median seed diverged.
-        loss: (rows, columns), median validation loss after the last epoch, penalties included; inf where it diverged.
         studies: a `SeedStudy` for each cell, row by row. To spare memory they hold no weights and no curves: `loss` and
             `val_loss` are those of the last epoch, (seeds, 1), what is measured in the layers is left out.
         text: the summary in words of what is there so far.
@@ -285,30 +287,11 @@ class SuccessMap(_Map):
 
     # --- results ---------------------------------------------------------------------------------------------------
 
-    def _each(self, number):
-        self.compute()
-        values = [number(self._studies[cell]) for cell in self._experiments]
-        return np.array(values).reshape(len(self.rows.values), len(self.columns.values), *np.shape(values[0]))
-
     @property
     def rate(self):
         """(rows, columns): fraction of the seeds that learned."""
-        return self._each(lambda study: study.success_rate)
-
-    @property
-    def interval(self):
-        """(rows, columns, 2): the 95% Wilson interval of the rate."""
-        return self._each(lambda study: study.interval)
-
-    @property
-    def skill(self):
-        """(rows, columns): median skill."""
-        return self._each(lambda study: plots.median_of_seeds(study.skill))
-
-    @property
-    def loss(self):
-        """(rows, columns): median validation loss after the last epoch."""
-        return self._each(lambda study: plots.median_of_seeds(study.val_loss[:, -1]))
+        rates = [study.success_rate for study in self.studies]
+        return np.reshape(rates, (len(self.rows.values), len(self.columns.values)))
 
     @property
     def studies(self):
@@ -620,8 +603,7 @@ def _picture(rows, columns, cells, title):
     for place, (level, _) in cells.items():
         levels[place] = level
     with pictures.style():
-        figure = Picture(figsize=inches, dpi=110)
-        FigureCanvasAgg(figure)
+        figure = Picture(figsize=inches)
         box = [left / inches[0], 0.62 / inches[1], 1 - (left + 0.15) / inches[0], 0.36 * height / inches[1]]
         axes = figure.add_axes(box)
         axes.imshow(levels, cmap=COLORS, norm=Normalize(0, 1), aspect="auto")
