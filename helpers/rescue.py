@@ -245,7 +245,7 @@ def _last(stream, found):
     return last
 
 
-def smallest_rescue(experiment, seeds=None, *, progress=None):
+def smallest_rescue(experiment, seeds=None):
     """The smallest change of one field that makes a failing setting learn: a finished `Rescue`.
 
     Changes are tried by size: a number moves along its slider, a name or a switch counts as two steps of it. The
@@ -255,12 +255,9 @@ def smallest_rescue(experiment, seeds=None, *, progress=None):
     Args:
         experiment: the failing setting.
         seeds: how many, the setting's own among them, 20 if None; or a sequence of whole numbers.
-        progress: called with the share that is done, 0 to 1.
 
     >>> found = smallest_rescue(Experiment(learning_rate=0.00001))
     >>> found.text, found.rescued.experiment, found.before.skill, found.after.skill
     """
-    for found in search(experiment, seeds, seconds=None):
-        if progress:
-            progress(found.done)
+    *_, found = search(experiment, seeds, seconds=None)
     return found

@@ -132,7 +132,7 @@ def train(experiment, *, jit_compile="auto"):
     return run
 
 
-def train_seeds(experiment, seeds=100, *, probes=True, jit_compile=False, progress=None):
+def train_seeds(experiment, seeds=100, *, probes=True, jit_compile=False):
     """Train the experiment from many seeds at once and return the `SeedStudy`.
 
     Each seed draws its own data, first weights and batches: member i is `train(experiment.replace(seed=seeds[i]))`.
@@ -143,12 +143,9 @@ def train_seeds(experiment, seeds=100, *, probes=True, jit_compile=False, progre
         probes: False where nobody looks at the layers, which is several times as quick. Then `val_loss` is measured after
             the last epoch only, (seeds, 1), and of what is measured in the layers there is nothing, (seeds, 0, layers).
         jit_compile: whether to compile with XLA, which pays for more than about 1,000 epochs.
-        progress: called with the share that is done, 0 to 1.
     """
     _check(experiment, jit_compile)
-    for study in stream_seeds(experiment, seeds, probes=probes, jit_compile=jit_compile, seconds=None):
-        if progress:
-            progress(study.done)
+    *_, study = stream_seeds(experiment, seeds, probes=probes, jit_compile=jit_compile, seconds=None)
     return study
 
 
