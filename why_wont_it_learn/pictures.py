@@ -131,6 +131,12 @@ class Picture(Figure):
         return {"image/png": self.png(), "text/plain": self.alt}, {"image/png": shown}
 
 
+def pushed_apart(heights, gap):
+    """Heights in rising order, moved as little as keeps them in order and at least `gap` apart."""
+    steps = gap * np.arange(len(heights))
+    return isotonic_regression(heights - steps) + steps
+
+
 def label_right(axes, labels):
     """Labels (value, text, colour) right of the axes, at the height of what they name, but apart from each other.
 
@@ -143,9 +149,8 @@ def label_right(axes, labels):
     at = [axes.transScale.transform((1, np.clip(v, *axes.get_ylim())))[1] for v, _, _ in labels]
     heights = (np.array(at) - low) / (high - low) * height
     order = np.argsort(heights, kind="stable")
-    steps = 12.0 * np.arange(len(order))
-    apart = isotonic_regression(heights[order] - steps) + steps  # the least moves that keep them in order and apart
-    apart = np.maximum(apart, steps + 2)  # above the last number of the other axis
+    apart = pushed_apart(heights[order], 12.0)
+    apart = np.maximum(apart, 12.0 * np.arange(len(order)) + 2)  # above the last number of the other axis
     beside = axes.transAxes + ScaledTranslation(6 / 72, 0, figure.dpi_scale_trans)
     texts = [
         axes.text(1, place / height, labels[index][1], transform=beside, va="center", color=labels[index][2])

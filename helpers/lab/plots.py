@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from PIL import Image
 
-from why_wont_it_learn.pictures import PALETTE, SCREEN, ink, palette, style, surface
+from why_wont_it_learn.pictures import SCREEN, ink, palette, pushed_apart, style, surface
 
 from ..experiments.problems import make_problem
 from ..experiments.run import LEARNED
@@ -148,7 +148,7 @@ class Panel:
     right = 0.16  # inches of room next to the axes
     diverged = "not a number"  # what the panel says when the run has diverged
 
-    def __init__(self, axes, colors=PALETTE):
+    def __init__(self, axes, colors):
         self.axes = axes
         self.colors = colors
         self.inks = {name: ink(color, self.colors["paper"]) for name, color in self.colors.items() if name != "paper"}
@@ -511,9 +511,7 @@ class Loss(Panel):
         low, high = np.log(self.limits)
         apart = 12 / 72 * self.axes.figure.dpi / self.axes.bbox.height
         heights = np.array([(np.log(np.clip(value, *self.limits)) - low) / (high - low) for value, *_ in labels])
-        for _ in range(20):  # push neighbours apart until they are
-            for i in np.flatnonzero(np.diff(heights) < 0.99 * apart):
-                heights[i : i + 2] += (apart - (heights[i + 1] - heights[i])) / 2 * np.array([-1, 1])
+        heights = pushed_apart(heights, apart)
         for text, height, (_, name, color) in zip(self.labels, heights, labels, strict=False):
             text.set(text=name, color=self.inks[color], y=np.exp(low + height * (high - low)))
         return self.labels[: len(labels)]
