@@ -96,10 +96,10 @@ def _number(default, group, label, help, **declaration):
     return field(default=default, metadata={"spec": FieldSpec(group, label, help, **declaration)})
 
 
-def _decades(lowest, highest, steps=(1, 3)):
+def _decades(lowest, highest):
     """Logarithmic slider values: 1, 3, 10, 30, … from lowest to highest."""
     exponents = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 1)
-    values = [float(f"{step}e{exponent}") for exponent in exponents for step in steps]
+    values = [float(f"{step}e{exponent}") for exponent in exponents for step in (1, 3)]
     return tuple(value for value in values if lowest <= value <= highest)
 
 

@@ -313,13 +313,8 @@ class Table:
         self, name, x, y, *, features, target, task, classes=(), text="", code="", uses_pandas=False, along=None
     ):
         self.name, self.features, self.target, self.task = name, tuple(features), target, task
-        self.classes, self.text, self.code, self.uses_pandas, self.along = (
-            tuple(classes),
-            text,
-            code,
-            uses_pandas,
-            along,
-        )
+        self.classes, self.text, self.along = tuple(classes), text, along
+        self.code, self.uses_pandas = code, uses_pandas
         self.x, self.y = read_only(x), read_only(y)
         told = repr((self.features, target, task, self.classes, x.shape)).encode("utf-8", "backslashreplace")
         self._digest = hashlib.sha256(told + x.tobytes() + y.tobytes()).hexdigest()
