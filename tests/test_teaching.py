@@ -148,7 +148,6 @@ def test_no_answer_is_shown_before_somebody_commits(notebook):
 
 def test_a_commitment_outlives_the_kernel(notebook, tmp_path):
     predict("line", "Does it learn?", ["yes", "no"])
-    assert not predictions.committed("line")()
     press("line", "yes", 90)
     teaching.forget()
     predict("line", "Does it learn?", ["yes", "no"])
@@ -158,8 +157,6 @@ def test_a_commitment_outlives_the_kernel(notebook, tmp_path):
     kept = json.loads((tmp_path / "predictions.json").read_text())
     assert datetime.fromisoformat(kept["line"].pop("time")).tzinfo
     assert kept == {"line": {"answer": "yes", "confidence": 90, "measured": "no"}}
-    assert predictions.committed("line")()
-    assert not predictions.committed("line", "curve")()
     assert list(tmp_path.iterdir()) == [tmp_path / "predictions.json"]
 
 
@@ -203,7 +200,6 @@ def test_where_nobody_can_commit_no_file_is_read_or_written(notebook, tmp_path, 
     reveal("line", {"yes": False, "no": True})
     assert notebook.texts()[-1] == "You predicted: yes. The measurement says: no."
     assert (tmp_path / "predictions.json").read_text() == "{"
-    assert predictions.committed("curve")()
 
 
 def test_calibration_compares_how_sure_you_were_with_how_often_you_were_right(notebook):

@@ -163,11 +163,6 @@ def withheld():
     return live() and get_ipython().execution_count in _withheld
 
 
-def committed(*names):
-    """A function that says whether each of these predictions has been committed to; always true where nobody can commit."""
-    return lambda: not live() or all(name in commitments() for name in names)
-
-
 def open_ones(names):
     """Those of these predictions of this session that nobody has committed to; none where nobody can commit."""
     return [name for name in names if live() and name in asked_here and asked_here[name].kept is None]
