@@ -6,17 +6,6 @@ function render({ model, el }) {
   const id = `wwil-clinic-${Date.now().toString(36)}-${clinics++}`;
   const kernel = requests(model);
 
-  function button(name, title, click) {
-    const node = element("button", { type: "button", title }, name);
-    node.addEventListener("click", () => {
-      if (node.getAttribute("aria-disabled") !== "true") click();
-    });
-    return node;
-  }
-
-  // Not `disabled`, which would take the focus away from under a person's fingers.
-  const enable = (node, yes) => node.setAttribute("aria-disabled", String(!yes));
-
   function work(message) {
     root.setAttribute("aria-busy", "true");
     kernel.send(message);

@@ -109,19 +109,6 @@ function render({ model, el }) {
   const spoken = element("div", { class: "wwil-hidden", role: "status", "aria-live": "polite" });
   const note = element("p", { class: "wwil-note" });
 
-  function button(name, title, click) {
-    const node = element("button", { type: "button", title }, name);
-    node.addEventListener("click", () => {
-      if (node.getAttribute("aria-disabled") !== "true") click();
-    });
-    return node;
-  }
-
-  // Not `disabled`, which would take the focus away from under a person's fingers.
-  function enable(node, yes) {
-    node.setAttribute("aria-disabled", String(!yes));
-  }
-
   function work(message) {
     showRunning(true);
     send(message);
@@ -135,7 +122,7 @@ function render({ model, el }) {
   const reset = button("Reset", "back to the first settings", () => work({ action: "reset" }));
 
   const program = element("pre", { tabindex: "0", role: "region", "aria-label": "Keras program of these settings" });
-  const codePanel = element("div", { class: "wwil-panel", id: `${id}-code`, hidden: true }, program, copier(program));
+  const codePanel = element("div", { class: "wwil-panel", id: `${id}-code`, hidden: true }, program, copier(program, spoken));
   const shared = element("textarea", { "aria-label": "these settings as text; paste others to load them", spellcheck: "false" });
   const load = button("Load", "train the settings in the text", () => {
     loading = true;
@@ -144,36 +131,9 @@ function render({ model, el }) {
   let edited = false; // a text that a person is writing, or that was refused, is not replaced
   let loading = false;
   shared.addEventListener("input", () => (edited = true));
-  const sharePanel = element("div", { class: "wwil-panel", id: `${id}-share`, hidden: true }, shared, copier(shared), load);
+  const sharePanel = element("div", { class: "wwil-panel", id: `${id}-share`, hidden: true }, shared, copier(shared, spoken), load);
   const code = toggle("Code", "the Keras program of these settings", codePanel);
   const share = toggle("Share", "these settings as a short text", sharePanel);
-
-  function copier(source) {
-    const node = button("Copy", "copy to the clipboard", async () => {
-      try {
-        await navigator.clipboard.writeText(source.value ?? source.textContent);
-        node.textContent = "Copied";
-      } catch {
-        // Browsers refuse where the page is not served securely.
-        getSelection().selectAllChildren(source);
-        source.select?.();
-        node.textContent = "Selected: press Ctrl+C";
-      }
-      spoken.textContent = node.textContent;
-      setTimeout(() => (node.textContent = "Copy"), 2500);
-    });
-    return node;
-  }
-
-  function toggle(name, title, panel) {
-    const node = button(name, title, () => {
-      panel.hidden = !panel.hidden;
-      node.setAttribute("aria-expanded", String(!panel.hidden));
-    });
-    node.setAttribute("aria-expanded", "false");
-    node.setAttribute("aria-controls", panel.id);
-    return node;
-  }
 
   function showRunning(running) {
     enable(stop, running);

@@ -1,17 +1,5 @@
 // The page of a map: it shows what the kernel says and sends what the person did. It knows nothing of networks.
 
-// In JupyterLab, keys go to what has the focus: arrows move in the map, not from cell to cell of the notebook.
-const keyed = (node) => {
-  node.setAttribute("data-lm-suppress-shortcuts", "true");
-  return node;
-};
-
-function button(name, title, click) {
-  const node = keyed(element("button", { type: "button", title }, name));
-  node.addEventListener("click", click);
-  return node;
-}
-
 let maps = 0;
 
 function render({ model, el }) {
@@ -24,14 +12,12 @@ function render({ model, el }) {
 
   // --- the grid -----------------------------------------------------------------------------------------------------
 
-  const grid = keyed(
-    element("table", {
-      class: "wwil-grid",
-      role: "grid",
-      "aria-label": `${axes.rows} by rows, ${axes.columns} by columns`,
-      "aria-describedby": `${id}-detail`,
-    }),
-  );
+  const grid = element("table", {
+    class: "wwil-grid",
+    role: "grid",
+    "aria-label": `${axes.rows} by rows, ${axes.columns} by columns`,
+    "aria-describedby": `${id}-detail`,
+  });
   const head = element(
     "tr",
     { role: "row" },
@@ -47,7 +33,7 @@ function render({ model, el }) {
   const body = element("tbody", { role: "rowgroup" });
   const cells = axes.row_names.map((rowName, row) => {
     const line = axes.column_names.map((_, column) => {
-      const cell = keyed(element("td", { role: "gridcell", tabindex: "-1" }));
+      const cell = element("td", { role: "gridcell", tabindex: "-1" });
       cell.addEventListener("focus", () => detail(row, column));
       cell.addEventListener("mouseenter", () => detail(row, column));
       cell.addEventListener("click", () => {
@@ -104,7 +90,7 @@ function render({ model, el }) {
   const row = element("div", { class: "wwil-row" });
   const send = (action) => () => kernel.send({ action });
 
-  const choice = keyed(element("select", { "aria-label": "what the map shows" }));
+  const choice = element("select", { "aria-label": "what the map shows" });
   for (const [value, name] of Object.entries(axes.shows)) choice.append(element("option", { value }, name));
   choice.value = show;
   choice.addEventListener("change", () => {
@@ -117,25 +103,11 @@ function render({ model, el }) {
   const restart = button("Restart", "discard all results and train again", send("restart"));
   const register = button("Register the lab's settings", "put them on the map, if they learned", send("register"));
 
-  const shared = keyed(
-    element("textarea", { "aria-label": "the discoveries of this map as text; paste others to load them", spellcheck: "false" }),
-  );
+  const name = "the discoveries of this map as text; paste others to load them";
+  const shared = element("textarea", { "aria-label": name, spellcheck: "false" });
   const load = button("Load", "add the discoveries in the text", () => kernel.send({ action: "load", text: shared.value }));
-  const copy = button("Copy", "copy to the clipboard", async () => {
-    try {
-      await navigator.clipboard.writeText(shared.value);
-      copy.textContent = "Copied";
-    } catch {
-      copy.textContent = "Select and copy by hand: the browser refused";
-    }
-    setTimeout(() => (copy.textContent = "Copy"), 1500);
-  });
-  const panel = element("div", { class: "wwil-panel", hidden: true }, shared, copy, " ", load);
-  const share = button("Share", "the discoveries as a short text", () => {
-    panel.hidden = !panel.hidden;
-    share.setAttribute("aria-expanded", String(!panel.hidden));
-  });
-  share.setAttribute("aria-expanded", "false");
+  const panel = element("div", { class: "wwil-panel", id: `${id}-share`, hidden: true }, shared, copier(shared, spoken), " ", load);
+  const share = toggle("Share", "the discoveries as a short text", panel);
   if (computed) row.append(progress, choice, stop, restart);
   else row.append(register, share);
 

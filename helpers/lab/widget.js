@@ -1,6 +1,6 @@
 // What the front ends of a Lab, a Clinic and a map share. It stands before the code of each.
 
-const KEYED = ["input", "select", "button", "textarea", "pre"];
+const KEYED = ["input", "select", "button", "textarea", "pre", "table", "td"];
 
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -8,9 +8,51 @@ function element(tag, attributes = {}, ...children) {
     if (name in node && typeof value !== "string") node[name] = value;
     else node.setAttribute(name, value);
   }
-  // In JupyterLab, keys go to the control that has the focus: arrows move the slider, not the selection of cells.
+  // In JupyterLab, keys go to the control that has the focus: arrows move the slider or in the map, not the selection of cells.
   if (KEYED.includes(tag)) node.setAttribute("data-lm-suppress-shortcuts", "true");
   node.append(...children);
+  return node;
+}
+
+function button(name, title, click) {
+  const node = element("button", { type: "button", title }, name);
+  node.addEventListener("click", () => {
+    if (node.getAttribute("aria-disabled") !== "true") click();
+  });
+  return node;
+}
+
+// Not `disabled`, which would take the focus away from under a person's fingers.
+function enable(node, yes) {
+  node.setAttribute("aria-disabled", String(!yes));
+}
+
+// A button that shows and hides a panel.
+function toggle(name, title, panel) {
+  const node = button(name, title, () => {
+    panel.hidden = !panel.hidden;
+    node.setAttribute("aria-expanded", String(!panel.hidden));
+  });
+  node.setAttribute("aria-expanded", "false");
+  node.setAttribute("aria-controls", panel.id);
+  return node;
+}
+
+// A button that copies the text of `source`, and says in `spoken` whether it could.
+function copier(source, spoken) {
+  const node = button("Copy", "copy to the clipboard", async () => {
+    try {
+      await navigator.clipboard.writeText(source.value ?? source.textContent);
+      node.textContent = "Copied";
+    } catch {
+      // Browsers refuse where the page is not served securely.
+      getSelection().selectAllChildren(source);
+      source.select?.();
+      node.textContent = "Selected: press Ctrl+C";
+    }
+    spoken.textContent = node.textContent;
+    setTimeout(() => (node.textContent = "Copy"), 2500);
+  });
   return node;
 }
 
