@@ -161,12 +161,8 @@ class Axis:
             return self.index(value)
         low, high = min(numbers), max(numbers)
         if not low <= value <= high:
-            ends = f"{low:g} to {high:g}" if low < high else f"{low:g}"
-            raise ValueError(
-                f"The {self.spec.label} is {value:g}, and the map goes from {ends}."
-                if low < high
-                else f"The {self.spec.label} is {value:g}, and the map has only {ends}."
-            )
+            span = f"goes from {low:g} to {high:g}" if low < high else f"has only {low:g}"
+            raise ValueError(f"The {self.spec.label} is {value:g}, and the map {span}.")
         apart = (lambda one: abs(math.log(one / value))) if low > 0 else (lambda one: abs(one - value))
         return self.values.index(min(numbers, key=apart))
 
@@ -547,17 +543,14 @@ def _skill(skill):
     return "below −10" if skill < -10 else f"{skill:.2f}".replace("-", "−")
 
 
-def _loss(loss):
-    return plots.number(loss) if np.isfinite(loss) else DIVERGED
-
-
 def _written(show, study):
     """The number in a cell, or that the median seed diverged."""
     if show == "rate":
         return f"{100 * study.success_rate:.0f}%"
     if show == "skill":
         return _skill(plots.median_of_seeds(study.skill))
-    return _loss(plots.median_of_seeds(study.val_loss[:, -1]))
+    loss = plots.median_of_seeds(study.val_loss[:, -1])
+    return plots.number(loss) if np.isfinite(loss) else DIVERGED
 
 
 def _medians(study):

@@ -194,7 +194,7 @@ def joined(model, x, y, sample_weight, validation_data):
     x = keras.tree.map_structure(lambda part: np.asarray(part), x)
     names, targets = _by_output(model, y)
     samples = len(keras.tree.flatten(x)[0])
-    columns = [part.reshape(samples, -1).astype("float32") for part in keras.tree.flatten(x)]
+    columns = _columns(keras.tree.flatten(x))
     weights = [] if sample_weight is None else [np.asarray(sample_weight, "float32").reshape(samples, 1)]
     wrapper = Joined(model, keras.tree.map_structure(lambda part: part[:1], x))
     flat_x = np.concatenate(columns, axis=1)
@@ -204,19 +204,13 @@ def joined(model, x, y, sample_weight, validation_data):
         raise ValueError(f"The model cannot be called on these inputs: {first_line(error)}") from None
     losses, factors = _losses(model, names, len(outputs))
     used = [i for i, loss in enumerate(losses) if loss is not None and targets[i] is not None]
-    flat_y = [np.asarray(targets[i], "float32").reshape(samples, -1) for i in used]
+    flat_y = _columns(targets[i] for i in used)
     validation = None
     if validation_data is not None:
-        val_x = keras.tree.flatten(validation_data[0])
-        n = len(val_x[0])
+        val_x = _columns(keras.tree.flatten(validation_data[0]))
         _, val_y = _by_output(model, validation_data[1])
-        val_columns = [np.asarray(val_y[i], "float32").reshape(n, -1) for i in used] + [
-            np.ones((n, 1), "float32")
-        ] * len(weights)
-        validation = (
-            np.concatenate([np.asarray(part, "float32").reshape(n, -1) for part in val_x], axis=1),
-            np.concatenate(val_columns, axis=1),
-        )
+        val_columns = _columns(val_y[i] for i in used) + [np.ones((len(val_x[0]), 1), "float32")] * len(weights)
+        validation = np.concatenate(val_x, axis=1), np.concatenate(val_columns, axis=1)
     all_y = np.concatenate([*flat_y, *weights], axis=1)
     rows_x, rows_y, n_train = split(flat_x, all_y, validation)
     starts = np.cumsum([0, *(int(np.prod(o.shape[1:])) for o in outputs)])
@@ -243,6 +237,11 @@ def joined(model, x, y, sample_weight, validation_data):
     if data.has_two_labels:
         data = replace(data, reversed=next(iter(parts.values())).reversed)
     return wrapper, data
+
+
+def _columns(parts):
+    """Some arrays, each as (samples, numbers) float32."""
+    return [np.asarray(part, "float32").reshape(len(part), -1) for part in parts]
 
 
 def with_positions(data, shape):
