@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 from sklearn.neighbors import NearestNeighbors
 
 from why_wont_it_learn import Watch, fit_seeds
@@ -251,8 +251,7 @@ def _same_order(values, own):
 
 
 def _rank_correlation(a, b):
-    a, b = rankdata(a), rankdata(b)
-    return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else 0.0
+    return float(spearmanr(a, b).statistic) if np.ptp(a) and np.ptp(b) else 0.0
 
 
 def _same_classes(labels, own):
