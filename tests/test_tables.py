@@ -587,6 +587,7 @@ def test_a_text_is_read_back_only_with_the_table_that_it_is_for():
         with pytest.raises(ValueError, match="df is another one"):
             Experiment.from_json(e.to_json(), problem=table(other, target="y"))
     assert Experiment.from_json('{"problem":"line"}', problem=t).problem == "line"
+    assert Experiment.from_json('{"depth":3}', problem=t) == e.replace(depth=3)
     with pytest.raises(ValueError, match="problem="):
         Experiment.from_json('{"problem":["table:"]}', problem=t)
 

@@ -272,7 +272,7 @@ function round(low, high, count = 4) {
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
   const first = Math.ceil(low / step) * step;
   const ticks = Array.from({ length: Math.floor((high - first) / step + 1e-9) + 1 }, (_, i) => first + i * step);
-  return ticks.map((tick) => [tick, String(Number(tick.toPrecision(6)))]);
+  return ticks.map((tick) => [tick, String(Number(tick.toPrecision(6))).replace("-", "−")]);
 }
 
 function decades(low, high) {

@@ -370,14 +370,16 @@ class Experiment:
 
     @classmethod
     def from_json(cls, text, problem=None):
-        """The experiment that `to_json` wrote; fields left out take their defaults.
+        """The experiment that `to_json` wrote; fields left out take their defaults, the problem that of an own table at hand.
 
         The text is data, never code. ValueError with a sentence for anything that is not such a text, and for one that is for an
         own table other than `problem`.
         """
         values = read_shared(text, "settings", '{"problem":"sine","depth":3}', LONGEST_TEXT)
         unknown(values)
-        if str(values.get("problem", "")).startswith(OWN_TABLE):
+        if isinstance(problem, Table):
+            values.setdefault("problem", problem)
+        if isinstance(values.get("problem"), str) and values["problem"].startswith(OWN_TABLE):
             values["problem"] = _own_table(values["problem"], problem)
         return cls(**values)
 

@@ -37,13 +37,14 @@ def training_of(run):
     momentum = e.momentum if "momentum" in optimizer.uses else 0.0
     linear = not e.depth or e.activation == "linear"
     missing = float(np.isnan(np.concatenate([p.x, p.x_val])).mean())
+    names = e.source.features if e.source.real and e.features == "raw" else ()
     return Training(
         loss=run.loss, val_loss=run.val_loss, steps=steps_per_epoch(e) * len(run.loss), planned_steps=all_steps(e),
         train_skill=float((p.loss_of_constant - run.loss[-1]) / max(p.loss_of_constant - p.loss_of_truth, 1e-12)),
         val_skill=run.skill, linear_skill=linear_skill(p) if linear and not missing else np.nan,
         learnable=(p.baseline - p.noise_floor) / p.baseline if p.baseline else 0.0,
         diverged=float(run.diverged_at is not None), missing=missing,
-        inputs=Scale.of(p.x), targets=Scale.of(p.y) if numbers else None, mismatches=tuple(_mismatches(e, p)),
+        inputs=Scale.of(p.x, names), targets=Scale.of(p.y) if numbers else None, mismatches=tuple(_mismatches(e, p)),
         prediction_spread=float(run.predictions.std() / std) if p.task != "multiclass" else np.nan,
         prediction_offset=float(abs(np.mean(run.predictions) - mean) / std) if numbers else np.nan,
         optimizer=optimizer.call.path.rpartition(".")[2].lower(), learning_rate=e.learning_rate / (1 - momentum),

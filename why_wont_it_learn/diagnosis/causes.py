@@ -80,13 +80,12 @@ CAUSES = {
         "03_optimizers",
     ),
     "unscaled_inputs": Cause(
-        "Initial weights and learning rates are made for inputs around 0 with a spread of about 1.",
+        "Large inputs drive units to the flat ends of their activations, and inputs of different sizes need different learning rates.",
         "Scale the inputs to mean 0 and standard deviation 1, with the numbers of the training samples.",
         "04_preprocessing",
     ),
     "unscaled_targets": Cause(
-        "A network starts with predictions of about -1 to 1; targets far from there take many steps to reach and give large "
-        "gradients.",
+        "Targets far from the first predictions take many steps to reach, and give large gradients.",
         "Scale the targets to mean 0 and standard deviation 1.",
         "04_preprocessing",
     ),

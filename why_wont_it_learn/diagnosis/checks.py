@@ -9,6 +9,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from .data import MOST_CLASSES, skill_of_moved_targets
 from .findings import Finding
+from .symptoms import input_name, short
 
 COLUMNS_SEEN = 64
 FAR_SHIFT = 3.0  # standard deviations between the means of training and validation inputs
@@ -116,9 +117,10 @@ def unlike_validation(data):
     outside = ((x_val < x.min(axis=0)) | (x_val > x.max(axis=0))).mean(axis=0)
     for column in np.argsort(-shift)[:1]:
         if shift[column] > FAR_SHIFT or outside[column] > OUTSIDE:
+            name, of_train, of_val = input_name(column, data.columns), x[:, column], x_val[:, column]
             text = (
-                f"Input {column + 1} has mean {x[:, column].mean():.3g} and standard deviation {x[:, column].std():.3g} in the training "
-                f"samples, {x_val[:, column].mean():.3g} and {x_val[:, column].std():.3g} in the validation samples."
+                f"{name} has mean {short(of_train.mean())} and standard deviation {short(of_train.std())} in the training samples, "
+                f"{short(of_val.mean())} and {short(of_val.std())} in the validation samples."
             )
             return [Finding("label_or_data_bug", text, ALIKE)]
     told = told_apart(data)
@@ -170,13 +172,15 @@ def misread_ids(data, skill, in_time):
     x = data.x
     if (
         data.tokens
-        or x.ndim != 2
+        or not (x.ndim == 2 or x.shape[2:] == (1,))
         or x.shape[1] > MOST_IDS
         or not ((x == np.round(x)) & (x >= 0)).all()
         or len(np.unique(x)) < FEWEST_IDS
     ):
         return [], skill
-    as_ids = replace(data, tokens=True).reference_skill(in_time)
+    as_ids = _skill_of_each_position(data)
+    if np.isnan(as_ids):
+        as_ids = replace(data, tokens=True).reference_skill(in_time)
     if not as_ids > max(skill, 0) + CLEARLY_MORE:
         return [], skill
     text = (
@@ -185,6 +189,24 @@ def misread_ids(data, skill, in_time):
     )
     words = "Start with an Embedding, or encode the categories one-hot: the order of such numbers means nothing."
     return [Finding("label_or_data_bug", text, words, True)], as_ids
+
+
+def _skill_of_each_position(data):
+    """Where each position of a sample has a target: the skill of the mean that each number has in training; nan elsewhere."""
+    x, n_validation = data.inputs_2d, len(data.x) - data.points
+    if not n_validation or data.y.shape[:2] != x.shape:
+        return np.nan
+    numbers = np.unique(x, return_inverse=True)[1].reshape(x.shape)
+    y = data.y.reshape(x.size, -1).astype(float)
+    if hasattr(data, "parts") and y.shape[1] == 1:  # class numbers
+        y = np.eye(int(y.max()) + 1)[y[:, 0].astype(int)]
+    split = data.points * x.shape[1]
+    of, mean = numbers.ravel(), y[:split].mean(axis=0)
+    counts = np.bincount(of[:split], minlength=of.max() + 1)[:, None]
+    sums = np.stack([np.bincount(of[:split], column, of.max() + 1) for column in y[:split].T], axis=1)
+    means = np.where(counts, sums / np.maximum(counts, 1), mean)
+    error, baseline = (((y[split:] - guess) ** 2).sum() for guess in (means[of[split:]], mean))
+    return float(1 - error / max(baseline, 1e-12))
 
 
 def _look_like_noise(data):

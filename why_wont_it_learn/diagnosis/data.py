@@ -68,7 +68,7 @@ class Data:
     predictions for target 1, as a loss of distances does. output_shape: of the predictions for one sample. steps: what was done to x and y, as
     lines of code.
     given: how many samples the caller trains on. class_weight: a weight for each class, by which errors are counted in training
-    and in skills; empty if all samples count the same.
+    and in skills; empty if all samples count the same. columns: the names of the inputs, if they have any.
     """
 
     x: np.ndarray
@@ -85,6 +85,7 @@ class Data:
     output_shape: tuple = ()
     steps: tuple = ()
     class_weight: tuple = ()
+    columns: tuple = ()
 
     @cached_property
     def inputs(self):
@@ -436,6 +437,8 @@ def data_of(model, x, y, validation_data=None):
     ValueError if it is not numbers, empty, or of lengths that do not fit.
     """
     x, y = _single(x), _single(y)
+    columns = tuple(getattr(x, "columns", ()))
+    columns = columns if all(isinstance(name, str) for name in columns) else ()  # pandas numbers those that have none
     dtype = _dtype(x)
     x, y = _numbers("x", x), _numbers("y", y)
     given = len(x)
@@ -461,7 +464,9 @@ def data_of(model, x, y, validation_data=None):
     task, classes, signed = task_of(y, loss, units)
     tokens = any(type(layer).__name__ in TOKEN_LAYERS for layer in layers_of(model)) and bool((x == np.round(x)).all())
     reverse = wants_reversed(model, loss, y, task, units)
-    return Data(x, y, points, task, classes, signed, dtype, tokens, loss, given, reverse, tuple(answers.shape[1:]))
+    return Data(
+        x, y, points, task, classes, signed, dtype, tokens, loss, given, reverse, tuple(answers.shape[1:]), columns=columns,
+    )  # fmt: skip
 
 
 def drawn(x, y, sample_weight, batch_size):

@@ -64,6 +64,7 @@ from .output_and_loss import (
     takes_logits_of,
 )  # fmt: skip
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
+from .symptoms import input_name
 from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
 from .untrained import blocked_weights, equal_units, frozen_layers
 
@@ -78,6 +79,8 @@ SAMPLES_PROBED = 64  # of which one gradient is taken
 PLAIN = 0.8  # plausibility
 # Causes that can be seen before training ends.
 OF_THE_DATA = {"unscaled_inputs", "unscaled_targets", "label_or_data_bug"}
+# Units are brought there by a scale, a start or their activation, which can be changed.
+FLAT_UNITS = {"dead_relu", "saturated_activation"}
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 OF_LOSS_ALONE = "What the outputs mean is known to the loss alone, so their skill is how much of the loss of the best constant output is saved."
@@ -269,7 +272,7 @@ class _Examination:
         self.certain = False  # whether data, output or loss are wrong, however it is trained
         self.measured = True  # whether there was time to train the network as it is, and to see what can be learned
         self.as_it_is = None  # its training, where the trials are judged on the same scale
-        self.together = None  # the variant with several things fixed, where one alone is not enough
+        self.together = None  # (the variant with several things fixed, its skill), where one alone is not enough
 
     def diagnosis(self, findings, notes, seeds, seconds):
         """The `Diagnosis`: each cause once, with a fix that is enough."""
@@ -278,7 +281,8 @@ class _Examination:
             first.setdefault(finding.cause, finding)
         findings = list(first.values())
         if findings and self.together is not None and (findings[0].after or WORST) < HEALTHY * self.attainable_skill:
-            findings[0] = replace(findings[0], fixed=self.together, verified=True)
+            variant, after = self.together
+            findings[0] = replace(findings[0], fixed=variant, verified=True, before=self.skill, after=after)
         findings = [
             one if one.fixed is None else replace(one, diff=changes(self.variant, one.fixed)) for one in findings
         ]
@@ -498,7 +502,8 @@ class _Examination:
         text = f"{(~known).any(axis=1).mean():.1%} of the samples have inputs that are not numbers. "
         words = "Fill them in (SimpleImputer), or leave these samples out."
         if len(empty):
-            text, words = f"Input {empty[0] + 1} is not a number for any sample. ", f"Leave it out. {CONSTANT_COLUMN}"
+            text = f"{input_name(empty[0], variant.data.columns)} is not a number for any sample. "
+            words = f"Leave it out. {CONSTANT_COLUMN}"
         text += "A single NaN makes every weight NaN in the first step that uses it."
         finding = self._found("missing_values", text, words, before, after, fixed)
         if after is not None:
@@ -579,6 +584,9 @@ class _Examination:
         found = misread_inputs(self.model, data.x) or self._asked(blocked_weights, data)
         if found:
             self.certain = True
+            if found[0].cause in FLAT_UNITS:
+                tried = list(self._fixes(variant, outcome, False))
+                found = tried + found if tried and tried[0].verified else found
             return found, variant, outcome
         normalizing = [layer for layer in layers_of(self.model) if isinstance(layer, keras.layers.BatchNormalization)]
         if program.batch_size <= FEW_IN_A_BATCH and normalizing:
@@ -793,7 +801,7 @@ class _Examination:
         for trial in sorted(rivals, key=lambda t: -t.score):
             yield _finding_of(trial)
         if self.judge.is_well(outcome):
-            self.together = variant
+            self.together = variant, self.judge.skill(outcome)
 
     def _plain_fault(self):
         """Whether a network that learns most of it has something that is plainly wrong, and not just room to be better."""

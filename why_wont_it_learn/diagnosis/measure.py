@@ -28,7 +28,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
         train_skill=train_skill, attainable_skill=attainable_skill, linear_skill=data.linear_skill,
         val_skill=float(np.median(outcome.held[-1])) if data.has_validation else np.nan,
         diverged=outcome.diverged,
-        inputs=Scale.of(rescaled(program.layers, x)) if numbers and not scales_itself(program.layers) else None,
+        inputs=Scale.of(rescaled(program.layers, x), data.columns) if numbers and not scales_itself(program.layers) else None,
         targets=Scale.of(y) if y is not None and np.isfinite(y).all() else None,
         own_loss=data.has_two_labels and data.own_loss, reversed_loss=data.reversed,
         rate_halfway=_rate_halfway(variant), agreement=_agreement(outcome, data),

@@ -107,7 +107,7 @@ def _without_effect(diagnosis):
     helped = {finding.fix for finding in diagnosis.findings}  # in the end, together with another fix
     trials = [trial for trial in diagnosis.trials if not trial.works and trial.fix.words not in helped]
     words = dict.fromkeys(trial.fix.words.rstrip(".") for trial in trials)
-    return [f"Tried without effect: {'; '.join(words)}."] if words and not diagnosis.healthy else []
+    return [f"Without effect, each by itself: {'; '.join(words)}."] if words and not diagnosis.healthy else []
 
 
 def _shown(diff):

@@ -33,15 +33,16 @@ DRAWN_TO_SCALE = ("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "Lec
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Mean and standard deviation of each column: (columns,)."""
+    """Mean and standard deviation of each column: (columns,). names: of the columns, if they have any."""
 
     mean: np.ndarray
     std: np.ndarray
+    names: tuple = ()
 
     @classmethod
-    def of(cls, values):
+    def of(cls, values, names=()):
         """Of (samples, columns)."""
-        return cls(values.mean(axis=0), values.std(axis=0))
+        return cls(values.mean(axis=0), values.std(axis=0), names)
 
     @property
     def away(self):
@@ -213,6 +214,16 @@ def mismatched_output_or_loss(t):
         yield Symptom(mismatch.cause, 1.0 if mismatch.strong else 0.4, mismatch.evidence)
 
 
+def short(number):
+    """A number with three digits, up to a million without a power of ten."""
+    return f"{float(f'{number:.3g}'):,g}"
+
+
+def input_name(index, names):
+    """An input in words, by its number from 1 on and by its name if there is one for each input."""
+    return f"Input {index + 1} ({names[index]})" if index < len(names) else f"Input {index + 1}"
+
+
 def _by_scale(scale):
     return _between(np.log10(scale.away), [0.2, 0.5, 1.0, 2.0], [0.0, 0.25, 0.7, 1.0])
 
@@ -224,7 +235,7 @@ def unscaled_targets(t):
         mean, std = t.targets.mean.mean(), float(np.sqrt(np.mean(t.targets.std**2) + t.targets.mean.var()))
         yield Symptom(
             "unscaled_targets", _by_scale(t.targets) * (0.45 if reached else 1.0),
-            f"The targets have mean {mean:.3g} and standard deviation {std:.3g}; a network starts with predictions of about "
+            f"The targets have mean {short(mean)} and standard deviation {short(std)}; a network starts with predictions of about "
             "-1 to 1.",
         )  # fmt: skip
 
@@ -236,7 +247,7 @@ def unscaled_inputs(t):
         worst = int(np.argmax(np.abs(mean) + std))
         yield Symptom(
             "unscaled_inputs", _by_scale(t.inputs) * (1.0 if t.suffers else 0.45),
-            f"Input {worst + 1} has mean {mean[worst]:.3g} and standard deviation {std[worst]:.3g}; initial weights and "
+            f"{input_name(worst, t.inputs.names)} has mean {short(mean[worst])} and standard deviation {short(std[worst])}; initial weights and "
             "learning rates are made for about 0 and 1.",
         )  # fmt: skip
 
