@@ -86,6 +86,7 @@ def test_every_cell_is_what_train_seeds_gives(xor):
         for j, activation in enumerate(COLUMNS[1]):
             study = same_study(xor.study(width, activation), XOR.replace(width=width, activation=activation), 50)
             assert xor.rate[i, j] == study.success_rate
+            assert xor.skill[i, j] == np.median(study.skill)
     assert len(set(xor.rate.ravel())) > 1, "the map shows something"
 
 
@@ -137,6 +138,7 @@ def test_a_diverged_setting_says_so_in_every_view():
     wild = Experiment(problem="line", depth=0, optimizer="sgd", epochs=30)
     m = success_map(wild, ("learning_rate", [0.01, 100.0]), ("momentum", [0.9]), seeds=4)
     assert m.rate[1, 0] == 0
+    assert m.skill[1, 0] == -np.inf
     for show in ("rate", "skill", "loss"):
         assert m.figure(show).png().startswith(b"\x89PNG")
     learned, lost = m._state()["cells"]

@@ -248,11 +248,12 @@ def _stop_all():
 class SuccessMap(_Map):
     """Many seeds for each combination of two fields. Made by `success_map`.
 
-    Reading rate, studies or a figure trains what is missing and waits for it; the interrupt of the
-    kernel ends the waiting and stops the training.
+    Reading rate, skill, studies or a figure trains what is missing and waits for it; the interrupt of the kernel ends the
+    waiting and stops the training.
 
     Attributes:
         rate: (rows, columns), fraction of the seeds that learned.
+        skill: (rows, columns), median skill; -inf where the median seed diverged.
         studies: a `SeedStudy` for each cell, row by row. To spare memory they hold no weights and no curves: `loss` and
             `val_loss` are those of the last epoch, (seeds, 1), what is measured in the layers is left out.
         text: the summary in words of what is there so far.
@@ -283,11 +284,18 @@ class SuccessMap(_Map):
 
     # --- results ---------------------------------------------------------------------------------------------------
 
+    def _each(self, numbers):
+        return np.reshape(numbers, (len(self.rows.values), len(self.columns.values)))
+
     @property
     def rate(self):
         """(rows, columns): fraction of the seeds that learned."""
-        rates = [study.success_rate for study in self.studies]
-        return np.reshape(rates, (len(self.rows.values), len(self.columns.values)))
+        return self._each([study.success_rate for study in self.studies])
+
+    @property
+    def skill(self):
+        """(rows, columns): median skill."""
+        return self._each([plots.median_of_seeds(study.skill) for study in self.studies])
 
     @property
     def studies(self):
