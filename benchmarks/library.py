@@ -76,6 +76,14 @@ def report(name, ratio):
     print(f"{name:52s} {ratio[0]:10.2f} {ratio[1]:10.2f}", flush=True)
 
 
+def wait_for_compilers():
+    """Wait for the programs that XLA is compiling in the background; whether there are any."""
+    programs = [graph.programs for graph in cache._graphs.values()]
+    for thread in [thread for program in programs for thread in program.threads]:
+        thread.join()
+    return any(program.ready for program in programs)
+
+
 def one(make, repeats):
     """`fit` first and warm, against a first and a warm `model.fit`; the seconds of a warm `model.fit` and `fit`."""
     name = make.__name__
@@ -97,13 +105,11 @@ def one(make, repeats):
             warm += [seconds(fit, again, *data, **options)]
     for _ in range(3):  # enough steps for XLA to come in, where it may
         fit(again, *data, **options)
-    programs = [graph.programs for graph in cache._graphs.values()]
-    for thread in [thread for program in programs for thread in program.threads]:
-        thread.join()
+    with_xla = wait_for_compilers()
     compiled = [seconds(fit, again, *data, **options) for _ in range(5)]
     kept = best(keras_warm)
     report(f"{name}: model.fit / fit, warm, graph mode", kept / best(warm))
-    if any(program.ready for program in programs):
+    if with_xla:
         report(f"{name}: model.fit / fit, warm, XLA", kept / best(compiled))
     report(f"{name}: model.fit / fit, never seen", first_keras / best(firsts))
     report(f"{name}: model.fit / fit, graph on disk", first_keras / best(loaded))
