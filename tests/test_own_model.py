@@ -1,5 +1,8 @@
 """A compiled Keras model opens in the lab as the experiment that trains the same network, or a sentence says why it cannot."""
 
+import sys
+from types import ModuleType
+
 import keras
 import numpy as np
 import pytest
@@ -62,6 +65,10 @@ def test_a_diagnosis_opens_its_network_in_the_lab(monkeypatch):
     model = sequential(keras.Input((4,)), dense(8, "tanh"), dense(1), optimizer=ADAM(0.03))
     report = diagnose(model, X, y, epochs=3, batch_size=16, clock=Ticks())
     assert report.lab().experiment == experiment_of(model, X, y, epochs=3, batch_size=16)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setitem(sys.modules, "helpers", ModuleType("helpers"))
+        with pytest.raises(ImportError, match="comes with the lessons"):
+            report.lab()
     monkeypatch.setattr("why_wont_it_learn.diagnosis.diagnose.LAB", "nobody's")
     with pytest.raises(ImportError, match="comes with the lessons"):
         report.lab()

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.preprocessing import TargetEncoder
 
 from .data import MOST_CLASSES, skill_of_moved_targets
 from .findings import Finding
@@ -196,16 +197,15 @@ def _skill_of_each_position(data):
     x, n_validation = data.inputs_2d, len(data.x) - data.points
     if not n_validation or data.y.shape[:2] != x.shape:
         return np.nan
-    numbers = np.unique(x, return_inverse=True)[1].reshape(x.shape)
+    numbers, split = x.reshape(-1, 1), data.points * x.shape[1]
     y = data.y.reshape(x.size, -1).astype(float)
     if hasattr(data, "parts") and y.shape[1] == 1:  # class numbers
         y = np.eye(int(y.max()) + 1)[y[:, 0].astype(int)]
-    split = data.points * x.shape[1]
-    of, mean = numbers.ravel(), y[:split].mean(axis=0)
-    counts = np.bincount(of[:split], minlength=of.max() + 1)[:, None]
-    sums = np.stack([np.bincount(of[:split], column, of.max() + 1) for column in y[:split].T], axis=1)
-    means = np.where(counts, sums / np.maximum(counts, 1), mean)
-    error, baseline = (((y[split:] - guess) ** 2).sum() for guess in (means[of[split:]], mean))
+    encoder = TargetEncoder(
+        target_type="continuous", smooth=0.0
+    )  # a number that training does not know has the mean of all
+    means = np.hstack([encoder.fit(numbers[:split], column).transform(numbers[split:]) for column in y[:split].T])
+    error, baseline = (((y[split:] - guess) ** 2).sum() for guess in (means, y[:split].mean(axis=0)))
     return float(1 - error / max(baseline, 1e-12))
 
 

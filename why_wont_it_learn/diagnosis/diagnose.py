@@ -137,7 +137,7 @@ class Diagnosis:
         try:
             (lab,) = entry_points(group=LAB)
             lab = lab.load()
-        except (ValueError, ImportError):
+        except (ValueError, ImportError, AttributeError):  # `helpers` may be a module of somebody else
             raise ImportError(
                 f"The lab comes with the lessons, which are not installed here: {report.PROJECT}"
             ) from None
