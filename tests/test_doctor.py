@@ -342,6 +342,34 @@ def test_a_schedule_that_begins_with_0_is_judged_by_its_highest_rate():
     assert "from 0 to 0.01" in stopped.findings[0].fix
 
 
+SCHEDULES = OPTIMIZERS.schedules
+
+
+class ByNumbers(SCHEDULES.LearningRateSchedule):
+    """A schedule that needs the number of the step as a number, as no graph has it."""
+
+    def __call__(self, step):
+        return 0.1 if int(step) < 15 else 0.01
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        SCHEDULES.InverseTimeDecay(0.1, decay_steps=3, decay_rate=1.0, staircase=True),
+        SCHEDULES.CosineDecay(0.0, 20, warmup_target=0.1, warmup_steps=10),
+        SCHEDULES.CosineDecayRestarts(0.1, 7),
+        SCHEDULES.PiecewiseConstantDecay([4, 9], [1.0, 0.5, 0.1]),
+        ByNumbers(),
+    ],
+)
+def test_a_schedule_has_the_same_rates_for_many_steps_at_once_as_for_each(schedule):
+    rates = program_of(tanh_network(optimizer=OPTIMIZERS.SGD(schedule)), 10, 32).rates
+    step = keras.Variable(0, dtype="int64", trainable=False)
+    alone = [(step.assign(number), float(schedule(step)))[1] for number in range(30)]
+    np.testing.assert_allclose(rates(np.arange(30)), alone, rtol=1e-5, atol=1e-8)
+    np.testing.assert_array_equal(rates(np.arange(3)), np.float32(alone[:3]))
+
+
 # --- what is asked before training ---
 
 

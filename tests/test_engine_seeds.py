@@ -145,6 +145,13 @@ def residual():
     return model
 
 
+class Halved(keras.losses.MeanSquaredError):
+    """A class of the reader's own that inherits from one of Keras's."""
+
+    def call(self, y_true, y_pred):
+        return super().call(ops.reshape(y_true, (-1, 1)), y_pred) / 2
+
+
 def called_twice():
     x, layer = keras.Input((3,)), L.Dense(3, "tanh")
     model = keras.Model(x, L.Dense(1)(layer(layer(x))))
@@ -180,6 +187,15 @@ DENSE = {
     "labels": (lambda: dense(L.Dense(3, "softmax"), loss="sparse_categorical_crossentropy", metrics=["accuracy"]), KIND, {}),
     "one-hot": (lambda: dense(L.Dense(3, "softmax"), loss="categorical_crossentropy"), np.eye(3)[KIND], {}),
     "logits": (lambda: dense(L.Dense(1), loss=keras.losses.BinaryCrossentropy(from_logits=True)), KIND[:, None] % 2, {}),
+    "joined axes": (lambda: dense(L.Reshape((3, 1)), L.Flatten(), L.Dense(4), L.Reshape((2, 2)), L.Flatten(), L.Dense(1)), Y, {}),
+    "loss of the reader's own": (lambda: dense(L.Dense(1), loss=lambda y, p: ops.mean((y - p) ** 2, axis=0)), Y, {}),
+    "weighted loss of the reader's own": (
+        lambda: dense(L.Dense(1), loss=lambda y, p: ops.abs(y - p) ** 1.5), Y, {"sample_weight": rng.uniform(size=40)},
+    ),
+    "loss that inherits": (lambda: dense(L.Dense(1), loss=Halved()), Y, {}),
+    "sum": (lambda: dense(L.Dense(1), loss=keras.losses.MeanSquaredError(reduction="sum")), Y, {}),
+    "one target, three outputs": (lambda: dense(L.Dense(3)), Y, {}),
+    "two targets, one output": (lambda: dense(L.Dense(1)), np.eye(3)[KIND], {}),
     "several": (lambda: dense(L.Dense(2), L.LeakyReLU(), L.Dense(3, "softplus"), loss="poisson"), np.eye(3)[KIND], {}),
 }  # fmt: skip
 
@@ -194,18 +210,14 @@ def test_each_copy_of_a_dense_network_is_trained_as_if_alone(name):
     assert len(list(trained_alone(make, model, study, X, y, **more))) == 3
 
 
-# What may not be stacked: a layer, a loss or targets that do not treat every axis but the last one alike, or no chain of calls.
+# What may not be stacked: a layer that does not treat every axis but the last one alike, several losses, or no chain of calls.
 MAPPED = {
     "layer called twice": (called_twice, Y),
     "sum that is no layer": (by_an_operation, Y),
-    "joined axes": (lambda: dense(L.Dense(4), L.Reshape((2, 2)), L.Flatten(), L.Dense(1)), Y),
+    "layer of sequences": (lambda: dense(L.Reshape((3, 1)), L.Dense(2), L.Flatten(), L.Dense(1)), Y),
     "activation of the reader's own": (lambda: dense(L.Dense(4, lambda z: z / ops.max(z, axis=0)), L.Dense(1)), Y),
-    "loss of the reader's own": (lambda: dense(L.Dense(1), loss=lambda y, p: ops.mean((y - p) ** 2, axis=0)), Y),
     "half precision": (lambda: dense(L.Dense(4, dtype="mixed_float16"), L.Dense(1)), Y),
     "weighted loss": (lambda: dense(L.Dense(1), loss_weights=[2.0]), Y),
-    "sum": (lambda: dense(L.Dense(1), loss=keras.losses.MeanSquaredError(reduction="sum")), Y),
-    "targets without an axis": (lambda: dense(L.Dense(3)), Y[:, 0]),
-    "two targets, one output": (lambda: dense(L.Dense(1)), np.eye(3)[KIND]),
 }
 
 
@@ -286,6 +298,15 @@ def test_skill_of_a_constant_is_0_and_of_the_truth_1():
     model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
     assert skill_of(model, np.array([0, 0, 1]), [np.array([[-1.0], [0.2], [0.3]])]) == pytest.approx(0)
     assert skill_of(model, np.array([0, 0, 1]), [np.array([[-1.0], [np.nan], [0.3]])]) == pytest.approx(0)
+
+
+def test_outputs_that_only_the_loss_understands_have_no_skill():
+    spread = dense(L.Dense(2), loss=lambda y, p: (y - p[:, :1]) ** 2 * ops.exp(-p[:, 1:]) + p[:, 1:])
+    study = fit_seeds(spread, X, Y, seeds=SEEDS, **OPTIONS)
+    assert np.isnan(study.skill).all()
+    assert study.verdict.startswith("Whether it learned cannot be judged")
+    study = fit_seeds(spread, X, Y, seeds=SEEDS, **OPTIONS, score=lambda y, p: 1 - np.mean((y - p[0][:, :1]) ** 2))
+    assert study.verdict.startswith("Learned with 0 of 3")
 
 
 def test_success_rate_and_its_interval():

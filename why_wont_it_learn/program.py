@@ -30,6 +30,7 @@ from .keras_private import (
 
 # These look at a whole kernel at once, so that copies of a network cannot share a matrix with one row for each.
 WHOLE_KERNELS = ("adafactor", "lamb", "muon")
+FEW_STEPS = 8  # for which tracing a schedule does not pay
 PLAIN = {"use_ema": False, "gradient_accumulation_steps": None}  # what an optimizer of a trial does not do
 
 
@@ -131,7 +132,11 @@ class Program:
             isinstance(model, keras.Sequential) or isinstance(model.output, keras.KerasTensor)
         ):
             model = OneOutput(model)
-        model.compile(self.make_optimizer(), as_loss(self.loss), loss_weights=[self.loss_weight])
+        model.compile(
+            self.make_optimizer(),
+            as_loss(self.loss),
+            loss_weights=None if self.loss_weight == 1 else [self.loss_weight],
+        )
         model.optimizer.build(model.trainable_variables)
         return model
 
@@ -234,17 +239,36 @@ def _rates(optimizer, together=1):
     """Step numbers (n,) -> the learning rates (n,) that an optimizer has at them; together: batches of `fit` in a step."""
     rate = learning_rate_of(optimizer)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-
-        def rates(steps):
-            step = keras.Variable(0, dtype="int64", trainable=False)  # what `fit` gives a schedule
-            values = []
-            for number in steps:
-                step.assign(int(number) * together)
-                values.append(float(rate(step)))
-            return np.array(values, "float32")
-
-        return rates
+        return _Scheduled(rate, together)
     return _constant(float(keras.ops.convert_to_tensor(rate() if callable(rate) else rate, "float32").numpy()))
+
+
+class _Scheduled:
+    """Step numbers (n,) -> the learning rates (n,) of a schedule."""
+
+    def __init__(self, schedule, together):
+        self.schedule, self.together = schedule, together
+        self.of_many = tf.function(self._of_many, [tf.TensorSpec([None], tf.int64)], autograph=False)
+
+    def __call__(self, steps):
+        steps = np.asarray(steps, "int64") * self.together
+        if len(steps) > FEW_STEPS:
+            try:
+                return self.of_many(steps).numpy()
+            except Exception:  # a schedule of one's own may ask for numbers, as only a model that runs eagerly has them
+                self.of_many = self._one_by_one
+        return self._one_by_one(steps)
+
+    def _of_many(self, steps):
+        return tf.map_fn(lambda step: tf.cast(self.schedule(step), tf.float32), steps, fn_output_signature=tf.float32)
+
+    def _one_by_one(self, steps):
+        step = keras.Variable(0, dtype="int64", trainable=False)  # what `fit` gives a schedule
+        values = []
+        for number in steps:
+            step.assign(int(number))
+            values.append(float(self.schedule(step)))
+        return np.array(values, "float32")
 
 
 def _constant(rate):

@@ -59,12 +59,12 @@ class SeedStudy:
         data if there is none. 0: no better than a constant. 1: perfect. See `skill_of`.
     success_rate: fraction of the seeds that learned, which means a skill of at least 0.95.
     interval: (low, high) 95% Wilson interval of the success rate.
-    verdict: the same in a sentence. engine, reason: as in `Record`.
+    verdict: the same in a sentence, or that there is no skill to judge by. engine, reason: as in `Record`.
     """
 
     seeds: np.ndarray
-    loss: np.ndarray
-    val_loss: np.ndarray | None
+    loss: np.ndarray = field(repr=False)
+    val_loss: np.ndarray | None = field(repr=False)
     skill: np.ndarray
     engine: str = "loop"
     reason: str = ""
@@ -79,6 +79,10 @@ class SeedStudy:
         low, high = self.interval
         seeds = "seed" if n == 1 else "seeds"
         self.verdict = f"Learned with {learned} of {n} {seeds} ({low:.0%} to {high:.0%} with 95% confidence)."
+        if np.all(np.isnan(self.skill) & np.isfinite(self.loss[:, -1])):
+            self.verdict = (
+                "Whether it learned cannot be judged by these outputs and targets: give `fit_seeds` a `score`."
+            )
 
 
 def wilson(successes, n):
@@ -92,7 +96,8 @@ def skill_of(model, y, predictions):
 
     Where the loss is a cross-entropy the targets are classes: the error is the fraction of wrong classes, the baseline that of
     always predicting the most frequent class. Elsewhere they are numbers: the error is the mean squared error, the baseline that
-    of always predicting the mean of the targets, unit by unit. NaN where the targets are constant or not given.
+    of always predicting the mean of the targets, unit by unit. NaN where the targets are constant or not given, or outputs and
+    targets are not the same number of numbers.
 
     predictions: one array for each output, in the order of `tf.nest.flatten`.
     """
@@ -118,8 +123,14 @@ def _skill(targets, predictions, loss):
     known = loss if loss in ("crossentropy", "ce") else keras.losses.get(loss)  # "bce" is a name of one, too
     function = getattr(known, "fn", known)  # the name of an object is free
     name = str(getattr(function, "__name__", None) or getattr(known, "name", known)).lower()
-    if "crossentropy" in name or name == "ce":
-        if predictions.ndim > 1 and predictions.shape[-1] > 1 and "binary" not in name:
+    of_probabilities = "crossentropy" in name or name == "ce"
+    of_classes = of_probabilities and predictions.ndim > 1 and predictions.shape[-1] > 1 and "binary" not in name
+    if targets.size != predictions.size and not (
+        of_classes and targets.size * predictions.shape[-1] == predictions.size
+    ):
+        return float("nan")  # only the loss knows what such outputs say of the targets
+    if of_probabilities:
+        if of_classes:
             one_hot = targets.shape == predictions.shape
             targets = targets.argmax(-1) if one_hot else targets.reshape(predictions.shape[:-1])
             wrong = (predictions.argmax(-1) != targets) | np.isnan(predictions).any(-1)

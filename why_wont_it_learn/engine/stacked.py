@@ -2,7 +2,8 @@
 
 `Loop` maps any model over many weights by `tf.vectorized_map`, which writes three operations for each of the model's: tracing
 takes seconds. Dense layers need no map, because a product of matrices, an activation, a sum and a loss take another axis in
-front as they are. What is not a matter of shapes (normalization, dropout, optimizer, regularizers, metrics) is mapped alone.
+front as they are. What is not a matter of shapes (normalization, dropout, optimizer, regularizers, metrics, a loss of one's own) is
+mapped alone.
 """
 
 import inspect
@@ -21,30 +22,33 @@ LOSSES = (
 )  # fmt: skip
 L = keras.layers
 ELEMENTWISE = L.ReLU, L.LeakyReLU, L.ELU, L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum
-MAPPED = L.Dropout, L.BatchNormalization, L.LayerNormalization, L.GaussianNoise  # of (samples, units)
+MAPPED = L.Dropout, L.BatchNormalization, L.LayerNormalization, L.GaussianNoise, L.Flatten, L.Reshape
 
 
 def stacks(model, shape, data=None):
     """Whether `Stacked` can hold a built model and data (to train on, what the probes see, to validate on)."""
     calls = _calls(model)
-    if not calls or len(model.inputs[0].shape) != 2 or not all(_stacks(layer) for layer, _, _ in calls):
+    if not calls or len(model.outputs[0].shape) != 2 or not all(_stacks(layer) for layer, _, _ in calls):
         return False
-    return data is None or _measures_each(model, shape, data[0])
+    return data is None or _loss_stacks(model, shape, data[0])
 
 
 def _calls(model):
-    """[(layer, ids of the tensors that it takes, id of the one that it gives)] in order, or None if there is more to the model.
+    """[(layer, keys of the tensors that it takes, key of the one that it gives)] in order, or None if there is more to the model.
 
     A layer that is called twice is more: Keras tells of its first call only.
     """
-    of_layers = type(model) is keras.Sequential or (is_functional(model) and len(model.operations) == len(model.layers))
-    if not of_layers or len(model.inputs) != 1 or len(model.outputs) != 1:
+    if not getattr(model, "inputs", None):  # a Sequential that was never called on a symbol
         return None
     layers = [layer for layer in model.layers if not isinstance(layer, L.InputLayer)]
-    try:
-        calls = [(layer, [id(t) for t in tf.nest.flatten(layer.input)], id(layer.output)) for layer in layers]
-    except (AttributeError, ValueError):  # a Sequential whose layers were never called on a symbol, say
+    if type(model) is keras.Sequential:
+        taken = [id(model.inputs[0]), *map(id, layers)]
+        given = [*map(id, layers[:-1]), id(model.outputs[0])]
+        return [(layer, [one], other) for layer, one, other in zip(layers, taken, given, strict=False)]
+    of_layers = is_functional(model) and len(model.operations) == len(model.layers)
+    if not of_layers or len(model.inputs) != 1 or len(model.outputs) != 1:
         return None
+    calls = [(layer, [id(t) for t in tf.nest.flatten(layer.input)], id(layer.output)) for layer in layers]
     made = {id(model.inputs[0])}
     for _, taken, given in calls:
         if not made.issuperset(taken):
@@ -58,7 +62,7 @@ def _stacks(layer):
         return False
     if type(layer) is L.Dense:
         plain = not getattr(layer, "lora_enabled", False) and getattr(layer, "quantization_mode", None) is None
-        return plain and "call" not in vars(layer) and _of_keras(layer.activation)
+        return plain and len(layer.input.shape) == 2 and "call" not in vars(layer) and _of_keras(layer.activation)
     return type(layer) in (*ELEMENTWISE, *MAPPED) or (type(layer) is L.Activation and _of_keras(layer.activation))
 
 
@@ -67,30 +71,33 @@ def _of_keras(activation):
     return inspect.isfunction(activation) and activation.__module__.startswith("keras.")
 
 
-def _measures_each(model, shape, data):
-    """Whether the loss is one of `LOSSES`, and the targets of each model have the axes of its output."""
-    loss, (_, y, sample_weight) = _loss_of(model), data
-    own = int(shape.own_data)
-    if (
-        loss is None
-        or isinstance(y, (dict, tuple))
-        or (none_for_empty(sample_weight) is not None and len(sample_weight.shape) != 1 + own)
-    ):
-        return False
-    axes, last = len(y.shape) - own, model.outputs[0].shape[-1]
-    if loss.fn.__name__ == "sparse_categorical_crossentropy":
-        return axes == 1 or (axes == 2 and y.shape[-1] == 1)
-    return y.shape[-1] == last if axes == 2 else axes == 1 and last == 1
+def _loss_stacks(model, shape, data):
+    """Whether there is one loss, of one target for each sample."""
+    _, y, sample_weight = data
+    weights = none_for_empty(sample_weight)
+    of_samples = weights is None or len(weights.shape) == 1 + int(shape.own_data)
+    return _loss_of(model) is not None and not isinstance(y, (dict, tuple)) and of_samples
 
 
 def _loss_of(model):
-    """The loss as an object with `call`, or None if it is not one of `LOSSES`."""
-    if not (isinstance(model.loss, (str, keras.losses.Loss)) or callable(model.loss)) or model.loss == "crossentropy":
+    """The loss as an object, or None if there are several, weights of theirs, or one that the targets decide on."""
+    one = isinstance(model.loss, (str, keras.losses.Loss)) or callable(model.loss)
+    if not one or model.loss == "crossentropy" or any(weight is not None for weight in loss_weights_of(model)):
         return None
-    loss = as_loss(model.loss)
+    return as_loss(model.loss)
+
+
+def _takes_models(loss, y, outputs):
+    """Whether a loss is one of `LOSSES`, and targets have the axes of outputs, both (models, samples, …)."""
     known = getattr(loss, "fn", None) in [getattr(keras.losses, name) for name in LOSSES]
-    plain = known and loss.reduction == "sum_over_batch_size" and getattr(loss, "dtype", "float32") == "float32"
-    return loss if plain and not any(weight is not None for weight in loss_weights_of(model)) else None
+    if not known or not type(loss).__module__.startswith("keras."):  # a class of one's own may change what comes of it
+        return False
+    if loss.reduction != "sum_over_batch_size" or getattr(loss, "dtype", "float32") != "float32":
+        return False
+    axes, last = len(y.shape), outputs.shape[-1]
+    if loss.fn.__name__ == "sparse_categorical_crossentropy":
+        return axes == 2 or (axes == 3 and y.shape[-1] == 1)
+    return y.shape[-1] == last if axes == 3 else axes == 2 and last == 1
 
 
 class Stacked:
@@ -157,7 +164,7 @@ class Stacked:
             with keras.StatelessScope(zip(layer.variables, before, strict=True)) as scope:
                 return layer(h, training=training), [scope.get_current_value(v) for v in layer.variables]
 
-        h = h if len(h.shape) == 3 else self._for_each(h)
+        h = h if len(h.shape) > len(layer.input.shape) else self._for_each(h)
         h, after = self._map(called, h, [values[id(v)] for v in layer.variables])
         values.update(zip(map(id, layer.variables), after, strict=True))
         return h
@@ -167,15 +174,10 @@ class Stacked:
         if not training and not self.shape.own_data:
             y, sample_weight = self._for_each((y, sample_weight))
         outputs, layers = self._outputs(parts, layers, x, training)
-        targets = tf.cast(y, tf.float32)
-        if targets.shape.rank == 2 and outputs.shape[-1] == 1:
-            targets = targets[..., None]
-        losses = self.loss.call(targets, outputs)
-        losses = losses if none_for_empty(sample_weight) is None else losses * tf.cast(sample_weight, tf.float32)
-        loss = tf.reduce_sum(losses, -1) / tf.cast(tf.shape(losses)[-1], tf.float32)
+        loss = self._loss(y, outputs, sample_weight)
         loss = loss if penalty is None else loss + penalty
         loss = self._regularized(loss, parts)
-        count = tf.cast(tf.shape(losses)[-1] if count is None else count, tf.float32)
+        count = tf.cast(tf.shape(outputs)[1] if count is None else count, tf.float32)
         total, samples = metrics[:2]
         return (
             loss,
@@ -183,6 +185,23 @@ class Stacked:
             layers,
             [total + loss * count, samples + count, *self._updated(metrics, y, outputs, sample_weight)],
         )
+
+    def _loss(self, y, outputs, sample_weight):
+        """The loss of each model: (models,)."""
+        weights = none_for_empty(sample_weight)
+        if not _takes_models(self.loss, y, outputs):
+            return self._map(
+                lambda y, outputs, *weights: self.loss(y, outputs, *weights),
+                y,
+                outputs,
+                *([] if weights is None else [weights]),
+            )
+        targets = tf.cast(y, tf.float32)
+        if targets.shape.rank == 2 and outputs.shape[-1] == 1:
+            targets = targets[..., None]
+        losses = self.loss.call(targets, outputs)
+        losses = losses if weights is None else losses * tf.cast(weights, tf.float32)
+        return tf.reduce_sum(losses, -1) / tf.cast(tf.shape(losses)[-1], tf.float32)
 
     def _regularized(self, loss, parts):
         """The losses with what the regularizers of each model add."""
