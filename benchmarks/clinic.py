@@ -3,9 +3,9 @@
 `python run.py bench clinic` takes the programs of tests/labelled.py; `--programs DIR` those of a folder instead, in one of two
 forms: a `programs.py` with `program(case, "faulty" or "fixed", seed)` -> model, x, y, epochs, batch_size and a `cases.json` that
 describes them; or a file for each program with `case(seed)` and `fixed(seed)` -> a dict of what `diagnose` takes, `CAUSE` and
-perhaps `CAUSES` (other right answers). `--results DIR` keeps what has been measured, one file for each program, and what is
-there is not measured again; `--workers N` (2), `--seeds N` (3) fresh seeds for each fix, 0 for none. Names of programs: only
-these.
+perhaps `CAUSES` (other right answers), both empty if it is healthy. `--results DIR` keeps what has been measured, one file for
+each program, and what is there is not measured again; `--workers N` (2), `--seeds N` (3) fresh seeds for each fix, 0 for none.
+Names of programs: only these.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def file_subjects(path):
     for file in sorted(Path(path).glob("*.py")):
         module = module_at(file)
         causes = (module.CAUSE, *getattr(module, "CAUSES", ()))
-        yield Subject(file.stem, "faulty", tuple(dict.fromkeys(cause.replace(" ", "_") for cause in causes)))
+        yield Subject(file.stem, "faulty", tuple(dict.fromkeys(cause.replace(" ", "_") for cause in causes if cause)))
         yield Subject(f"{file.stem}.fixed", "fixed", ())
 
 

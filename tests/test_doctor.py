@@ -309,6 +309,76 @@ def reader(optimizer):
     return model
 
 
+def events(weight):
+    """Rare labels, likelier where the input is large and never likelier than not, and a loss in which they count so many times."""
+    x = np.random.default_rng(0).uniform(0, 1, (2000, 3)).astype("float32")
+    y = (np.random.default_rng(1).random(x.shape) < 0.35 * x**2).astype("float32")
+
+    def weighted(y_true, y_pred):
+        p = keras.ops.clip(y_pred, 1e-6, 1 - 1e-6)
+        return -keras.ops.mean(weight * y_true * keras.ops.log(p) + (1 - y_true) * keras.ops.log(1 - p), axis=-1)
+
+    loss = weighted if weight > 1 else "binary_crossentropy"
+    return network(Dense(16, "relu"), Dense(3, "sigmoid"), inputs=3, loss=loss), x, y
+
+
+def test_labels_that_are_never_likely_are_rare_and_not_beyond_learning():
+    found = diagnose(*events(1), epochs=20)
+    assert found.causes == ["class_imbalance"]
+    assert "ranks the samples better than chance" in found.findings[0].evidence
+    assert diagnose(*events(8), epochs=20).healthy
+
+
+def test_the_next_window_of_a_series_holds_the_target_and_proves_nothing():
+    series = np.random.default_rng(0).normal(size=304).astype("float32")
+    x = np.stack([series[t : t + 4] for t in range(300)])
+    found = diagnose(network(Dense(8, "relu"), Dense(1), inputs=4), 10 * x, series[4:, None], epochs=20)
+    assert set(found.causes) == {"label_or_data_bug", "nothing_to_learn"}
+    assert not any("moved by" in finding.evidence for finding in found.findings)
+
+
+class Sampled(keras.layers.Layer):
+    """The code of a variational autoencoder, whose spread counts in training alone, with its divergence as a loss of the layer's."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = keras.random.SeedGenerator(0)
+
+    def call(self, inputs, training=None):
+        mean, spread = inputs[..., :2], inputs[..., 2:]
+        self.add_loss(0.001 * keras.ops.mean(mean**2 + keras.ops.exp(spread) - spread))
+        return mean + keras.ops.exp(spread / 2) * keras.random.normal((2,), seed=self.seed) if training else mean
+
+
+def test_weights_that_matter_in_training_alone_are_trained():
+    x = keras.Input((2,))
+    code = Sampled()(keras.layers.Concatenate()([Dense(2)(x), Dense(2, name="spread")(x)]))
+    model = keras.Model(x, Dense(1)(code))
+    model.compile("adam", "mse")
+    found = diagnose(model, XY, XY[:, :1], epochs=30)
+    assert not any("spread" in finding.evidence for finding in found.findings)
+
+
+def test_a_loss_of_ones_own_is_asked_before_the_output_is_blamed():
+    def policy_loss(advantage, probabilities):  # Keras gives the targets first
+        return -keras.ops.sum(keras.ops.log(advantage) * probabilities, axis=-1)
+
+    gain = np.where(XY[:, :1] > 0, [[1.5, 0.0]], [[0.0, 1.5]]).astype("float32")
+    found = diagnose(network(Dense(8, "relu"), Dense(2, "softmax"), inputs=2, loss=policy_loss), XY, gain, epochs=20)
+    assert found.causes[0] == "loss_mismatch"
+
+
+def test_a_root_without_a_slope_at_a_perfect_prediction_is_found_once_the_loss_is_no_number():
+    def root(y_true, y_pred):
+        return keras.ops.sqrt(keras.ops.mean((y_true - y_pred) ** 2, axis=-1))
+
+    last = Dense(1, "relu", bias_initializer="ones")  # so that no prediction is perfect before training
+    found = diagnose(network(Dense(16, "relu"), last, inputs=2, loss=root), XY, np.maximum(XY[:, :1], 0), epochs=40)
+    assert found.causes[0] == "loss_mismatch"
+    assert "equal the targets, the loss is 0, but" in found.findings[0].evidence
+    assert found.findings[0].verified
+
+
 def test_ids_are_not_unscaled_inputs():
     d = diagnose(reader(keras.optimizers.SGD(1e-4)), IDS, ODD, epochs=40)
     assert not d.healthy

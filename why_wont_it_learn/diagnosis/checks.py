@@ -55,7 +55,11 @@ def data_faults(data):
         yield Finding(
             "label_or_data_bug",
             f"Samples with equal inputs have different targets: no prediction can reach a skill above {data.max_skill:.2f}.",
-            "Look for inputs that tell these samples apart, or for labels that are wrong.",
+            "Look for labels that are wrong, or for what made different inputs equal.",
+        )  # fmt: skip
+        yield Finding(
+            "nothing_to_learn", "Training cannot tell whether labels are wrong or these inputs do not determine them.",
+            "If the labels are right, look for inputs that tell these samples apart.",
         )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""Class weights: a loss that counts some classes more than others, and whether a network needs one."""
+"""Rare classes: a loss that counts some classes more than others, and whether a network needs one."""
 
 import keras
 import numpy as np
 import tensorflow as tf
+from sklearn.metrics import roc_auc_score
 from sklearn.utils.class_weight import compute_class_weight
 
 from .output_and_loss import from_logits
@@ -10,6 +11,7 @@ from .output_and_loss import from_logits
 LARGE_CLASS = 0.6  # fraction of the samples, for a class to be able to hide the others
 FEWEST_OF_A_CLASS = 5  # samples, to say that a class is never predicted
 NEVER = 0.1  # recall below which a class counts as overlooked
+SURE = 3.0  # standard deviations of ranks at random that an area under the ROC curve must lie above chance
 HARDLY_MORE = 0.05  # accuracy above the largest class's fraction that still counts as near it
 
 
@@ -56,3 +58,20 @@ def never_predicted(labels, train_labels, predictions):
         if of_class.sum() >= FEWEST_OF_A_CLASS and (predictions[:, of_class] == name).mean() < NEVER:
             return int(name), counts[name] / len(train_labels), accuracy, float(largest_fraction)
     return None
+
+
+def ranking(data, predictions):
+    """The area under the ROC curve of predictions (samples, labels) for samples that were not trained on; 0.5 where it may be chance.
+
+    Of several labels it is the mean. Ranks at random have a variance of about 1 / (12 n), with n samples of the rarer kind
+    (Mann-Whitney).
+    """
+    labels, ranks = data.true_targets[data.points :], predictions[data.points :]
+    if ranks.shape != labels.shape or not np.isfinite(ranks).all():
+        return 0.5
+    rarer = np.minimum(labels.sum(axis=0), (1 - labels).sum(axis=0))
+    judged = np.flatnonzero(rarer >= FEWEST_OF_A_CLASS)
+    if not len(judged):
+        return 0.5
+    area = float(np.mean([roc_auc_score(labels[:, k], ranks[:, k]) for k in judged]))
+    return area if area > 0.5 + SURE / np.sqrt(12 * rarer[judged].sum()) else 0.5

@@ -581,6 +581,8 @@ def skill_of_moved_targets(x, y, task, in_time):
         if not in_time():
             break
         moved = targets_2d[::-1] if shift == len(y) else np.roll(targets_2d, shift, axis=0)
+        if _holds(x.reshape(len(x), -1)[2:-2], moved[2:-2]):
+            continue  # windows of a series: the next one holds the target of this one
         rows = np.concatenate(train_test_split(np.arange(len(x)), test_size=VALIDATION_FRACTION, random_state=0))
         classes = int(targets_2d.max()) + 1 if task == "multiclass" and targets_2d.shape[1] == 1 else 2
         points = len(x) - int(np.ceil(VALIDATION_FRACTION * len(x)))
@@ -588,6 +590,17 @@ def skill_of_moved_targets(x, y, task, in_time):
         if reach > 0.3:  # nan is not
             return shift, reach
     return 0, 0.0
+
+
+def _holds(columns, targets):
+    """Whether each target is one of the columns, in whatever unit."""
+    columns, targets = (part[:, part.std(axis=0) > 0].astype("float64") for part in (columns, targets))
+    if not columns.size or not targets.size:
+        return False
+    columns, targets = (
+        (part - part.mean(axis=0)) / (part.std(axis=0) * np.sqrt(len(part))) for part in (columns, targets)
+    )
+    return bool((np.abs(targets.T @ columns).max(axis=1) > 1 - 1e-6).all())
 
 
 def _subset(rng, count, most):

@@ -33,7 +33,7 @@ from .checks import (
     unlike_validation,
     unmixed_batches,
 )
-from .class_weights import ClassWeighted, never_predicted
+from .class_weights import ClassWeighted, never_predicted, ranking
 from .code import changes
 from .data import WORST, data_of, drawn
 from .findings import Finding, listed
@@ -82,6 +82,8 @@ OF_THE_DATA = {"unscaled_inputs", "unscaled_targets", "label_or_data_bug"}
 # Units are brought there by a scale, a start or their activation, which can be changed.
 FLAT_UNITS = {"dead_relu", "saturated_activation"}
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
+LITTLE = 0.3  # skill that can be attained where labels are hardly ever likelier than not
+SOMETIMES = 0.2  # as often as there are labels, for a network to predict them at all
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 OF_LOSS_ALONE = "What the outputs mean is known to the loss alone, so their skill is how much of the loss of the best constant output is saved."
 LEFT_OF_START = 0.1  # part of what the averages of BatchNormalization start from, when training ends
@@ -359,6 +361,10 @@ class _Examination:
                 self.certain = True
                 yield repeated
                 return
+            rare = self._rare_labels(variant, outcome)
+            if rare is not None:
+                yield from rare
+                return
             imbalance, variant, outcome = self._imbalance(variant, outcome)
             data = variant.data
         if imbalance is not None:
@@ -409,6 +415,37 @@ class _Examination:
             self.healthy = True
         elif not some and self.search.in_time:
             yield self._unexplained()
+
+    def _rare_labels(self, variant, outcome):
+        """The `Finding`s where no sample is likelier than not to have a label, but the network knows which are likelier; else None."""
+        data, skilled = variant.data, self.skill >= PASSABLE * self.attainable_skill
+        if (
+            data.task != "multilabel"
+            or not self.attainable_skill < LITTLE
+            or not data.has_validation
+            or outcome.diverged
+        ):
+            return None
+        area = ranking(data, np.median(outcome.answers, axis=0).reshape(len(data.x), -1))
+        if area <= 0.5:
+            return None
+        rare = data.true_targets.mean()
+        text = f"ranks the samples better than chance (area under the ROC curve {area:.2f})"
+        if np.mean(outcome.answers > (0.0 if is_logits(variant.program) else 0.5)) > SOMETIMES * rare:
+            own = from_logits(variant.program.loss) is None  # it may weigh labels, which costs skill
+            if not skilled and not own:
+                return None
+            self.healthy = self.certain = True
+            self.notes.append(
+                f"Hardly any sample is likelier than not to have a label, so the skill says little; the network {text}."
+            )
+            return []
+        if not skilled and self.attainable_skill >= NOTHING:
+            return None
+        self.certain = True
+        text = f"The labels are rare ({rare:.1%} of all), and hardly any sample is predicted to have one; the network {text}."
+        fix = "Let a rare label count more in the loss, or predict it from a lower probability on; judge by precision and recall."
+        return [Finding("class_imbalance", text, fix)]
 
     def _without_copies(self, error):
         """What can be found in a model that `fit` trains and that cannot be trained in copies."""
@@ -665,37 +702,41 @@ class _Examination:
         if isinstance(self.model, Joined):
             return self._mismatches_of_parts(variant.data) or self._asked_of_losses(), variant, outcome
         found = []
-        for cause, text, words, fixed, strong in self._changes_of_output_and_loss(variant, outcome):
-            after = self.search.attempt(fixed, 0.3, words)
-            if after is None and not strong:
-                break
-            finding = self._found(cause, text, words, outcome, after, fixed)
-            if strong or finding.verified:
-                found.append(finding)
-            if finding.verified:
-                return found, fixed, after
-        if found and after is not None:
-            variant, outcome = fixed, after
-        if not found and from_logits(variant.program.loss) is None:
-            found = self._asked_of_losses()
+        if (
+            from_logits(variant.program.loss) is None
+        ):  # a loss of one's own, which nothing is known of before it is asked
+            found = self._asked_of_losses(bool(outcome.diverged))
             if found and variant.data.task == "regression":
                 fixed = variant.having(program=replace(variant.program, loss=keras.losses.MeanSquaredError()))
                 after = self.search.attempt(fixed, 0.3, "mean_squared_error as the loss")
                 better = self._found("loss_mismatch", found[0].evidence, found[0].fix, outcome, after, fixed)
                 if better.verified:
                     return [better], fixed, after
+        changed, after = [], None
+        for cause, text, words, fixed, strong in self._changes_of_output_and_loss(variant, outcome):
+            after = self.search.attempt(fixed, 0.3, words)
+            if after is None and not strong:
+                break
+            finding = self._found(cause, text, words, outcome, after, fixed)
+            if strong or finding.verified:
+                changed.append(finding)
+            if finding.verified:
+                return found + changed, fixed, after
+        if changed and after is not None:
+            variant, outcome = fixed, after
+        found += changed
         if outcome.error and not found:
             found = [
                 Finding("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")
             ]
         return found, variant, outcome
 
-    def _asked_of_losses(self):
+    def _asked_of_losses(self, diverged=False):
         """What made-up predictions say of the loss of each output."""
         model = self.model.inner if isinstance(self.model, Joined) else self.model
         try:
             sample = sample_of(*self.given, SAMPLES_PROBED)
-            return [] if sample is None else loss_findings(model, sample)
+            return [] if sample is None else loss_findings(model, sample, diverged)
         except Exception:  # of a loss that is not Keras's, anything
             return []
 

@@ -11,6 +11,7 @@ from sklearn.impute import SimpleImputer
 
 from ..engine.initial_weights import throughout
 from ..program import Program
+from .call import penalties_of_weights
 from .class_weights import ClassWeighted, balanced
 from .data import Data
 from .measure import NOISE_LAYERS, first_rescaling, padding_after, regularization, rescaled, unmasked_padding
@@ -425,8 +426,7 @@ def added_loss(variant):
         of_data = float(tf.reduce_mean(as_loss(program.loss)(y, outputs))) * program.loss_weight
     except Exception:  # of layers or a loss that are not Keras's, anything
         return 0.0
-    penalties = sum(float(v.regularizer(v.value)) for v in model.trainable_variables if v.regularizer)
-    added = max(0.0, total - penalties)
+    added = max(0.0, total - sum(map(float, penalties_of_weights(model))))
     return added / (added + max(of_data, 1e-12)) if added > 1e-6 * abs(total) else 0.0
 
 

@@ -32,11 +32,12 @@ class _Output:
     classes: bool
 
 
-def loss_findings(model, data):
+def loss_findings(model, data, diverged=False):
     """`Finding`s on a loss that does not measure how wrong the predictions of a built, compiled model are.
 
     data: (x, y, sample_weight), structures of tensors; the same weights are given to the loss. An output whose ideal prediction
-    cannot be told from the targets (other sizes, an own meaning) is not judged.
+    cannot be told from the targets (other sizes, an own meaning) is not judged. diverged: whether training has ended in what is no
+    number, which a loss without a slope at perfect predictions explains.
     """
     values = [tf.identity(v.value) for v in model.trainable_variables]
     _, predictions = loss_of(model, values, data, outputs=True)
@@ -47,6 +48,14 @@ def loss_findings(model, data):
     names = [str(name) for name in getattr(model, "output_names", None) or range(len(flat))]
     if sloped := _without_slope(model, data, predictions, targets):
         return [sloped]
+    perfect = [
+        tf.reshape(tf.cast(t, p.dtype), p.shape) for t, p in zip(targets, flat, strict=True) if tf.size(t) == tf.size(p)
+    ]
+    if diverged and len(perfect) == len(flat):
+        perfect = tf.nest.pack_sequence_as(predictions, perfect)
+        sloped = _without_slope(model, data, perfect, targets, "Where predictions equal the targets, the loss")
+        if sloped:
+            return [sloped]
     outputs = [
         _output(name if len(flat) > 1 else "", target.numpy().astype(float), prediction.numpy())
         for name, target, prediction in zip(names, targets, flat, strict=True)
@@ -81,8 +90,8 @@ def _not_a_number(model, data, predictions):
     ]
 
 
-def _without_slope(model, data, predictions, targets):
-    """What is wrong with a loss that is a number for what the model predicts now, but whose gradient is not; or None."""
+def _without_slope(model, data, predictions, targets, the_loss="The loss"):
+    """What is wrong with a loss that is a number for some predictions, but whose gradient is not; or None."""
     flat = tf.nest.flatten(predictions)
     with tf.GradientTape() as tape:
         tape.watch(flat)
@@ -98,7 +107,7 @@ def _without_slope(model, data, predictions, targets):
             shown = [np.array2string(a.numpy()[first], precision=3, threshold=4) for a in (prediction, target)]
             return Finding(
                 "loss_mismatch",
-                f"The loss is {float(loss):.3g}, but for {odd.mean():.0%} of the samples its slope is not a number, for example where "
+                f"{the_loss} is {float(loss):.3g}, but for {odd.mean():.0%} of the samples its slope is not a number, for example where "
                 f"the prediction is {shown[0]} and the target {shown[1]}: one such sample makes every weight NaN in one step. A "
                 "root, say, has no finite slope at 0.",
                 "Use a loss that has a slope wherever a prediction may lie, such as mean_squared_error, or add a small number under "

@@ -42,7 +42,7 @@ def blocked_weights(model, data, values=None):
         gradients, hidden = _gradients(model, values, data)
     rng = np.random.default_rng(0)
     moved = [v + tf.cast(NOISE * rng.standard_normal(v.shape), v.dtype) for v in values]
-    again, _ = _gradients(model, moved, data)
+    again, _ = _gradients(model, moved, data, training=True)  # weights that matter in training alone are trained, too
     still = [_is_nothing(g) and _is_nothing(h) for g, h in zip(gradients, again, strict=True)]
     reasons = (_without_gradient(model, still, values, data) or _constant_softmax(model, said), _hidden(hidden))
     return [finding for finding in reasons if finding is not None]
@@ -73,7 +73,9 @@ def equal_units(model, data, values=None):
     owner, names = owners(model), []
     for variable, value, gradient in zip(model.trainable_variables, values, gradients, strict=True):
         layer = owner.get(id(variable))
-        if gradient is None or len(variable.shape) < 2 or layer is None:
+        if (
+            gradient is None or len(variable.shape) < 2 or layer is None or variable.name == "bias"
+        ):  # that of attention has two axes
             continue
         units = getattr(layer, "units", 0) or variable.shape[-1]
         units = units if variable.shape[-1] % units == 0 else variable.shape[-1]
@@ -89,12 +91,12 @@ def _alike(values, units):
     return bool(np.ptp(columns, axis=-1).max() <= 1e-5 * np.abs(columns).max())
 
 
-def _gradients(model, values, data):
+def _gradients(model, values, data, training=False):
     """(the gradient of the loss without penalties for each trainable weight, None where there is no way to it;
     trainable weights that were read and do not belong to the model)."""
     with tf.GradientTape() as tape:
         tape.watch(values)
-        loss = loss_of(model, values, data)
+        loss = loss_of(model, values, data, training=training)
     known = {id(v.value) for v in model.variables}
     hidden = [v for v in tape.watched_variables() if id(v) not in known]
     return tape.gradient(loss, values), hidden
