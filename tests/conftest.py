@@ -86,7 +86,9 @@ _states = {}  # of the random numbers of each module, when its first test begins
 
 @pytest.fixture(autouse=True)
 def _same_numbers(request):
-    """Each test draws the same numbers, whichever tests of its module run before it."""
+    """Each test draws the same numbers and first weights, whichever tests of its module run before it."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
     for rng in (getattr(request.module, name, None) for name in ("rng", "RNG")):
         if isinstance(rng, np.random.Generator):
             rng.bit_generator.state = _states.setdefault(id(rng), rng.bit_generator.state)

@@ -705,10 +705,12 @@ class _Examination:
         if (
             from_logits(variant.program.loss) is None
         ):  # a loss of one's own, which nothing is known of before it is asked
-            found = self._asked_of_losses(bool(outcome.diverged))
+            found = self._asked_of_losses(bool(outcome.diverged and np.isfinite(self.variant.data.inputs_2d).all()))
             if found and variant.data.task == "regression":
                 fixed = variant.having(program=replace(variant.program, loss=keras.losses.MeanSquaredError()))
                 after = self.search.attempt(fixed, 0.3, "mean_squared_error as the loss")
+                if after is None:  # there is no time to try anything more
+                    return found, variant, outcome
                 better = self._found("loss_mismatch", found[0].evidence, found[0].fix, outcome, after, fixed)
                 if better.verified:
                     return [better], fixed, after
