@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from clocks import Ticks, Work
+from sklearn.datasets import load_digits
 
 import helpers
 from helpers import Experiment, train
@@ -378,6 +379,30 @@ def test_a_root_without_a_slope_at_a_perfect_prediction_is_found_once_the_loss_i
     assert found.causes[0] == "loss_mismatch"
     assert "equal the targets, the loss is 0, but" in found.findings[0].evidence
     assert found.findings[0].verified
+
+
+def autoencoder(width, learning_rate=0.01, outputs="sigmoid"):
+    layers = [Dense(48, "relu"), Dense(width), Dense(48, "relu"), Dense(64, outputs)]
+    return network(*layers, inputs=64, optimizer=keras.optimizers.Adam(learning_rate))
+
+
+def test_an_autoencoder_is_judged_by_as_many_principal_components_as_its_narrowest_layer_has_units():
+    images = load_digits().data / 16
+    found = diagnose(autoencoder(8), images, images, epochs=60, batch_size=64)
+    assert found.healthy
+    assert "gives back 64 inputs through 8 numbers" in " ".join(found.notes)
+    data = data_of(autoencoder(8), images, images)
+    assert 0.3 < data.skill_of_components(4) < data.skill_of_components(16) < 1
+    assert data.skill_of_components(64) == pytest.approx(1)
+    slow = diagnose(autoencoder(8, learning_rate=1e-6), images, images, epochs=60, batch_size=64)
+    assert slow.causes[0] == "learning_rate_too_low"
+    assert "capacity_too_low" not in {trial.cause for trial in slow.trials}
+
+
+@pytest.mark.parametrize(("target", "told"), [(lambda x: 3 * x + 1, True), (lambda x: np.roll(x, 1, axis=1), False)])
+def test_targets_are_the_inputs_whatever_their_scale(target, told):
+    x = np.random.default_rng(0).standard_normal((100, 3))
+    assert data_of(network(Dense(2), Dense(3), inputs=3), x, target(x)).gives_back_inputs is told
 
 
 def test_ids_are_not_unscaled_inputs():

@@ -84,7 +84,7 @@ of_every_network = pytest.mark.parametrize(
         pytest.param(
             n,
             id=f"{n['problem']}-{n['depth']}x{n['width']}-{n['activation']}-{n['optimizer']}",
-            marks=[pytest.mark.xdist_group(f"test_properties_{i // 2 % 2}"), *([pytest.mark.nightly] if i % 2 else [])],
+            marks=[pytest.mark.xdist_group(f"test_properties_{i // 4 % 2}"), *([pytest.mark.nightly] if i % 4 else [])],
         )
         for i, n in enumerate(networks())
     ],
@@ -150,7 +150,7 @@ def test_any_experiment_can_be_studied(network):
     holds()
 
 
-@pytest.mark.parametrize("problem", each_night(list(PROBLEMS), list(PROBLEMS)[::2]))
+@pytest.mark.parametrize("problem", each_night(list(PROBLEMS), list(PROBLEMS)[::4]))
 def test_the_ends_of_every_range_train(problem):
     """Each number at its lowest and at its highest, in one network that costs little."""
     small = Experiment(problem=problem, samples=8, batch_size=3, depth=1, width=2, epochs=1)

@@ -54,15 +54,15 @@ RATES = {
 PENALTIES = {"plain": {}, "l2": {"l2": 0.01}, "l1": {"l1": 0.01}}
 ACTIVATIONS_OF_GRID = ("relu", "tanh", "sigmoid")
 SMALL = Experiment(depth=2, width=8, samples=24, batch_size=10, epochs=50)  # batches of 10, 10, 4
-# Every pair of an activation and a penalty once, and every optimizer.
 PAIRS = list(itertools.product(ACTIVATIONS_OF_GRID, PENALTIES))
-COVERING = {(list(RATES)[i % 7], *pair) for i, pair in enumerate(PAIRS)}
+# Each activation and each penalty once. At night all; and tests/test_keras_program.py has `model.fit` train each optimizer.
+DAILY = [(list(RATES)[i % 7], *pair) for i, pair in enumerate(PAIRS)][::4]
 GRID = [
     pytest.param(
         SMALL.replace(optimizer=o, learning_rate=RATES[o], activation=a, epochs=20, **PENALTIES[p]),
         id=f"{o}-{a}-{p}",
         marks=[
-            *([] if (o, a, p) in COVERING else [pytest.mark.nightly]),
+            *([] if (o, a, p) in DAILY else [pytest.mark.nightly]),
             pytest.mark.xdist_group(f"test_training_{a}"),
         ],
     )
@@ -116,9 +116,9 @@ def assert_as_model_fit(run):
     assert_equal_but_for_rounding(run, fit(run.experiment), limits(fit, run.experiment))
 
 
-def test_the_grid_tries_each_pair_of_activation_and_penalty_and_each_optimizer():
-    assert sorted(pair for _, *pair in COVERING) == sorted(map(list, PAIRS))
-    assert {optimizer for optimizer, *_ in COVERING} == set(RATES)
+def test_every_run_tries_each_activation_and_each_penalty():
+    assert {activation for _, activation, _ in DAILY} == set(ACTIVATIONS_OF_GRID)
+    assert {penalty for *_, penalty in DAILY} == set(PENALTIES)
 
 
 def test_every_epoch_has_the_losses_of_model_fit(combination):
@@ -156,8 +156,8 @@ SPECIAL = {
 }
 # The others are a second case of the same kind, or tests/test_keras_program.py trains them, too.
 OWN_KIND = (
-    "little dropout in three layers", "all points in one batch", "one unit and two points", "classes, dropout", "weight decay",
-    "both penalties, another seed", "warmup", "another output activation", "softmax over one unit", "three classes", "dropped points",
+    "all points in one batch", "one unit and two points", "classes, dropout", "both penalties, another seed", "warmup",
+    "softmax over one unit", "dropped points",
 )  # fmt: skip
 
 
@@ -215,11 +215,11 @@ def test_xla_changes_no_more_than_the_last_digits(combination):
 @pytest.mark.parametrize(
     ("optimizer", "activation", "rate"),
     [
-        ("rmsprop", "relu", 0.01),
         ("adam", "tanh", 0.03),
         *(
             pytest.param(*case, marks=pytest.mark.nightly)
             for case in (
+                ("rmsprop", "relu", 0.01),
                 ("sgd", "relu", 0.1),
                 ("momentum", "relu", 0.02),
                 ("nesterov", "tanh", 0.05),
@@ -339,9 +339,7 @@ SPECIAL_MEMBERS = {
 
 @pytest.mark.parametrize(
     "changes",
-    each_night(
-        SPECIAL_MEMBERS, ["dropout", "no hidden layer", "large weights", "warmup", "three classes", "dropped points"]
-    ),
+    each_night(SPECIAL_MEMBERS, ["dropout", "no hidden layer", "three classes", "dropped points"]),
 )
 def test_special_members_train_as_if_alone(changes):
     assert_as_if_alone(train_seeds(SMALL.replace(epochs=10, **changes), [2, 5]))

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from scipy.special import expit, softmax
+from sklearn.decomposition import PCA
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 from sklearn.kernel_ridge import KernelRidge
@@ -44,6 +45,7 @@ FEWEST_OF_A_CLASS = 5  # validation samples, to be weighted
 UNLIKE_CLASSES = 2.0  # times as frequent in training as in validation, from which on they are weighted
 FEW_TO_A_COLUMN = 5  # samples: with fewer, a model of the most related columns is tried, too
 KEPT_COLUMNS = 8
+GIVEN_BACK = 0.99  # correlation with its input, from which on a target is that input
 TOKEN_LAYERS = (
     "Embedding",
     "IntegerLookup",
@@ -235,6 +237,24 @@ class Data:
                 return np.nan
             reached.append(skill())
         return max(reached)
+
+    @cached_property
+    def gives_back_inputs(self):
+        """Whether the targets are the inputs, as an autoencoder's are, up to the scale of each."""
+        x, targets = self.inputs_2d[: self.points], self.targets_2d[: self.points]
+        if x.shape != targets.shape or not np.isfinite(x).all() or not np.isfinite(targets).all():
+            return False
+        x, targets = ((values - values.mean(axis=0)).astype(float) for values in (x, targets))
+        sizes = np.sqrt((x**2).sum(axis=0) * (targets**2).sum(axis=0))
+        varies = sizes > 1e-9
+        return bool(varies.any() and np.median((x * targets).sum(axis=0)[varies] / sizes[varies]) > GIVEN_BACK)
+
+    def skill_of_components(self, count):
+        """The skill of the first `count` principal components of the targets, on validation samples where there are any."""
+        judged = slice(self.points, None) if self.has_validation else slice(None)
+        components = PCA(min(count, self.points), random_state=0).fit(self.true_targets[: self.points])
+        true_targets = self.true_targets[judged]
+        return self._skill(components.inverse_transform(components.transform(true_targets)), true_targets)
 
     @cached_property
     def linear_skill(self):

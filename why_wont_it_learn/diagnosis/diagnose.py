@@ -50,7 +50,7 @@ from .fixes import (
 )
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
-from .network import first_line, hangs_on_seeds, other_layers, output_of
+from .network import first_line, hangs_on_seeds, narrowest, other_layers, output_of
 from .output_and_loss import (
     SAMPLES,
     Mismatch,
@@ -492,17 +492,23 @@ class _Examination:
 
     def _attainable(self, data):
         """What can be learned, as far as it can be told without the network."""
-        if not data.has_validation:
-            return data.max_skill
-        skill = data.reference_skill(lambda: self.search.in_time)
+        skill = data.reference_skill(lambda: self.search.in_time) if data.has_validation else data.max_skill
         if np.isnan(skill):
             self.measured = False
-            return data.max_skill
+            skill = data.max_skill
+        if data.task != "several" and data.gives_back_inputs:
+            width, inputs = narrowest(self.model), data.inputs_2d.shape[1]
+            told = f"It gives back {inputs} inputs through {width} numbers: {width} principal components set what can be learned."
+            if width < inputs:
+                skill = min(skill, data.skill_of_components(width))
+            if width < inputs and told not in self.notes:
+                self.notes.append(told)
         return min(skill, 1.0)
 
     def _plain_network_learns_more(self, variant):
         """Whether a plain network learns far more, where the reference models have learned little."""
-        if self.attainable_skill > 0.8 or not variant.data.has_validation or variant.data.task == "several":
+        data = variant.data
+        if self.attainable_skill > 0.8 or not data.has_validation or data.task == "several" or data.gives_back_inputs:
             return False
         outcome = self.search.attempt(plain_network(variant), 0.2, "a plain network")
         if outcome is None or self.judge.skill(outcome) <= self.skill + 0.25:

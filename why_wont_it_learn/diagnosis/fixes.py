@@ -387,7 +387,7 @@ def fixes_for(variant, outcome):
         if hidden and any(stage.activation != activation for stage in hidden):
             add(activation, "activation", f"Use {activation} in the hidden layers.",
                 lambda p, a=activation: p.having(program=with_activation(p.program, a)), 2)  # fmt: skip
-    if hidden:
+    if hidden and not data.gives_back_inputs:  # an autoencoder is narrow on purpose
         add("wider", "capacity_too_low", f"Use {' and '.join(str(max(32, 4 * s.units)) for s in hidden)} units in the hidden layers.",
             lambda p: p.having(program=wider(p.program)), 2)  # fmt: skip
     if other_layers(program.layers) and linear_layers(program.layers):

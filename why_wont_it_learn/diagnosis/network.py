@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 
 import keras
+import numpy as np
+
+from ..keras_private import layers_of
 
 ACTIVATION_LAYERS = {
     "ReLU": "relu",
@@ -140,6 +143,18 @@ def output_of(layers):
     if not isinstance(units, int) or "activation" not in config or "." in kind_of(layers[last]):
         return None
     return Stage(last, last, units, _activation(config["activation"]), dense=False)
+
+
+def narrowest(model):
+    """How many numbers for a sample the narrowest layer of a model gives, as far as its layers tell; inf where none does."""
+    sizes = [np.inf]
+    for layer in layers_of(model)[1:]:
+        try:
+            shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(layer.output)]
+        except (AttributeError, ValueError):  # of a layer that has only been called within another
+            shapes = [(layer.units,)] if isinstance(layer, keras.layers.Dense) else []
+        sizes += [int(np.prod(shape)) for shape in shapes if shape and None not in shape]
+    return min(sizes)
 
 
 def hangs_on_seeds(layers):
