@@ -187,6 +187,8 @@ class Search:
         linear = bool(linear_layers(variant.program.layers))
         queue = []
         for fix in fixes_for(variant, outcome):
+            if fix.cause == "too_few_epochs" and outcome.steps < outcome.planned:  # it was not seen to its end
+                continue
             symptom = _symptom_for(fix, plausible, linear)
             if fix.name not in done and symptom is not None and symptom.plausibility >= LEAST_PLAUSIBILITY:
                 queue.append((symptom, fix))
