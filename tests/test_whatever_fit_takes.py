@@ -8,7 +8,7 @@ from clocks import Ticks, Work
 from keras import layers, ops
 
 from why_wont_it_learn import diagnose
-from why_wont_it_learn.diagnosis.checks import unmixed_batches
+from why_wont_it_learn.diagnosis.checks import same_batches, unmixed_batches
 from why_wont_it_learn.diagnosis.data import data_of, drawn
 from why_wont_it_learn.diagnosis.joined import joined, needs_joining, with_own_meaning
 
@@ -58,8 +58,19 @@ class Stepping(Own):
         return super().train_step(data)
 
 
-def compiled(model):
-    model.compile("adam", "mse")
+class Subtracting(Own):
+    """Its loss is in its training step, which takes targets in the shape of the predictions."""
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(tf.cast(y, "float32") - self(x, training=True)))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        return {"loss": loss}
+
+
+def compiled(model, loss="mse", learning_rate=0.001):
+    model.compile(keras.optimizers.Adam(learning_rate), loss)
     return model
 
 
@@ -146,6 +157,57 @@ def test_it_gets_a_report(kind):
 @pytest.mark.parametrize("kind", MORE)
 def test_more_of_it_gets_a_report(kind):
     reported(MORE[kind])
+
+
+@pytest.mark.parametrize("shape", [(120,), (120, 1)])
+def test_a_training_step_of_its_own_that_holds_the_loss_is_tried_by_fit(shape):
+    model = compiled(Subtracting(), None, 0.02)
+    report = diagnose(model, X, Y.reshape(shape), epochs=60, clock=Ticks(1e-6))
+    assert report.healthy == (len(shape) == 2)
+    assert "Only `fit` can train this model" in " ".join(report.notes)
+    if not report.healthy:
+        assert report.causes == ["loss_mismatch"]
+        assert report.findings[0].verified
+        assert "y.reshape(-1, 1)" in report.findings[0].fix
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.02)
+
+
+class Minimizing(Own):
+    """What it minimizes has nothing to do with the targets."""
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self(data[0], training=True) - 3.0))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        return {"loss": loss}
+
+
+def test_a_training_step_that_minimizes_something_else_is_told():
+    model = compiled(Minimizing(), None, 0.01)
+    report = diagnose(model, X, Y[:, None], epochs=30, clock=Ticks(1e-6))
+    assert report.causes == ["loss_mismatch"]
+    assert "Its own training step decides what is minimized" in report.findings[0].evidence
+
+
+def test_a_training_step_of_its_own_keeps_to_the_budget():
+    report = diagnose(compiled(Subtracting(), None), X, Y[:, None], epochs=10_000, budget=5, clock=Ticks(0.1))
+    assert report.healthy is None
+    assert report.seconds < 7.5
+
+
+class Repeating(Batches):
+    def __getitem__(self, index):
+        return super().__getitem__(0)
+
+
+def test_a_dataset_that_gives_the_same_batch_again_and_again_is_not_called_healthy():
+    model = chain(Dense(8, "tanh"), Dense(1))
+    model.optimizer.learning_rate = 0.05
+    report = diagnose(model, Repeating(), epochs=40, seeds=2, clock=Ticks(0.1))
+    assert report.causes == ["label_or_data_bug"]
+    assert "hold the same 20 samples" in report.findings[0].evidence
+    assert same_batches(X, 20) is None
+    assert same_batches({"a": np.zeros((40, 2)), "b": X[:40]}, 20) is None
 
 
 def test_a_dataset_keeps_labels_with_their_rows():

@@ -90,6 +90,21 @@ def unmixed_batches(y, batch_size):
     )
 
 
+def same_batches(x, batch_size):
+    """A `Finding` where all batches of a dataset hold the same samples; else None."""
+    parts = [np.asarray(part) for part in keras.tree.flatten(x)]
+    starts = range(0, len(parts[0]) - batch_size + 1, batch_size)
+    if len(starts) < 2 or any(
+        not np.array_equal(part[at : at + batch_size], part[:batch_size]) for part in parts for at in starts
+    ):
+        return None
+    return Finding(
+        "label_or_data_bug",
+        f"The first {len(starts)} batches of the dataset hold the same {batch_size} samples: nothing else is ever trained on.",
+        "Let each batch take the next samples; a generator must not start again with each batch.",
+    )
+
+
 def repeated_samples(data):
     """A `Finding` where few different samples stand in the training set again and again, and others to judge by; else None."""
     x, others = data.inputs_2d[: data.points], np.unique(data.inputs_2d[data.points :], axis=0)

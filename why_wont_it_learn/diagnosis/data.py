@@ -22,6 +22,7 @@ from .network import first_line, only, output_activation
 from .output_and_loss import (
     BINARY_LOSSES,
     CLASS_LOSSES,
+    MOST_CLASSES,
     Targets,
     broadcasts,
     from_logits,
@@ -38,7 +39,6 @@ MOST_NUMBERS = 4_000_000  # of all inputs together: fewer samples of images
 FEWEST_SAMPLES = 200  # however wide they are
 MOST_COLUMNS = 160  # that models without a network are given; more are projected onto these
 MOST_OUTPUTS = 16  # by which such models are judged
-MOST_CLASSES = 30  # for whole numbers to be taken for classes, and for models that take long over many
 MOST_TOKENS = 2000
 MOST_MOVED = 800  # samples whose targets are moved
 FEWEST_OF_A_CLASS = 5  # validation samples, to be weighted

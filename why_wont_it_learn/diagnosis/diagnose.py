@@ -29,6 +29,7 @@ from .checks import (
     misread_ids,
     misread_inputs,
     repeated_samples,
+    same_batches,
     unlearnable,
     unlike_validation,
     unmixed_batches,
@@ -63,6 +64,7 @@ from .output_and_loss import (
     range_mismatches,
     takes_logits_of,
 )  # fmt: skip
+from .own_step import changes_by_fit, own_step, trained_by_fit
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
 from .symptoms import input_name
 from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
@@ -168,8 +170,9 @@ def diagnose(
             notebook.
         clock: gives the seconds that the budget is counted in.
 
-    ValueError if the model is not compiled or has a training step of its own, or if x and y are empty, not numbers or of
-    different lengths.
+    A model with a training step of its own is trained by `fit`, from one or two seeds, and needs no loss in `compile`.
+
+    ValueError if the model is not compiled, or if x and y are empty, not numbers or of different lengths.
     """
     batch_size = 32 if batch_size is None else batch_size  # as `fit` takes it
     _check(model, x, y, epochs, batch_size, budget, seeds)
@@ -177,8 +180,11 @@ def diagnose(
         warnings.simplefilter("ignore")  # what Keras warns of becomes a finding
         began, progress = clock(), on_progress or report.progress()
         in_order = y is None  # a dataset, whose order `fit` keeps
+        whole = isinstance(x, tf.data.Dataset)  # it may give all samples in each batch, again and again
         x, y, sample_weight, batch_size, notes = drawn(x, y, sample_weight, batch_size)
-        unmixed = unmixed_batches(y, batch_size) if in_order and not keras.tree.is_nested(y) else None
+        unmixed = same_batches(x, batch_size) if in_order and not whole else None
+        if in_order and unmixed is None and not keras.tree.is_nested(y):
+            unmixed = unmixed_batches(y, batch_size)
         if validation_data is not None and not isinstance(validation_data, (list, tuple)):
             validation_data = drawn(validation_data, None, None, batch_size)[:2]
         _build(model, x)
@@ -211,7 +217,8 @@ def diagnose(
 def _check(model, x, y, epochs, batch_size, budget, seeds):
     if not isinstance(model, keras.Model):
         raise ValueError(f"diagnose takes a keras.Model, not {type(model).__name__}.")
-    if getattr(model, "optimizer", None) is None or all(loss is None for loss in keras.tree.flatten(model.loss)):
+    without_loss = all(loss is None for loss in keras.tree.flatten(model.loss))
+    if getattr(model, "optimizer", None) is None or (without_loss and not own_step(model)):
         raise ValueError("The model is not compiled: call model.compile(optimizer=…, loss=…) first.")
     if x is None or (y is None and (hasattr(x, "__array__") or isinstance(x, (list, tuple, dict)))):
         raise ValueError("Give the data that it is trained on: diagnose(model, x, y, epochs=…, batch_size=…).")
@@ -328,15 +335,12 @@ class _Examination:
             self.certain = True
             yield self.unmixed
             self._trained_as_it_is(self._from_given_weights(variant))
-            self.notes.append("The skill is what it reaches with shuffled samples, not in the order of the dataset.")
+            self.notes.append(
+                "The skill is what it reaches with these samples in any order, not in the batches of the dataset."
+            )
             return
-        own = [
-            n
-            for n in ("train_step", "compute_loss")
-            if not getattr(type(self.model), n).__module__.startswith("keras.")
-        ]
-        if own and not isinstance(self.model, Joined):
-            yield from self._without_copies(f"it has its own {own[0]}.")
+        if own_step(self.model) and not isinstance(self.model, Joined):
+            yield from self._by_fit()
             return
         variant = self.variant = self._from_given_weights(variant)
         outcome = self._trained_as_it_is(variant)
@@ -451,8 +455,53 @@ class _Examination:
         """What can be found in a model that `fit` trains and that cannot be trained in copies."""
         self.notes.append(f"Copies of this model cannot be trained side by side, so nothing was tried: {error}")
         self.measured = False
-        found, *_ = self._trainable(self.variant, TrialResult(self.variant))
-        yield from found
+        if self._has_loss():
+            yield from self._trainable(self.variant, TrialResult(self.variant))[0]
+
+    def _has_loss(self):
+        """Whether the model is compiled with a loss, and not its training step alone knows one."""
+        return any(loss is not None for loss in keras.tree.flatten(self.model.loss))
+
+    def _by_fit(self):
+        """What can be found in a model with a training step of its own, which only `fit` can train."""
+        variant, flat = self.variant, np.ndim(self.given[1]) == 1 and self.variant.data.y.ndim == 2
+        reason = f"it has its own {own_step(self.model)}."
+        found = self._trainable(variant, TrialResult(variant))[0] if self._has_loss() else []
+        if found:
+            yield from found
+            return
+        outcome = trained_by_fit(self.model, variant, flat, lambda: self.search.runner.left > 0.4 * self.search.budget)
+        if outcome.error:
+            yield from self._without_copies(f"{reason} {outcome.error}")
+            return
+        self.notes.append(
+            f"Only `fit` can train this model, because {reason} So only a few changes were tried, from one or two seeds."
+        )
+        self.measured = outcome.steps >= outcome.planned
+        self.attainable_skill, self.skill = self._attainable(variant.data), self.judge.skill(outcome)
+        if self.judge.is_well(outcome) or not self.measured:
+            self.healthy = self.judge.is_well(outcome)
+            return
+        works = []
+        for cause, text, words, fixed, still_flat in changes_by_fit(variant, flat):
+            self.search.doing = words
+            if not self.search.in_time:
+                self.search.out_of_time = True
+                break
+            after = trained_by_fit(self.model, fixed, still_flat, lambda: self.search.in_time)
+            if not after.error:
+                finding = self._found(cause, text, words, outcome, after, fixed)
+                works += [finding] * finding.verified
+                if finding.verified and self.judge.is_well(after):
+                    break
+        yield from sorted(works, key=lambda finding: -finding.after)
+        if not works:
+            text = (
+                f"Its own training step decides what is minimized, and after {outcome.planned} steps the predictions have a skill of "
+                f"{max(self.skill, WORST):.2f}; {self.attainable_skill:.2f} can be learned. Nothing that was tried lifts it."
+            )
+            fix = "Print what the training step computes as its loss for predictions that equal the targets: it must be smallest there."
+            yield Finding("loss_mismatch", text, fix)
 
     def _trained_as_it_is(self, variant):
         """The outcome of the network as it is; sets its skill and what can be attained."""

@@ -12,6 +12,7 @@ CLASS_LOSSES = {
     "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
     "sparse_categorical_crossentropy", "hinge", "squared_hinge", "categorical_hinge",
 }  # fmt: skip
+MOST_CLASSES = 30  # for whole numbers to be taken for classes, and for models that take long over many
 SAMPLES = 32  # that a loss is evaluated at
 BINARY_LOSSES = ("binary_crossentropy", "binary_focal_crossentropy")
 OUTPUT_RANGES = {
@@ -28,11 +29,28 @@ def resolved_loss(model, y=None, answers=None):
     losses = keras.tree.flatten(model.loss)
     if len(losses) != 1:
         raise ValueError(f"The model has {len(losses)} losses; diagnose can follow one.")
+    if losses[0] is None:  # its training step has it
+        return _loss_for(y, answers)
     if losses[0] in ("crossentropy", "ce"):
         binary, sparse = binary_or_sparse(y, answers)
         name = "binary" if binary else "sparse_categorical" if sparse else "categorical"
         return keras.losses.get(f"{name}_crossentropy")
     return keras.losses.get(losses[0])
+
+
+def _loss_for(y, answers):
+    """The loss of Keras by which answers for such targets are judged."""
+    units = answers.shape[-1] if answers.shape.rank else 1
+    y = np.asarray(y)
+    numbers = np.unique(y)
+    classes = len(numbers) <= MOST_CLASSES and np.array_equal(numbers, np.round(numbers)) and numbers.min() >= 0
+    if classes and units > numbers.max() and units > 1 and y.size == len(y):
+        return keras.losses.SparseCategoricalCrossentropy()
+    if classes and units > 1 and y.shape[-1] == units and np.array_equal(y.sum(-1), np.ones(len(y))):
+        return keras.losses.CategoricalCrossentropy()
+    if classes and units == 1 and numbers.max() == 1:
+        return keras.losses.BinaryCrossentropy()
+    return keras.losses.MeanSquaredError()
 
 
 def loss_name(loss):

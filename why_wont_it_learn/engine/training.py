@@ -225,6 +225,25 @@ def _copies_by_keras(model, start, data, validation, x, deal, batch_size, epochs
     return train, 1
 
 
+def predictions_by_keras(model, seed, x, y, seen, *, rate=1.0, **options):
+    """What a fresh copy of this seed predicts for `seen` after `model.fit(x, y, **options)`. The model gets its values back.
+
+    rate: times the learning rate of the optimizer, where that is no schedule.
+    """
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    before = [[v.numpy() for v in part] for part in _variables(model)]
+    try:
+        start = *fresh_values(model, [seed]), _fresh_optimizer(model, 1)
+        _write_back(model, tf.nest.map_structure(lambda a: a[0], start))
+        if rate != 1:
+            model.optimizer.learning_rate = rate * float(model.optimizer.learning_rate)
+        model.fit(x, y, verbose=0, **options)
+        return model.predict(seen, verbose=0)
+    finally:
+        _write_back(model, before)
+
+
 # --- models in and out of programs -------------------------------------------------------------------------------------
 
 

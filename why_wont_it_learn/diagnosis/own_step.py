@@ -1,0 +1,103 @@
+"""Models with a training step of their own: only `model.fit` can train them, so a few changes are tried, from few seeds."""
+
+import keras
+import numpy as np
+
+from ..engine.training import predictions_by_keras
+from .symptoms import Scale
+from .trial_runner import TrialResult
+
+SEEDS = range(2)  # each is a training of its own
+FAR = 1.5  # powers of ten between inputs or targets and those of mean 0 and standard deviation 1
+LONGER = 5
+
+
+class _Stop(keras.callbacks.Callback):
+    """Ends a training when there is no time left. steps: how many it has taken."""
+
+    def __init__(self, in_time):
+        super().__init__()
+        self.in_time, self.steps = in_time, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        if not self.in_time():
+            self.model.stop_training = True
+
+
+def own_step(model):
+    """The name of the method of `keras.Model` that a model has its own of, and that decides what training does; "" if none."""
+    for name in ("train_step", "compute_loss"):
+        if not getattr(type(model), name).__module__.startswith("keras."):
+            return name
+    return ""
+
+
+def trained_by_fit(model, variant, flat, in_time):
+    """The `TrialResult` of a variant; its `error` says why there is none.
+
+    flat: whether `fit` is given the targets as (samples,), though `variant.data` has them as (samples, 1). in_time: whether there
+    is time left.
+    """
+    data, answers = variant.data, {}
+    y = data.y[:, 0] if flat else data.y
+    epoch = variant.program.steps(data.points)
+    epochs = round(
+        variant.epochs * variant.program.steps(max(data.given, data.points)) / epoch
+    )  # few samples, as many steps
+    planned = epochs * epoch
+    for seed in SEEDS:
+        stop = _Stop(in_time)
+        try:
+            predictions = predictions_by_keras(
+                model, seed, data.inputs[: data.points], y[: data.points], data.inputs, rate=variant.rate,
+                epochs=epochs, batch_size=variant.program.batch_size, callbacks=[stop],
+            )  # fmt: skip
+        except Exception as error:  # whatever its own training step raises
+            return TrialResult(variant, error=str(error) or type(error).__name__)
+        predictions = keras.tree.flatten(predictions)
+        if len(predictions) > 1 or np.size(predictions[0]) // len(data.x) not in (1, data.true_targets.shape[1]):
+            return TrialResult(
+                variant, error="What its outputs say of the targets is known to its training step alone."
+            )
+        if not answers or stop.steps >= planned:  # one that was cut short counts only if there is no other
+            answers[seed], steps = predictions[0], stop.steps
+        if not in_time():
+            break
+    train, held = np.array([data.skill(answer, None) for answer in answers.values()]).T[:, None]
+    return TrialResult(variant, train, held, np.zeros_like(train), steps, planned, np.array(list(answers.values())))
+
+
+def changes_by_fit(variant, flat):
+    """(cause, evidence, words, variant, flat) of what is tried on a model that only `fit` can train, the likeliest first."""
+    data = variant.data
+    if flat:
+        yield (
+            "loss_mismatch",
+            "The targets have the shape (n,) and the predictions (n, 1): where the training step subtracts one from the other, it "
+            "compares every prediction with all n targets, and the best prediction for all of them is their mean.",
+            "Give the targets the shape of the predictions: y = y.reshape(-1, 1).",
+            variant.having(data=data.after("y = y.reshape(-1, 1)")), False,
+        )  # fmt: skip
+    if not data.tokens and Scale.of(data.inputs_2d[: data.points]).away > FAR:
+        x = data.inputs_2d[: data.points]
+        yield (
+            "unscaled_inputs", f"The inputs go from {x.min():.3g} to {x.max():.3g}.",
+            "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).", variant.having(data=data.x_scaled()), flat,
+        )  # fmt: skip
+    if data.task == "regression" and Scale.of(data.targets_2d[: data.points]).away > FAR:
+        y = data.targets_2d[: data.points]
+        yield (
+            "unscaled_targets", f"The targets go from {y.min():.3g} to {y.max():.3g}.",
+            "Scale the targets to mean 0 and standard deviation 1 (StandardScaler).", variant.having(data=data.y_scaled()), flat,
+        )  # fmt: skip
+    rate = variant.learning_rate
+    one_rate = isinstance(variant.program.optimizer["config"]["learning_rate"], (int, float))  # else a schedule
+    for cause, times in (("learning_rate_too_high", 0.1), ("learning_rate_too_low", 10.0)) if one_rate else ():
+        words = f"Use a learning rate of {times * rate:.3g}."
+        yield cause, f"The learning rate is {rate:.3g}.", words, variant.having(rate=times), flat
+    epochs = variant.epochs
+    yield (
+        "too_few_epochs", f"It is trained for {epochs} epochs.", f"Train for {LONGER * epochs} epochs.",
+        variant.having(longer=LONGER), flat,
+    )  # fmt: skip
