@@ -11,6 +11,7 @@ from why_wont_it_learn import diagnose
 from why_wont_it_learn.diagnosis.checks import same_batches, unmixed_batches
 from why_wont_it_learn.diagnosis.data import data_of, drawn
 from why_wont_it_learn.diagnosis.joined import joined, needs_joining, with_own_meaning
+from why_wont_it_learn.diagnosis.own_step import as_given
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 6)).astype("float32")
@@ -56,6 +57,29 @@ class Own(keras.Model):
 class Stepping(Own):
     def train_step(self, data):
         return super().train_step(data)
+
+
+class Two(keras.Model):
+    """Two inputs, two outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.size, self.kind = Dense(8, "relu"), Dense(1), Dense(2, "softmax")
+
+    def call(self, inputs):
+        hidden = self.hidden(ops.concatenate(inputs, axis=-1))
+        return self.size(hidden), self.kind(hidden)
+
+
+class OwnTwo(Two):
+    def train_step(self, data):
+        x, (size, kind) = data
+        with tf.GradientTape() as tape:
+            sizes, kinds = self(x, training=True)
+            loss = tf.reduce_mean(tf.square(tf.cast(size, "float32") - sizes))
+            loss += tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(kind, kinds))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        return {"loss": loss}
 
 
 class Subtracting(Own):
@@ -104,6 +128,14 @@ SOME = {
     "a dataset": lambda: (plain(), {"x": tf.data.Dataset.from_tensor_slices((X, Y)).batch(20)}),
     "sample weights": lambda: (plain(), {"x": X, "y": Y, "sample_weight": np.ones(120)}),
     "a training step of its own": lambda: (compiled(Stepping()), {"x": X, "y": Y}),
+    "a training step of its own, two inputs, two outputs, no loss": lambda: (
+        compiled(OwnTwo(), None),
+        {"x": [X[:, :3], X[:, 3:]], "y": (Y[:, None], LABELS)},
+    ),
+    "a subclassed model of two outputs": lambda: (
+        compiled(Two(), ["mse", "sparse_categorical_crossentropy"]),
+        {"x": [X[:, :3], X[:, 3:]], "y": [Y, LABELS]},
+    ),
     "a model without weights yet": lambda: (compiled(Own()), {"x": X, "y": Y}),
     "a label for each word": lambda: (
         chain(layers.Embedding(50, 4), Dense(2, "softmax"), shape=(5,), loss="sparse_categorical_crossentropy"),
@@ -187,6 +219,18 @@ def test_a_training_step_that_minimizes_something_else_is_told():
     report = diagnose(model, X, Y[:, None], epochs=30, clock=Ticks(1e-6))
     assert report.causes == ["loss_mismatch"]
     assert "Its own training step decides what is minimized" in report.findings[0].evidence
+
+
+def test_a_training_step_of_its_own_takes_several_inputs_and_outputs():
+    given = [X[:, :3], X[:, 3:]], (Y[:, None], LABELS)
+    report = diagnose(compiled(OwnTwo(), None, 0.02), *given, epochs=60, clock=Ticks(1e-6))
+    assert report.healthy
+    assert report.skill > 0.8
+    for part, back in zip(given[0], as_given(X, given[0]), strict=True):
+        np.testing.assert_array_equal(part, back)
+    kinds = as_given(np.c_[Y, LABELS], given[1])[1]
+    np.testing.assert_array_equal(kinds, LABELS)
+    assert kinds.dtype == LABELS.dtype
 
 
 def test_a_training_step_of_its_own_keeps_to_the_budget():
@@ -327,6 +371,6 @@ def test_skills_of_several_outputs_are_told_apart():
 
 
 def test_one_array_is_not_joined():
-    assert not needs_joining(plain(), X, weighted=False)
-    assert needs_joining(two_inputs(), {"a": X, "b": X}, weighted=False)
+    assert not needs_joining(plain(), X, Y, weighted=False)
+    assert needs_joining(two_inputs(), {"a": X, "b": X}, Y, weighted=False)
     assert data_of(plain(), {"x": X}, [Y]).x.shape == X.shape

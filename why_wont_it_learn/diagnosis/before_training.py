@@ -42,7 +42,7 @@ def _missing(data):
 def _of_output_and_data(model, data):
     """What the checks of `diagnose` say of one input and one output, without any training."""
     x, y = data[:2]
-    if needs_joining(model, x, False):
+    if needs_joining(model, x, y, False):
         return
     try:
         facts = data_of(model, x.numpy(), y.numpy())

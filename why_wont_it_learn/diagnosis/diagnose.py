@@ -51,7 +51,7 @@ from .fixes import (
 )
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
-from .network import first_line, hangs_on_seeds, narrowest, other_layers, output_of
+from .network import first_line, hangs_on_seeds, narrowest, other_layers, output_of, own_step
 from .output_and_loss import (
     SAMPLES,
     Mismatch,
@@ -64,7 +64,7 @@ from .output_and_loss import (
     range_mismatches,
     takes_logits_of,
 )  # fmt: skip
-from .own_step import changes_by_fit, own_step, trained_by_fit
+from .own_step import changes_by_fit, trained_by_fit
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
 from .symptoms import input_name
 from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
@@ -231,7 +231,7 @@ def _check(model, x, y, epochs, batch_size, budget, seeds):
 
 def _prepared(model, x, y, validation_data, sample_weight, class_weight):
     """(the model, or a `Joined` one, its data)."""
-    if not needs_joining(model, x, sample_weight is not None):
+    if not needs_joining(model, x, y, sample_weight is not None):
         data = data_of(model, x, y, validation_data)
         data = with_own_meaning(with_positions(data, data.output_shape))
         if class_weight is None:
@@ -273,6 +273,7 @@ class _Examination:
 
     def __init__(self, model, program, data, given, search, notes, unmixed):
         self.model, self.notes, self.unmixed = model, notes, unmixed
+        self.inner = model.inner if isinstance(model, Joined) else model
         self.variant, self.given, self.search = Variant(program, data), given, search
         n_validation = len(data.x) - data.points
         self.margin = 1 / np.sqrt(n_validation) if n_validation else 0.0
@@ -339,7 +340,7 @@ class _Examination:
                 "The skill is what it reaches with these samples in any order, not in the batches of the dataset."
             )
             return
-        if own_step(self.model) and not isinstance(self.model, Joined):
+        if own_step(self.inner):
             yield from self._by_fit()
             return
         variant = self.variant = self._from_given_weights(variant)
@@ -460,17 +461,19 @@ class _Examination:
 
     def _has_loss(self):
         """Whether the model is compiled with a loss, and not its training step alone knows one."""
-        return any(loss is not None for loss in keras.tree.flatten(self.model.loss))
+        return any(loss is not None for loss in keras.tree.flatten(self.inner.loss))
 
     def _by_fit(self):
         """What can be found in a model with a training step of its own, which only `fit` can train."""
-        variant, flat = self.variant, np.ndim(self.given[1]) == 1 and self.variant.data.y.ndim == 2
-        reason = f"it has its own {own_step(self.model)}."
+        variant, given = self.variant, self.given if isinstance(self.model, Joined) else None
+        flat = not given and np.ndim(self.given[1]) == 1 and variant.data.y.ndim == 2
+        reason = f"it has its own {own_step(self.inner)}."
         found = self._trainable(variant, TrialResult(variant))[0] if self._has_loss() else []
         if found:
             yield from found
             return
-        outcome = trained_by_fit(self.model, variant, flat, lambda: self.search.runner.left > 0.4 * self.search.budget)
+        search = self.search
+        outcome = trained_by_fit(self.inner, variant, given, flat, lambda: search.runner.left > 0.4 * search.budget)
         if outcome.error:
             yield from self._without_copies(f"{reason} {outcome.error}")
             return
@@ -488,7 +491,7 @@ class _Examination:
             if not self.search.in_time:
                 self.search.out_of_time = True
                 break
-            after = trained_by_fit(self.model, fixed, still_flat, lambda: self.search.in_time)
+            after = trained_by_fit(self.inner, fixed, given, still_flat, lambda: search.in_time)
             if not after.error:
                 finding = self._found(cause, text, words, outcome, after, fixed)
                 works += [finding] * finding.verified
@@ -790,10 +793,9 @@ class _Examination:
 
     def _asked_of_losses(self, diverged=False):
         """What made-up predictions say of the loss of each output."""
-        model = self.model.inner if isinstance(self.model, Joined) else self.model
         try:
             sample = sample_of(*self.given, SAMPLES_PROBED)
-            return [] if sample is None else loss_findings(model, sample, diverged)
+            return [] if sample is None else loss_findings(self.inner, sample, diverged)
         except Exception:  # of a loss that is not Keras's, anything
             return []
 

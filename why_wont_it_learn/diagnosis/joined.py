@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from ..keras_private import layers_of, loss_weights_of
 from .data import TOKEN_LAYERS, WORST, Data, split, spread_out, task_of, wants_reversed
-from .network import first_line
-from .output_and_loss import as_loss, from_logits, loss_name, value_of
+from .network import first_line, own_step
+from .output_and_loss import as_loss, from_logits, loss_for, loss_name, value_of
 
 MOST_REFERENCES = 4  # outputs for which reference models are trained
 ROWS_JUDGED = 64  # at a time
@@ -177,16 +177,16 @@ class Joined(keras.Model):
         return tf.concat([tf.reshape(tf.cast(o, "float32"), [-1, int(np.prod(o.shape[1:]))]) for o in outputs], 1)
 
 
-def needs_joining(model, x, weighted):
+def needs_joining(model, x, y, weighted):
     """Whether a model has several inputs or outputs, or weighted samples."""
     several = [len(keras.tree.flatten(getattr(model, name, None) or [0])) > 1 for name in ("inputs", "outputs")]
-    own = (
-        not getattr(model, "inputs", None)
-        and isinstance(x, (dict, list, tuple))
-        and len(x) > 1
-        and all(map(np.ndim, keras.tree.flatten(x)))
-    )
+    own = not getattr(model, "inputs", None) and (_are_several(x) or _are_several(y))
     return weighted or any(several) or own
+
+
+def _are_several(given):
+    """Whether what `fit` is given holds several arrays."""
+    return isinstance(given, (dict, list, tuple)) and len(given) > 1 and all(map(np.ndim, keras.tree.flatten(given)))
 
 
 def joined(model, x, y, sample_weight, validation_data):
@@ -203,6 +203,8 @@ def joined(model, x, y, sample_weight, validation_data):
     except Exception as error:
         raise ValueError(f"The model cannot be called on these inputs: {first_line(error)}") from None
     losses, factors = _losses(model, names, len(outputs))
+    if not any(losses) and own_step(model):  # which knows the loss
+        losses = [loss_for(target, output) for target, output in zip(targets, outputs, strict=False)]
     used = [i for i, loss in enumerate(losses) if loss is not None and targets[i] is not None]
     flat_y = _columns(targets[i] for i in used)
     validation = None
@@ -301,6 +303,8 @@ def _by_output(model, y):
     names = list(getattr(model, "output_names", None) or ["output"])
     if isinstance(outputs, dict):
         names = sorted(outputs)
+    elif not getattr(model, "outputs", None) and _are_several(y):  # a subclassed model names none
+        names = sorted(y) if isinstance(y, dict) else [f"output {number + 1}" for number in range(len(y))]
     if isinstance(y, dict):
         return names, [y.get(name) for name in names]
     return names, list(y) if isinstance(y, (list, tuple)) and len(names) > 1 else [y]

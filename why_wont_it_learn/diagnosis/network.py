@@ -118,6 +118,14 @@ def only(answers):
     return keras.tree.flatten(answers)[0]
 
 
+def own_step(model):
+    """The name of the method of `keras.Model` that a model has its own of, and that decides what training does; "" if none."""
+    for name in ("train_step", "compute_loss"):
+        if not getattr(type(model), name).__module__.startswith("keras."):
+            return name
+    return ""
+
+
 def first_line(error):
     """What an error says, in one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

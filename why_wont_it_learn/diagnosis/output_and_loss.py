@@ -30,7 +30,7 @@ def resolved_loss(model, y=None, answers=None):
     if len(losses) != 1:
         raise ValueError(f"The model has {len(losses)} losses; diagnose can follow one.")
     if losses[0] is None:  # its training step has it
-        return _loss_for(y, answers)
+        return loss_for(y, answers)
     if losses[0] in ("crossentropy", "ce"):
         binary, sparse = binary_or_sparse(y, answers)
         name = "binary" if binary else "sparse_categorical" if sparse else "categorical"
@@ -38,7 +38,7 @@ def resolved_loss(model, y=None, answers=None):
     return keras.losses.get(losses[0])
 
 
-def _loss_for(y, answers):
+def loss_for(y, answers):
     """The loss of Keras by which answers for such targets are judged."""
     units = answers.shape[-1] if answers.shape.rank else 1
     y = np.asarray(y)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from ..engine.training import predictions_by_keras
+from .network import first_line
 from .symptoms import Scale
 from .trial_runner import TrialResult
 
@@ -25,22 +26,26 @@ class _Stop(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def own_step(model):
-    """The name of the method of `keras.Model` that a model has its own of, and that decides what training does; "" if none."""
-    for name in ("train_step", "compute_loss"):
-        if not getattr(type(model), name).__module__.startswith("keras."):
-            return name
-    return ""
+def as_given(rows, like):
+    """Rows of numbers (samples, numbers) in the structure, the shapes and the types of what `fit` was given."""
+    parts = [np.asarray(part) for part in keras.tree.flatten(like)]
+    widths = [int(np.prod(part.shape[1:])) for part in parts]
+    columns = np.split(rows, np.cumsum(widths)[:-1], axis=1)
+    shaped = [c.reshape(-1, *part.shape[1:]).astype(part.dtype) for c, part in zip(columns, parts, strict=True)]
+    return keras.tree.pack_sequence_as(like, shaped)
 
 
-def trained_by_fit(model, variant, flat, in_time):
+def trained_by_fit(model, variant, given, flat, in_time):
     """The `TrialResult` of a variant; its `error` says why there is none.
 
-    flat: whether `fit` is given the targets as (samples,), though `variant.data` has them as (samples, 1). in_time: whether there
-    is time left.
+    given: (x, y) of several arrays, in whose form `fit` is to get its data; None for one array each. flat: whether `fit` is given the
+    targets as (samples,), though `variant.data` has them as (samples, 1). in_time: whether there is time left.
     """
     data, answers = variant.data, {}
-    y = data.y[:, 0] if flat else data.y
+    x, y = data.inputs, data.y[:, 0] if flat else data.y
+    if given:
+        x, y = as_given(x, given[0]), as_given(y, given[1])
+    train_x, train_y = (keras.tree.map_structure(lambda part: part[: data.points], part) for part in (x, y))
     epoch = variant.program.steps(data.points)
     epochs = round(
         variant.epochs * variant.program.steps(max(data.given, data.points)) / epoch
@@ -50,18 +55,18 @@ def trained_by_fit(model, variant, flat, in_time):
         stop = _Stop(in_time)
         try:
             predictions = predictions_by_keras(
-                model, seed, data.inputs[: data.points], y[: data.points], data.inputs, rate=variant.rate,
-                epochs=epochs, batch_size=variant.program.batch_size, callbacks=[stop],
+                model, seed, train_x, train_y, x, rate=variant.rate, epochs=epochs, batch_size=variant.program.batch_size,
+                callbacks=[stop],
             )  # fmt: skip
         except Exception as error:  # whatever its own training step raises
-            return TrialResult(variant, error=str(error) or type(error).__name__)
-        predictions = keras.tree.flatten(predictions)
-        if len(predictions) > 1 or np.size(predictions[0]) // len(data.x) not in (1, data.true_targets.shape[1]):
+            return TrialResult(variant, error=first_line(error))
+        predictions = [np.reshape(part, (len(data.x), -1)) for part in keras.tree.flatten(predictions)]
+        if not given and (len(predictions) > 1 or predictions[0].shape[1] not in (1, data.true_targets.shape[1])):
             return TrialResult(
                 variant, error="What its outputs say of the targets is known to its training step alone."
             )
         if not answers or stop.steps >= planned:  # one that was cut short counts only if there is no other
-            answers[seed], steps = predictions[0], stop.steps
+            answers[seed], steps = np.concatenate(predictions, axis=1), stop.steps
         if not in_time():
             break
     train, held = np.array([data.skill(answer, None) for answer in answers.values()]).T[:, None]

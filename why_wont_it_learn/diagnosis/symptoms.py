@@ -515,6 +515,14 @@ def over_regularized(t):
         return
     plausibility = _between(t.regularization, [0, 0.2, 0.5, 0.8], [0.1, 0.35, 0.6, 0.85])
     fits = t.train_skill >= FITS * t.attainable_skill
+    died = np.nanmax(t.dead[-1] - t.dead[0]) if t.dead.size else 0.0
+    if t.regularization >= 0.4 and died > 0.25 and not fits:
+        yield Symptom(
+            "over_regularized", 0.85,
+            f"There are penalties or dropout, it does not even fit its training samples, and {died:.0%} of the units of a hidden layer "
+            "have died on the way.",
+        )  # fmt: skip
+        return
     yield Symptom(
         "over_regularized", plausibility if np.isnan(t.prediction_spread) else min(plausibility, 0.4),
         "There are penalties or dropout." if fits else "There are penalties or dropout, and it does not even fit its training "
