@@ -17,7 +17,7 @@ from .data import Data
 from .measure import NOISE_LAYERS, first_rescaling, padding_after, regularization, rescaled, unmasked_padding
 from .network import kind_of, linear_layers, only, other_layers, output_of, output_stage, stages
 from .output_and_loss import as_loss, fitting
-from .symptoms import SELF_SCALING, Scale, usual_rate
+from .symptoms import OFF_SCALE, SELF_SCALING, Scale, usual_rate
 
 KERNELS = {f"{name}_initializer" for name in ("kernel", "recurrent", "embeddings", "depthwise", "pointwise")}
 RATES_LOOKED_AT = 20  # of a schedule
@@ -334,7 +334,11 @@ def fixes_for(variant, outcome):
     if unmasked_padding(program.layers, data.x[: data.points]):
         add("padded before", "label_or_data_bug", "Pad at the front, as pad_sequences does, or mask the padding (mask_zero=True, Masking).",
             lambda p: p.having(data=padded_before(p.data)))  # fmt: skip
-    if not data.tokens and np.isfinite(data.inputs_2d).all() and Scale.of(data.inputs_2d[: data.points]).away > 1.5:
+    if (
+        not data.tokens
+        and np.isfinite(data.inputs_2d).all()
+        and Scale.of(data.inputs_2d[: data.points]).away > OFF_SCALE
+    ):
         add("x scaled", "unscaled_inputs", "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).",
             lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
     x = data.inputs_2d[: data.points]
@@ -344,7 +348,7 @@ def fixes_for(variant, outcome):
     output = output_stage(program.layers)
     bounded = output is not None and output.activation not in ("linear", "leaky_relu")
     numbers = data.number_targets
-    if numbers is not None and not bounded and Scale.of(numbers).away > 1.5:
+    if numbers is not None and not bounded and Scale.of(numbers).away > OFF_SCALE:
         add("y scaled", "unscaled_targets", "Scale the targets to mean 0 and standard deviation 1.",
             lambda p: p.having(data=p.data.y_scaled()))  # fmt: skip
     middle = float(program.rates(np.array([epochs * program.steps(data.points) // 2]))[0]) * variant.rate

@@ -5,11 +5,10 @@ import numpy as np
 
 from ..engine.training import predictions_by_keras
 from .network import first_line
-from .symptoms import Scale
+from .symptoms import OFF_SCALE, Scale
 from .trial_runner import TrialResult
 
 SEEDS = range(2)  # each is a training of its own
-FAR = 1.5  # powers of ten between inputs or targets and those of mean 0 and standard deviation 1
 LONGER = 5
 
 
@@ -84,13 +83,13 @@ def changes_by_fit(variant, flat):
             "Give the targets the shape of the predictions: y = y.reshape(-1, 1).",
             variant.having(data=data.after("y = y.reshape(-1, 1)")), False,
         )  # fmt: skip
-    if not data.tokens and Scale.of(data.inputs_2d[: data.points]).away > FAR:
+    if not data.tokens and Scale.of(data.inputs_2d[: data.points]).away > OFF_SCALE:
         x = data.inputs_2d[: data.points]
         yield (
             "unscaled_inputs", f"The inputs go from {x.min():.3g} to {x.max():.3g}.",
             "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).", variant.having(data=data.x_scaled()), flat,
         )  # fmt: skip
-    if data.task == "regression" and Scale.of(data.targets_2d[: data.points]).away > FAR:
+    if data.task == "regression" and Scale.of(data.targets_2d[: data.points]).away > OFF_SCALE:
         y = data.targets_2d[: data.points]
         yield (
             "unscaled_targets", f"The targets go from {y.min():.3g} to {y.max():.3g}.",

@@ -28,6 +28,7 @@ USUAL_RATES = {"sgd": 0.01, "adagrad": 0.01, "adadelta": 1.0}  # of Keras or its
 STEP_OF_THE_RATE = ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion")
 SELF_SCALING = (*STEP_OF_THE_RATE, "adafactor", "lamb", "muon")
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
+OFF_SCALE = 1.5  # times away from mean 0 and standard deviation 1, from which on it is tried to scale
 DRAWN_TO_SCALE = ("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal")
 
 
