@@ -292,7 +292,8 @@ class _Examination:
         findings = list(first.values())
         if findings and self.together is not None and (findings[0].after or WORST) < HEALTHY * self.attainable_skill:
             variant, after = self.together
-            findings[0] = replace(findings[0], fixed=variant, verified=True, before=self.skill, after=after)
+            fix = f"{findings[0].fix} This alone is not enough: the lines show all that was changed."
+            findings[0] = replace(findings[0], fix=fix, fixed=variant, verified=True, before=self.skill, after=after)
         findings = [
             one if one.fixed is None else replace(one, diff=changes(self.variant, one.fixed)) for one in findings
         ]
