@@ -31,6 +31,7 @@ from .xla import Programs
 
 NODES_KEPT = 4000  # in all graphs of one model in a process; each takes 10 kB
 MANY_KEPT = 2  # graphs of many models, one that trains and one that predicts: they take up to 100 MB
+NODES_OF_GARBAGE = 10_000  # in graphs that are gone, before Python collects them: some 30 MB, and collecting takes 0.1 to 0.3 s
 BYTES_ON_DISK = 200_000_000
 
 
@@ -76,6 +77,7 @@ class Graph:
 # --- in the process ----------------------------------------------------------------------------------------------------
 
 _graphs = OrderedDict()
+_garbage = 0  # nodes in graphs that are gone: their parts refer to each other in circles
 _lock = threading.RLock()  # tracing borrows the model's activations, so one graph is traced at a time
 
 
@@ -108,6 +110,7 @@ def cached(identity, keeps, kind, shape, data, make):
                     if name:
                         save(name, content)
                     graph = read(content)  # takes half the memory, as nothing of Python's hangs on it
+                    _collect(graph.nodes)
             graph.keeps = keeps
             _graphs[key] = graph
             _drop_the_oldest()
@@ -121,12 +124,20 @@ def _drop_the_oldest():
     too_many = many[:-1] if len(many) > MANY_KEPT else []  # all but the last, as collecting them one by one takes long
     while len(one) > 2 and sum(_graphs[key].nodes for key in one) > NODES_KEPT:
         too_many.append(one.pop(0))
-    for key in too_many:
-        del _graphs[key]
+    nodes = sum(_graphs.pop(key).nodes for key in too_many)
     if too_many:
-        gc.collect()  # a graph's parts refer to each other in circles
         forget_kernels()
+        _collect(nodes)
         give_back()
+
+
+def _collect(nodes):
+    """Note that a graph of so many nodes is gone; have Python collect the garbage once there is much of it."""
+    global _garbage
+    _garbage += nodes
+    if _garbage > NODES_OF_GARBAGE:
+        gc.collect()
+        _garbage = 0
 
 
 # glibc keeps what is freed in pieces: 100 MB after many wide networks at once, unless it is told to give it back.
