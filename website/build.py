@@ -27,12 +27,12 @@ MANIFEST = ".why-wont-it-learn-site"
 FILES = re.compile(r"\.nojekyll|[\w-]+\.(html|js|css)|data/[\w-]+\.js|pictures/[\w-]+\.png")
 
 
-def build(folder, cache, names, seeds=grid.SEEDS, few=None, processes=None, say=print, compare=False):
+def build(folder, cache, names, seeds=grid.SEEDS, few=None, processes=None, say=print):
     """Build the pages of some lessons into `folder`, in place of those that are there."""
     began = time.monotonic()
     built_before(folder)
     stills = {name: labs.main_lab(name, few) for name in names}
-    kept = train(stills, cache, seeds, processes or os.cpu_count() or 1, say, compare)
+    kept = train(stills, cache, seeds, processes or os.cpu_count() or 1, say)
     with tempfile.TemporaryDirectory() as name:
         made = Path(name)
         (made / "data").mkdir()
@@ -82,11 +82,8 @@ def put(made, folder):
     (folder / MANIFEST).write_text("\n".join(sorted(now)), "utf-8")
 
 
-def train(stills, cache, seeds, processes, say, compare=False):
-    """Train the grids of some labs, or read what is kept of them: lesson -> experiment -> what its page shows.
-
-    compare: tell at the end how long `model.fit` would have taken.
-    """
+def train(stills, cache, seeds, processes, say):
+    """Train the grids of some labs, or read what is kept of them: lesson -> experiment -> what its page shows."""
     cache.mkdir(parents=True, exist_ok=True)
     engine = chunks.engine_digest()
     jobs = {}
@@ -94,15 +91,8 @@ def train(stills, cache, seeds, processes, say, compare=False):
         experiments = dict.fromkeys(map(still.experiment_at, still.settings()))
         jobs[name] = [(c, chunks.place(cache, c, engine)) for c in grid.chunks(grid.trainings(experiments, seeds))]
     everything = [job for of_lesson in jobs.values() for job in of_lesson]
-    trained = [training for chunk, _ in everything for training in chunk]
     say(f"{sum(len(s.settings()) for s in stills.values()):,} settings × {seeds} seeds on {processes} processes.")
-    if chunks.train_missing(everything, processes, say) and compare:
-        steps, networks = sum(t.steps() for t in trained), sum(len(t.members) for t in trained)
-        seconds, fitted = grid.seconds_of_one_fit(next(iter(stills.values())).experiment)
-        say(
-            f"One model.fit takes {seconds:.1f} s for {fitted:,} steps. The {networks:,} networks took {steps:,} steps: "
-            f"{seconds / fitted * steps / 3600:,.1f} hours with model.fit, one after the other."
-        )
+    chunks.train_missing(everything, processes, say)
     kept = {}
     for name, of_lesson in jobs.items():
         kept[name] = {}
@@ -181,16 +171,7 @@ def main(arguments):
     def say(text):
         print(text, flush=True)
 
-    build(
-        given.to,
-        given.cache,
-        given.lessons or names,
-        given.seeds,
-        given.slider_values,
-        given.processes,
-        say,
-        compare=True,
-    )
+    build(given.to, given.cache, given.lessons or names, given.seeds, given.slider_values, given.processes, say)
 
 
 if __name__ == "__main__":

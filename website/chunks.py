@@ -86,17 +86,14 @@ def _start_worker():
 
 
 def train_missing(jobs, processes, say=print):
-    """Train the chunks that are not there yet; jobs: list of (chunk, path). Tells how far it is.
-
-    Returns how many chunks it trained.
-    """
+    """Train the chunks that are not there yet; jobs: list of (chunk, path). Tells how far it is."""
     missing = [job for job in jobs if not job[1].exists()]
     steps = {path: GRAPH + sum(t.steps() for t in chunk) for chunk, path in jobs}
     total = sum(steps[path] for _, path in missing)
     if len(missing) < len(jobs):
         say(f"{len(jobs) - len(missing)} of {len(jobs)} chunks are there from before.")
     if not missing:
-        return 0
+        return
     missing.sort(
         key=lambda job: -steps[job[1]]
     )  # long ones first, so that no process is left alone with one at the end
@@ -117,4 +114,3 @@ def train_missing(jobs, processes, say=print):
                 process.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return len(missing)

@@ -3,13 +3,12 @@
 All seeds of a setting are trained at once. Settings that differ in the epochs only are one training, looked at on its way.
 """
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from helpers.experiments.experiment import Experiment
-from helpers.experiments.models import build_model, steps_per_epoch, weight_shapes
+from helpers.experiments.models import steps_per_epoch, weight_shapes
 from helpers.experiments.problems import make_problem
 from helpers.experiments.program import graph_key
 from helpers.experiments.run import LEARNED, Run, skill
@@ -176,14 +175,3 @@ def _kept(run, skills):
 def sampled(epochs):
     """The epochs (0 is the first) of which a curve of so many epochs is kept: (≤ CURVE_POINTS,) whole numbers."""
     return np.unique(np.round(np.linspace(0, epochs - 1, min(epochs, CURVE_POINTS))).astype(int))
-
-
-def seconds_of_one_fit(experiment):
-    """Seconds that one `model.fit` of an experiment takes, and how many steps that are."""
-    problem, model = make_problem(experiment), build_model(experiment)
-    began = time.perf_counter()
-    model.fit(
-        problem.x, problem.y, batch_size=experiment.batch_size or len(problem.x), epochs=experiment.epochs,
-        validation_data=(problem.x_val, problem.y_val), verbose=0,
-    )  # fmt: skip
-    return time.perf_counter() - began, experiment.epochs * steps_per_epoch(experiment)
