@@ -10,6 +10,7 @@ from .diagnosis import symptoms
 from .diagnosis.before_training import before_training
 from .diagnosis.call import loss_of, sample_of
 from .diagnosis.findings import finding_of
+from .diagnosis.symptoms import two_digits
 from .engine.batches import none_for_empty
 from .engine.layer_metrics import Probes
 from .engine.records import LEARNED, Record, skill_of
@@ -220,7 +221,7 @@ class Watch(keras.callbacks.Callback):
             end = epochs
         else:
             where = "validation" if not np.isnan(self.val_skill) else "training"
-            end = f"{epochs}; skill {training.skill:.2f} on the first {SAMPLES} {where} samples"
+            end = f"{epochs}; skill {two_digits(training.skill)} on the first {SAMPLES} {where} samples"
         if training.skill >= LEARNED or np.isnan(training.skill):
             self._lines.append(f"{end}. {len(self.findings) or 'Nothing'} found.")
             return

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from why_wont_it_learn.diagnosis.symptoms import two_digits
 from why_wont_it_learn.engine.records import LEARNED, wilson
 
 from .experiment import Experiment
@@ -177,8 +178,7 @@ class SeedStudy:
     def verdict(self):
         """One sentence in plain words."""
         low, high = self.interval
-        middle = f"{np.median(self.skill):.2f}".replace("-", "−")
         return (
             f"Learned in {self.learned.sum()} of {len(self.learned)} ({low:.0%} to {high:.0%} with 95% confidence); "
-            f"median skill {middle}."
+            f"median skill {two_digits(np.median(self.skill))}."
         )

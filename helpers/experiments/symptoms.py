@@ -6,7 +6,7 @@ from sklearn.linear_model import LinearRegression
 from why_wont_it_learn.diagnosis.causes import CAUSES
 from why_wont_it_learn.diagnosis.findings import Finding, finding_of
 from why_wont_it_learn.diagnosis.output_and_loss import Targets, loss_name, mismatches
-from why_wont_it_learn.diagnosis.symptoms import Layer, Scale, Training, likely
+from why_wont_it_learn.diagnosis.symptoms import Layer, Scale, Training, likely, two_digits
 
 from .catalog import INITIALIZERS, OPTIMIZERS, TASKS
 from .models import all_steps, output_activation, steps_per_epoch
@@ -21,10 +21,17 @@ def findings(run):
         found = [finding_of(symptom) for symptom in likely(training_of(run))]
     if found:
         return found
-    evidence = f"Training ended at a skill of {run.skill:.2f}, and no symptom names another cause."
+    missing = run.experiment.missing
+    if missing and not run.experiment.source.real:
+        evidence = f"{missing:.0%} of the input values are missing. No imputation brings back what they said."
+        return [Finding("missing_values", evidence, _WHERE_MISSING)]
+    evidence = f"Training ended at a skill of {two_digits(run.skill)}, and no symptom names another cause."
     return [Finding("too_few_epochs", evidence, _TRY_NEXT)]
 
 
+_WHERE_MISSING = (
+    "Find out why values are missing; where a gap itself says something, add an indicator of it as an input."
+)
 _TRY_NEXT = f"{CAUSES['too_few_epochs'].fix} If that changes nothing, try other seeds."
 
 

@@ -27,6 +27,7 @@ from IPython import get_ipython
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_hex
 
 from why_wont_it_learn import pictures
+from why_wont_it_learn.diagnosis.symptoms import two_digits
 from why_wont_it_learn.pictures import Picture
 
 from ..experiments.experiment import FIELDS, Experiment, check_experiment, read_shared, unknown, value_text
@@ -548,7 +549,7 @@ def _learned(study):
 def _skill(skill):
     if not np.isfinite(skill):
         return DIVERGED
-    return "below −10" if skill < -10 else f"{skill:.2f}".replace("-", "−")
+    return "below −10" if skill < -10 else two_digits(skill)
 
 
 def _written(show, study):

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from PIL import Image
 
+from why_wont_it_learn.diagnosis.symptoms import two_digits
 from why_wont_it_learn.pictures import SCREEN, ink, palette, pushed_apart, style, surface
 
 from ..experiments.problems import make_problem
@@ -135,7 +136,7 @@ def number(value):
 
 def short_skill(skill):
     """A skill with two digits."""
-    return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−") if skill > -10 else "far below 0"
+    return two_digits(skill) if skill > -10 else "far below 0"
 
 
 class Panel:

@@ -19,6 +19,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from why_wont_it_learn import Watch, fit_seeds
 from why_wont_it_learn.diagnosis.network import first_line
+from why_wont_it_learn.diagnosis.symptoms import two_digits
 from why_wont_it_learn.engine.initial_weights import fresh_values
 from why_wont_it_learn.keras_private import takes_logits
 
@@ -188,7 +189,7 @@ class Repair:
             self._one_sided(program, predictions) if self.measure == "rare" else None,
             self._memorised(watch),
             *(f"{finding.evidence} {finding.fix}" for finding in watch.findings if finding.cause != "overfitting"),
-            f"The median skill is {np.median(study.skill):.2f}, and the training loss ends at {np.median(study.loss[:, -1]):.3g}.",
+            f"The median skill is {two_digits(np.median(study.skill))}, and the training loss ends at {np.median(study.loss[:, -1]):.3g}.",
         )
         return next(text for text in found if text)
 
@@ -203,7 +204,7 @@ class Repair:
     def _memorised(self, watch):
         if watch.train_skill >= self.learned and watch.train_skill > watch.val_skill + 0.1:
             return (
-                f"It memorises: the skill is {watch.train_skill:.2f} on the training samples and {watch.val_skill:.2f} on the "
+                f"It memorises: the skill is {two_digits(watch.train_skill)} on the training samples and {two_digits(watch.val_skill)} on the "
                 "validation samples."
             )
         return None

@@ -66,7 +66,7 @@ from .output_and_loss import (
 )  # fmt: skip
 from .own_step import changes_by_fit, trained_by_fit
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
-from .symptoms import input_name
+from .symptoms import input_name, two_digits
 from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
 from .untrained import blocked_weights, equal_units, frozen_layers
 
@@ -502,7 +502,7 @@ class _Examination:
         if not works:
             text = (
                 f"Its own training step decides what is minimized, and after {outcome.planned} steps the predictions have a skill of "
-                f"{max(self.skill, WORST):.2f}; {self.attainable_skill:.2f} can be learned. Nothing that was tried lifts it."
+                f"{two_digits(max(self.skill, WORST))}; {self.attainable_skill:.2f} can be learned. Nothing that was tried lifts it."
             )
             fix = "Print what the training step computes as its loss for predictions that equal the targets: it must be smallest there."
             yield Finding("loss_mismatch", text, fix)
@@ -518,7 +518,7 @@ class _Examination:
         self.skill = self.judge.skill(outcome)
         if variant.data.task == "several" and outcome.answers is not None and 1 < len(variant.data.parts) <= MOST_NAMED:
             skills = variant.data.skills(outcome.answers[0])
-            words = [f"{name} {np.nanmin(skill):.2f}" for name, skill in skills.items()]
+            words = [f"{name} {two_digits(np.nanmin(skill))}" for name, skill in skills.items()]
             self.notes.append(f"Skill of the outputs from the first seed: {', '.join(words)}.")
         if variant.data.has_validation:  # what it has learned can be learned
             own = float(np.median(outcome.held[-1]))
@@ -909,7 +909,7 @@ class _Examination:
         return any(trial.works and (trial.plausibility >= PLAIN or trial.steadies) for trial in self.search.trials)
 
     def _unexplained(self):
-        text = f"Nothing that was tried lifts its skill of {max(self.skill, WORST):.2f}; {self.attainable_skill:.2f} can be learned."
+        text = f"Nothing that was tried lifts its skill of {two_digits(max(self.skill, WORST))}; {self.attainable_skill:.2f} can be learned."
         return Finding("capacity_too_low", text, "Try more units and layers, then other inputs.")
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from .symptoms import two_digits
 from .trial_runner import CHECKPOINTS
 
 PROVED, NOT_PROVED = "#0072B2", "#5B6470"  # colours, as in pictures.py
@@ -123,7 +124,9 @@ def _headline(diagnosis):
     if diagnosis.healthy:
         return f"Healthy: it reaches a skill of {diagnosis.skill:.2f}; what can be learned is about {diagnosis.attainable_skill:.2f}. {took}"
     if diagnosis.healthy is None:
-        so_far = "nothing was trained" if np.isnan(diagnosis.skill) else f"a skill of {diagnosis.skill:.2f} so far"
+        so_far = (
+            "nothing was trained" if np.isnan(diagnosis.skill) else f"a skill of {two_digits(diagnosis.skill)} so far"
+        )
         return f"There was not enough time to tell whether it learns: {so_far}. Give it a larger budget. {took}"
     if np.isnan(diagnosis.skill):
         return f"It cannot learn from these data. {took}"
@@ -134,12 +137,8 @@ def _headline(diagnosis):
 def _verdict(finding):
     if finding.after is None:
         return "(Not tried.)" if not finding.verified else "(Tried on the data.)"
-    change = f"skill {_number(finding.before)} → {_number(finding.after)}"
+    change = f"skill {two_digits(finding.before)} → {two_digits(finding.after)}"
     return f"(Tried: {change}.)" if finding.verified else f"(Tried: {change}, which proves nothing.)"
-
-
-def _number(skill):
-    return f"{round(skill, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def learned(diagnosis):
@@ -160,7 +159,7 @@ def learned(diagnosis):
             axes.plot(100 * at, skill, color=color, lw=1.2, alpha=0.7)
             middle = np.median(skill, axis=1)
             labels.append((middle[-1], name, color))
-            told.append(f"{name}, from {_number(middle[0])} to {_number(middle[-1])}")
+            told.append(f"{name}, from {two_digits(middle[0])} to {two_digits(middle[-1])}")
         for skill, name, dashes in ((0, "baseline", ":"), (diagnosis.attainable_skill, "can be learned", "--")):
             axes.axhline(skill, color=colors["text"], ls=dashes, lw=1.2)
             labels.append((skill, name, colors["faint"]))
@@ -168,7 +167,7 @@ def learned(diagnosis):
         axes.set(xlim=(0, 100), ylim=(LOWEST - 0.05, 1.1), xlabel="part of the training (%)", ylabel=f"{kind} skill")
         label_right(axes, labels)
         picture.entitle("The training, a line for each seed")
-    picture.alt = f"The {kind} skill during the training: {'; '.join(told)}; {_number(diagnosis.attainable_skill)} can be learned."
+    picture.alt = f"The {kind} skill during the training: {'; '.join(told)}; {two_digits(diagnosis.attainable_skill)} can be learned."
     return picture
 
 
@@ -212,9 +211,9 @@ def tried(diagnosis):
         )
         axes.grid(axis="y", visible=False)
         picture.entitle("What was tried, one change at a time")
-    told = [f"{words} {np.median(trial.after):.2f}" for words, trial in zip(words, trials, strict=True)]
+    told = [f"{words} {two_digits(np.median(trial.after))}" for words, trial in zip(words, trials, strict=True)]
     picture.alt = (
-        f"What was tried. As it is the skill is {diagnosis.skill:.2f} (dotted), {diagnosis.attainable_skill:.2f} can be learned (dashed). "
+        f"What was tried. As it is the skill is {two_digits(diagnosis.skill)} (dotted), {diagnosis.attainable_skill:.2f} can be learned (dashed). "
         + "; ".join(told)
     )
     return picture

@@ -396,7 +396,7 @@ def linear_only(t):
     # There are things for which a line is enough; and what is worse than a good line suffers from something else.
     useful = t.linear_skill >= 0.5 * t.attainable_skill
     other = t.linear_skill >= 0.9 * t.attainable_skill or (useful and t.skill < t.linear_skill - 0.1)
-    told = f" The best linear model has a skill of {t.linear_skill:.2f}." if np.isfinite(t.linear_skill) else ""
+    told = f" The best linear model has a skill of {two_digits(t.linear_skill)}." if np.isfinite(t.linear_skill) else ""
     yield Symptom(
         "capacity_too_low", 0.1 if other else 0.85,
         f"{what}, so it can only compute a weighted sum of its inputs.{told}",
@@ -493,7 +493,7 @@ def predictions_against_targets(t):
     if t.agreement < -0.2:
         yield Symptom(
             "loss_mismatch", 0.9,
-            f"Predictions fall where targets rise (a correlation of {t.agreement:.2f}): what the labels mean and what the loss asks for "
+            f"Predictions fall where targets rise (a correlation of {two_digits(t.agreement)}): what the labels mean and what the loss asks for "
             "are opposite.",
         )  # fmt: skip
     else:
@@ -536,7 +536,7 @@ def overfitting(t):
     if t.fits_only_training:
         yield Symptom(
             "overfitting", _between(t.train_skill - t.val_skill, [OVERFIT_GAP, 0.3], [0.4, 0.9]),
-            f"Its skill is {t.train_skill:.2f} on the training samples and {t.val_skill:.2f} on the validation samples.",
+            f"Its skill is {two_digits(t.train_skill)} on the training samples and {two_digits(t.val_skill)} on the validation samples.",
         )  # fmt: skip
 
 
@@ -578,3 +578,8 @@ def hypotheses(training):
         if symptom.cause not in found or symptom.plausibility > found[symptom.cause].plausibility:
             found[symptom.cause] = symptom
     return found
+
+
+def two_digits(value):
+    """A skill or correlation as text: two digits after the point, and a minus sign, not a hyphen."""
+    return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")
