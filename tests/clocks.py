@@ -18,13 +18,18 @@ class Ticks:
 class Work:
     """A clock that goes on with the work that is done.
 
-    step: seconds for each step of training. predicted: for each number that a network is given to predict from. reached: for
-    each number that a model without a network is given.
+    step: seconds for each step of training; copies that train one after the other take it one after the other. predicted: for
+    each number that a network is given to predict from. reached: for each number that a model without a network is given.
     """
 
     def __init__(self, monkeypatch, step=0.0, predicted=0.0, reached=0.0):
         self.now = 0.0
-        self._charge(monkeypatch, Copies, "train", lambda copies, state, x, y, order, rates: step * len(order))
+        self._charge(
+            monkeypatch,
+            Copies,
+            "train",
+            lambda copies, state, x, y, order, rates: step * len(order) * len(copies.blocks),
+        )
         self._charge(monkeypatch, Copies, "answers", lambda copies, state, x: predicted * x.shape.num_elements())
         self._charge(monkeypatch, Data, "_skill_of_model", lambda data, model: reached * data.few_columns.size)
 

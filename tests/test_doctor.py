@@ -21,6 +21,7 @@ from why_wont_it_learn.diagnosis.checks import unlike_validation
 from why_wont_it_learn.diagnosis.class_weights import ClassWeighted
 from why_wont_it_learn.diagnosis.code import changes, code_of
 from why_wont_it_learn.diagnosis.data import MOST_COLUMNS, data_of, split
+from why_wont_it_learn.diagnosis.findings import Finding
 from why_wont_it_learn.diagnosis.fixes import (
     Fix,
     Variant,
@@ -522,6 +523,17 @@ def test_frozen_layers_are_unfrozen_for_a_trial():
     found = diagnose(on_a_base(False), X, wave, epochs=200)
     assert found.causes[:1] == ["frozen_weights"], found
     assert found.findings[0].verified
+
+
+def test_inputs_that_were_scaled_before_a_frozen_base_scales_them_are_found():
+    base = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(1 / 255), Dense(8, "tanh"), Dense(3, "tanh")])
+    base.trainable = False
+    model = network(base, Dense(1), optimizer=keras.optimizers.Adam(0.03))
+    assert diagnose(model, 255 * X, X, epochs=100).healthy
+    found = diagnose(model, X, X, epochs=100)
+    assert found.causes[:1] == ["unscaled_inputs"], found
+    assert found.findings[0].verified
+    assert "makes numbers from -0.0039 to 0.0039" in found.findings[0].evidence
 
 
 def test_a_frozen_base_that_is_good_enough_is_no_fault():
@@ -1047,6 +1059,33 @@ def test_of_a_training_that_was_not_seen_to_its_end_only_the_data_are_suspected(
     assert d.healthy is None
     assert "not enough time to tell" in str(d)
     assert d.causes[:1] == causes
+
+
+def test_copies_that_train_slowly_one_after_the_other_are_fewer(monkeypatch):
+    series = RNG.normal(size=(200, 30, 1)).astype("float32")  # too long to be written out for copies at once
+    model = keras.Sequential([keras.Input((30, 1)), keras.layers.SimpleRNN(8), Dense(1)])
+    model.compile(keras.optimizers.Adam(1e-4), "mse")
+    d = diagnose(model, series, series[:, -1], epochs=20, batch_size=50, budget=10, clock=Work(monkeypatch, step=0.05))
+    assert d.seeds == 1
+    assert d.causes[0] == "learning_rate_too_low"
+    assert d.findings[0].verified
+    assert "one seed for each trial" in str(d)
+
+
+def test_what_helps_only_together_is_shown_together():
+    start = Variant(program_of(tanh_network(), 60, 32), data_of(tanh_network(), X, SINE))
+    faster = start.having(rate=10.0)
+    alone = Finding("output_activation_mismatch", "It is wrong.", "Change it.", False, 0.0, 0.1, start)
+    known = {
+        "healthy": False, "attainable_skill": 0.95, "skill": 0.0, "certain": False, "measured": True, "variant": start,
+        "as_it_is": None, "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "",
+    }  # fmt: skip
+    for skill, told in ((0.7, True), (0.15, False)):
+        examination = SimpleNamespace(**known, together=(faster, skill))
+        [finding] = doctor._Examination.diagnosis(examination, [alone], [], 3, 1.0).findings
+        assert finding.verified == told
+        assert ("not enough" in finding.fix) == told
+        assert finding.after == (skill if told else 0.1)
 
 
 def test_without_time_to_try_a_remedy_the_first_suspicion_is_told(monkeypatch):

@@ -43,6 +43,7 @@ from .fixes import (
     class_balanced,
     filled,
     fixed_output_and_loss,
+    fixes_for,
     plain_network,
     with_all_trained,
     with_batch_norm_momentum,
@@ -51,6 +52,7 @@ from .fixes import (
 )
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
+from .measure import rescaled
 from .network import first_line, hangs_on_seeds, narrowest, other_layers, output_of, own_step
 from .output_and_loss import (
     SAMPLES,
@@ -87,6 +89,7 @@ STUCK = 0.3  # part of the samples, over all seeds, that an output layer predict
 LITTLE = 0.3  # skill that can be attained where labels are hardly ever likelier than not
 SOMETIMES = 0.2  # as often as there are labels, for a network to predict them at all
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
+SLOW = 0.2  # of the budget: where a training would take longer, copies that train one after the other become fewer
 OF_LOSS_ALONE = "What the outputs mean is known to the loss alone, so their skill is how much of the loss of the best constant output is saved."
 LEFT_OF_START = 0.1  # part of what the averages of BatchNormalization start from, when training ends
 QUICK_AVERAGES = 0.8  # momentum of BatchNormalization for a short training
@@ -210,7 +213,7 @@ def diagnose(
         if search.out_of_time or not search.in_time:
             notes.append(f"The {budget:g} seconds were over before the end of: {search.doing.rstrip('.')}.")
         progress(1.0, "done")
-        found = examination.diagnosis(findings, notes, seeds, clock() - began)
+        found = examination.diagnosis(findings, notes, min(seeds, len(search.runner.seeds)), clock() - began)
         return replace(found, call=(given, x, y, epochs, batch_size))
 
 
@@ -290,8 +293,9 @@ class _Examination:
         for finding in findings if not self.healthy else ():
             first.setdefault(finding.cause, finding)
         findings = list(first.values())
-        if findings and self.together is not None and (findings[0].after or WORST) < HEALTHY * self.attainable_skill:
-            variant, after = self.together
+        variant, after = self.together or (None, WORST)
+        alone = findings[0].after if findings and findings[0].after is not None else WORST
+        if findings and alone < min(HEALTHY * self.attainable_skill, after - LEAST_LIFT):
             fix = f"{findings[0].fix} This alone is not enough: the lines show all that was changed."
             findings[0] = replace(findings[0], fix=fix, fixed=variant, verified=True, before=self.skill, after=after)
         findings = [
@@ -510,7 +514,13 @@ class _Examination:
     def _trained_as_it_is(self, variant):
         """The outcome of the network as it is; sets its skill and what can be attained."""
         left = self.search.runner.left
-        outcome = self.search.run(variant, 0.6, "the network as it is")
+        seeds = len(self.search.runner.seeds)
+        outcome = self.search.run(variant, 0.6, "the network as it is", SLOW)
+        if (fewer := len(self.search.runner.seeds)) < seeds:
+            told = "one seed" if fewer == 1 else f"{fewer} seeds"
+            self.notes.append(
+                f"It trains slowly, so each trial was made from {told} only; a larger budget allows more."
+            )
         self.as_it_is = None if outcome.error else outcome
         self.quick = left - self.search.runner.left < QUICK * self.search.budget
         self.measured = bool(outcome.error) or outcome.steps >= outcome.planned
@@ -692,6 +702,11 @@ class _Examination:
             found, changed, after = self._quicker_averages(variant, outcome, momentum)
             if found:
                 return found, changed, after
+        for fix in fixes_for(variant, outcome):
+            if fix.name == "no rescaling":
+                found, changed, after = self._scaled_once(variant, outcome, fix)
+                if found:
+                    return found, changed, after
         frozen = frozen_layers(self.model)
         if not frozen:
             return [], variant, outcome
@@ -709,6 +724,15 @@ class _Examination:
         if after is None:
             return [Finding("frozen_weights", text, words)], variant, outcome
         finding = self._found("frozen_weights", text, words, outcome, after, fixed)
+        return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
+
+    def _scaled_once(self, variant, outcome, fix):
+        """Inputs that were scaled before a Rescaling layer scales them: (findings, variant, outcome)."""
+        x = rescaled(variant.program.layers, variant.data.inputs_2d)
+        text = f"The Rescaling layer gets inputs that are scaled already, and makes numbers from {x.min():.2g} to {x.max():.2g} of them."
+        fixed = fix.apply(variant)
+        after = self.search.attempt(fixed, 0.3, fix.words)
+        finding = self._found(fix.cause, text, fix.words, outcome, after, fixed)
         return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
 
     def _larger_batches(self, variant, outcome):
@@ -882,7 +906,7 @@ class _Examination:
 
         found: whether something was found already.
         """
-        rivals, done = [], set()
+        rivals, done, start = [], set(), outcome
         for _ in range(ROUNDS):
             if self.judge.is_well(outcome) or not self.search.in_time or outcome.error:
                 break
@@ -901,7 +925,7 @@ class _Examination:
             variant, outcome = best.fix.apply(variant), best.outcome
         for trial in sorted(rivals, key=lambda t: -t.score):
             yield _finding_of(trial)
-        if self.judge.is_well(outcome):
+        if self.judge.is_well(outcome) or self.search.compare("", "", start, outcome, self.judge, always=False).works:
             self.together = variant, self.judge.skill(outcome)
 
     def _plain_fault(self):

@@ -343,7 +343,7 @@ def fixes_for(variant, outcome):
             lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
     x = data.inputs_2d[: data.points]
     if first_rescaling(program.layers) and Scale.of(x).away < Scale.of(rescaled(program.layers, x)).away:
-        add("no rescaling", "unscaled_inputs", "Remove the Rescaling layer: the inputs are already in 0 to 1, or scaled.",
+        add("no rescaling", "unscaled_inputs", "Scale the inputs once: remove the Rescaling layer, or what scales them before it.",
             lambda p: p.having(program=without_rescaling(p.program)))  # fmt: skip
     output = output_stage(program.layers)
     bounded = output is not None and output.activation not in ("linear", "leaky_relu")

@@ -90,6 +90,13 @@ def _not_a_number(model, data, predictions):
     ]
 
 
+def _number_at(place, values):
+    """The number at a place of predictions, or of targets, which may have fewer axes than these."""
+    values = values.numpy()
+    number = values[place] if values.ndim == len(place) else values[place[0]]
+    return f"{number:.3g}" if np.ndim(number) == 0 else np.array2string(number.ravel(), precision=3, threshold=4)
+
+
 def _without_slope(model, data, predictions, targets, the_loss="The loss"):
     """What is wrong with a loss that is a number for some predictions, but whose gradient is not; or None."""
     flat = tf.nest.flatten(predictions)
@@ -101,10 +108,11 @@ def _without_slope(model, data, predictions, targets, the_loss="The loss"):
     for prediction, target, gradient in zip(flat, targets, tape.gradient(loss, flat), strict=True):
         if gradient is None:
             continue
-        odd = ~np.isfinite(tf.convert_to_tensor(gradient).numpy().reshape(len(prediction), -1)).all(1)
+        odd = ~np.isfinite(tf.convert_to_tensor(gradient).numpy())
         if odd.any():
-            first = int(odd.argmax())
-            shown = [np.array2string(a.numpy()[first], precision=3, threshold=4) for a in (prediction, target)]
+            first = tuple(np.argwhere(odd)[0])
+            shown = [_number_at(first, prediction), _number_at(first, target)]
+            odd = odd.reshape(len(odd), -1).any(1)
             return Finding(
                 "loss_mismatch",
                 f"{the_loss} is {float(loss):.3g}, but for {odd.mean():.0%} of the samples its slope is not a number, for example where "

@@ -85,8 +85,13 @@ def scales_itself(layers):
 
 
 def first_rescaling(layers):
-    """The configuration of the Rescaling layer that a network begins with; None if there is none, or not by two numbers."""
+    """The configuration of the Rescaling layer that a network, or the model that it begins with, begins with.
+
+    None if there is none, or not by two numbers.
+    """
     first = next((layer for layer in layers if kind_of(layer) not in SHAPING_LAYERS), None)
+    if first is not None and "layers" in first["config"]:  # a pretrained model, say
+        return first_rescaling(first["config"]["layers"])
     if first is None or kind_of(first) != "Rescaling":
         return None
     config = first["config"]

@@ -120,7 +120,8 @@ def _shown(diff):
 
 
 def _headline(diagnosis):
-    took = f"({diagnosis.seconds:.0f} s, {diagnosis.seeds} seeds for each trial)"
+    seeds = "one seed" if diagnosis.seeds == 1 else f"{diagnosis.seeds} seeds"
+    took = f"({diagnosis.seconds:.0f} s, {seeds} for each trial)"
     if diagnosis.healthy:
         return f"Healthy: it reaches a skill of {diagnosis.skill:.2f}; what can be learned is about {diagnosis.attainable_skill:.2f}. {took}"
     if diagnosis.healthy is None:

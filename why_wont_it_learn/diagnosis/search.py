@@ -128,10 +128,10 @@ class Search:
         """Whether there is time left."""
         return self.runner.left > 0
 
-    def run(self, variant, fraction, doing):
-        """The `TrialResult` of a variant, in at most a fraction of the budget."""
+    def run(self, variant, fraction, doing, slow=np.inf):
+        """The `TrialResult` of a variant, in at most a fraction of the budget; slow: the same, as `TrialRunner.run` takes it."""
         self.doing = doing
-        return self.runner.run(variant, fraction * self.budget)
+        return self.runner.run(variant, fraction * self.budget, slow * self.budget)
 
     def attempt(self, variant, fraction, doing):
         """The same, or None if there is no time for it."""

@@ -175,8 +175,12 @@ class TrialRunner:
         """How many steps a variant is to be trained."""
         return max(1, round(variant.longer * variant.program.epochs * variant.program.steps(self.points)))
 
-    def run(self, variant, seconds=np.inf):
-        """The `TrialResult` of a variant, after at most about `seconds`."""
+    def run(self, variant, seconds=np.inf, slow=np.inf):
+        """The `TrialResult` of a variant, after at most about `seconds`.
+
+        slow: where copies train one after the other and would take longer than so many seconds, this and all later trials
+        have fewer seeds, one at least.
+        """
         began = self.clock()
         end = min(self.deadline, began + seconds)
         planned, data = self.steps(variant), variant.data
@@ -207,6 +211,12 @@ class TrialRunner:
                 done += count
                 since.append((count, loss))
                 over = now >= end
+                fits = slow * len(self.seeds) / max(per_step * planned, 1e-9)  # seeds in that time
+                if (
+                    1 < done < planned and fits < len(loop.blocks) > 1
+                ):  # the first step also starts TensorFlow's kernels
+                    self.seeds = range(max(1, int(fits)))
+                    return self.run(variant, end - now)
                 if done >= mark or over:
                     answers = self._answers(loop, state, x)
                     marks.append([data.skill(each, logits) for each in answers])
