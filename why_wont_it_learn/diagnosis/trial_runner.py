@@ -182,7 +182,10 @@ class TrialRunner:
         have fewer seeds, one at least.
         """
         began = self.clock()
-        end = min(self.deadline, began + seconds)
+        return self._trained(variant, began, min(self.deadline, began + seconds), slow)
+
+    def _trained(self, variant, began, end, slow=np.inf):
+        """The same of a training that has begun; end: when it ends at the latest."""
         planned, data = self.steps(variant), variant.data
         try:
             new = self._key(variant.program) not in self.loops
@@ -216,7 +219,7 @@ class TrialRunner:
                     1 < done < planned and fits < len(loop.blocks) > 1
                 ):  # the first step also starts TensorFlow's kernels
                     self.seeds = range(max(1, int(fits)))
-                    return self.run(variant, end - now)
+                    return self._trained(variant, began, end)
                 if done >= mark or over:
                     answers = self._answers(loop, state, x)
                     marks.append([data.skill(each, logits) for each in answers])
