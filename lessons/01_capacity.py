@@ -514,9 +514,8 @@ predict(
 )
 
 # %%
-article = Experiment(
-    problem="line", depth=0, activation="relu", optimizer="sgd"
-)  # sgd at 0.01, 100 epochs
+# sgd at 0.01, 100 epochs
+article = Experiment(problem="line", depth=0, activation="relu", optimizer="sgd")
 unit = train_seeds(article, 100)
 relus = train_seeds(article.replace(depth=2), 100)
 patience = train_seeds(relus.experiment.replace(epochs=300), 100)
@@ -652,9 +651,8 @@ Lab(
 from helpers.lessons.figures import sweep
 
 widths = [0, 2, 4, 8, 16, 64]
-plane = train_seeds(
-    cars.replace(depth=0, learning_rate=0.1), 50
-)  # at 0.03 its bias would not get far enough
+# At a learning rate of 0.03 its bias would not get far enough.
+plane = train_seeds(cars.replace(depth=0, learning_rate=0.1), 50)
 grown = [plane, *(train_seeds(cars.replace(width=width), 50) for width in widths[1:])]
 sweep(
     widths,

@@ -122,9 +122,8 @@ from helpers.experiments.problems import make_problem
 def curvatures(experiment):
     """The eigenvalues of the Hessian of a linear unit's mean squared error."""
     x = make_problem(experiment).x.astype(float)
-    columns = np.column_stack(
-        [x, np.ones(len(x))]
-    )  # the bias is a weight whose input is always 1
+    # The bias is a weight whose input is always 1.
+    columns = np.column_stack([x, np.ones(len(x))])
     return np.linalg.eigvalsh(2 / len(x) * columns.T @ columns)
 
 

@@ -180,9 +180,8 @@ line = Experiment(problem="line", depth=0, optimizer="sgd", epochs=100, batch_si
 def bowl(experiment):
     x = make_problem(experiment).x.astype(float)
     with_bias = np.column_stack([x, np.ones(len(x))])
-    return np.linalg.eigvalsh(
-        2 * with_bias.T @ with_bias / len(x)
-    )  # of the Hessian of the mean squared error
+    hessian = 2 * with_bias.T @ with_bias / len(x)  # of the mean squared error
+    return np.linalg.eigvalsh(hessian)
 
 
 # %%
@@ -849,15 +848,13 @@ from sklearn.pipeline import make_pipeline
 def accuracies(seed):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(60, 1000)), np.arange(60) % 2
-    chosen = SelectKBest(k=10).fit_transform(
-        x, y
-    )  # has seen the classes of the test rows
+    # The choice has seen the classes of the test rows.
+    chosen = SelectKBest(k=10).fit_transform(x, y)
     a, b, ya, yb = train_test_split(chosen, y, random_state=seed)
     leaking = LogisticRegression().fit(a, ya).score(b, yb)
     a, b, ya, yb = train_test_split(x, y, random_state=seed)
-    return leaking, make_pipeline(SelectKBest(k=10), LogisticRegression()).fit(
-        a, ya
-    ).score(b, yb)
+    honest = make_pipeline(SelectKBest(k=10), LogisticRegression()).fit(a, ya)
+    return leaking, honest.score(b, yb)
 
 
 # %%
@@ -1120,9 +1117,8 @@ predict(
 )
 
 # %%
-printed = Experiment(
-    problem="three_points", depth=0, learning_rate=0.001
-)  # adam, 100 epochs
+# adam, 100 epochs
+printed = Experiment(problem="three_points", depth=0, learning_rate=0.001)
 scaled3 = printed.replace(scaling="standard")
 ways = {
     "as printed, unscaled": printed,

@@ -132,6 +132,16 @@ def test_the_symptoms_of_a_network_that_has_learned_are_no_findings(monkeypatch)
     assert str(finding) == f"Half are dead. {CAUSES['dead_relu'].fix}"
 
 
+def test_where_no_symptom_explains_it_the_missing_values_do(monkeypatch):
+    monkeypatch.setattr(symptoms, "SYMPTOMS", [])
+    line = WAVE.replace(depth=0)
+    (finding,) = findings(trained(line.replace(missing=0.2, imputation="mean")))
+    assert finding.cause == "missing_values"
+    assert "20% of the input values" in finding.evidence
+    (finding,) = findings(trained(line))
+    assert finding.cause == "too_few_epochs"
+
+
 DENSE = [Layer(16, "relu", "GlorotUniform", 0.0, 4.0, 4.0)] * 3
 ROW = np.ones((1, 3))
 # Symptom -> (a measured training that has it, one that has not, its cause); those that no setting of the lab shows first.
