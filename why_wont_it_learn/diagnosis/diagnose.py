@@ -285,6 +285,7 @@ class _Examination:
         self.certain = False  # whether data, output or loss are wrong, however it is trained
         self.measured = True  # whether there was time to train the network as it is, and to see what can be learned
         self.as_it_is = None  # its training, where the trials are judged on the same scale
+        self.failed = set()  # names of fixes that were tried out of turn and do not work
         self.together = None  # (the variant with several things fixed, its skill), where one alone is not enough
 
     def diagnosis(self, findings, notes, seeds, seconds):
@@ -733,7 +734,10 @@ class _Examination:
         fixed = fix.apply(variant)
         after = self.search.attempt(fixed, 0.3, fix.words)
         finding = self._found(fix.cause, text, fix.words, outcome, after, fixed)
-        return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
+        if not finding.verified:
+            self.failed.add(fix.name)
+            return [], variant, outcome
+        return [finding], fixed, after
 
     def _larger_batches(self, variant, outcome):
         """Batches of so few samples that BatchNormalization leaves nothing of them: (findings, variant, outcome)."""
@@ -910,7 +914,8 @@ class _Examination:
         for _ in range(ROUNDS):
             if self.judge.is_well(outcome) or not self.search.in_time or outcome.error:
                 break
-            trials, queue = self.search.round(variant, outcome, self.judge, done, found)
+            # What failed by itself may help once something else has been changed.
+            trials, queue = self.search.round(variant, outcome, self.judge, done or self.failed, found)
             if queue and not trials and not found:
                 symptom, fix = queue[0]
                 yield Finding(symptom.cause, symptom.evidence, fix.words)

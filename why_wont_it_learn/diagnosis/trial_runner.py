@@ -215,9 +215,8 @@ class TrialRunner:
                 since.append((count, loss))
                 over = now >= end
                 fits = slow * len(self.seeds) / max(per_step * planned, 1e-9)  # seeds in that time
-                if (
-                    1 < done < planned and fits < len(loop.blocks) > 1
-                ):  # the first step also starts TensorFlow's kernels
+                # Not after the first step alone, which also starts TensorFlow's kernels.
+                if 1 < done < planned and fits < len(loop.blocks) > 1:
                     self.seeds = range(max(1, int(fits)))
                     return self._trained(variant, began, end)
                 if done >= mark or over:
