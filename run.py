@@ -3,7 +3,6 @@
 Nothing newer than Python 3.7 is used, so that an unfit Python reads this file and says what it needs.
 """
 
-import difflib
 import hashlib
 import json
 import os
@@ -130,19 +129,17 @@ def quietly(command, lock):
     """Run an installer and show what it prints; if it fails, say why."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     command = [str(part) for part in command]
-    installer = subprocess.Popen(command, cwd=str(ROOT), encoding="utf-8", errors="replace", **pipes)
     lines = []
-    try:
-        for line in installer.stdout:
-            lines.append(line.rstrip())
-            print(lines[-1], flush=True)
-        code = installer.wait()
-    finally:
-        if installer.poll() is None:
+    with subprocess.Popen(command, cwd=str(ROOT), encoding="utf-8", errors="replace", **pipes) as installer:
+        try:
+            for line in installer.stdout:
+                lines.append(line.rstrip())
+                print(lines[-1], flush=True)
+        except BaseException:
             installer.terminate()
-            installer.wait()
-    if code:
-        sys.exit(explain("\n".join(lines), code, lock))
+            raise
+    if installer.returncode:
+        sys.exit(explain("\n".join(lines), installer.returncode, lock))
 
 
 def explain(output, code, lock):
@@ -200,11 +197,8 @@ def lock(arguments):
         sys.exit("The locks are compiled by uv, which is not on PATH. Install it: pip install uv")
     uv = "uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet"
     groups = ("notebooks", "hub -c requirements.txt", "test -c requirements-hub.txt")
-    for group, output in zip(groups, LOCKS):
-        code = subprocess.call([*uv.split(), "--group", *group.split(), "-o", output, *arguments], cwd=str(ROOT))
-        if code:
-            break
-    return code
+    each = ([*uv.split(), "--group", *group.split(), "-o", output, *arguments] for group, output in zip(groups, LOCKS))
+    return int(any(subprocess.call(command, cwd=str(ROOT)) for command in each))
 
 
 def main(arguments):
@@ -219,9 +213,7 @@ def main(arguments):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if name not in commands:
-            near = difflib.get_close_matches(name, commands, 1, 0.5)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            sys.exit(f"'{name}' is not one of {', '.join(commands)}.{hint}")
+            sys.exit(f"'{name}' is not one of {', '.join(commands)}.")
         if name == "hub" and WINDOWS:
             sys.exit("JupyterHub does not run on Windows. Start it on Linux or macOS, or in the Linux of WSL.")
         if name == "lock":

@@ -48,15 +48,16 @@ model = network()
 history = model.fit(
     inputs, targets, epochs=300, batch_size=15, shuffle=False, verbose=0
 )
-loss, baseline = model.evaluate(new_inputs, new_targets, verbose=0), new_targets.var()
+loss = model.evaluate(new_inputs, new_targets, verbose=0)
+baseline = np.mean((new_targets - targets.mean()) ** 2)
 print(f"training loss {history.history['loss'][-1]:.3f}, noise floor 0.25")
 print(f"validation loss {loss:.3f}, baseline {baseline:.3f}")
 
 # %% [markdown]
 # The noise has a standard deviation of 0.5, so on average no network can predict new samples with an error below
 # 0.5² = 0.25, the noise floor. The training loss is far below it: this network has learned the noise. On new samples
-# its error is higher than the baseline, the error of always predicting the mean. (The seeds make each run repeat the
-# last one.)
+# its error is higher than the baseline, the error of always predicting the mean of the targets. (The seeds make each
+# run repeat the last one.)
 
 # %% [markdown]
 # ## Predict

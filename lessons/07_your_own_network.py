@@ -724,7 +724,8 @@ post_mortem("turbine")
 # %% [markdown]
 # ### 9. Ferry
 #
-# Which passengers of a ferry will need help? Few do. "94% accuracy, and it has hardly found anyone."
+# Which passengers of a ferry will need help? Few do. "The accuracy is well above 90%, and it has
+# found hardly anyone."
 
 # %% tags=["exercise"]
 x, y, x_val, y_val = repairs.data("ferry")
