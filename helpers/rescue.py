@@ -17,7 +17,7 @@ from .experiments.models import all_steps, output_activation
 from .experiments.problems import make_problem
 from .experiments.program import graph_key
 from .experiments.run import SeedStudy, nothing_to_learn
-from .experiments.training import seed_list, stream, stream_seeds
+from .experiments.training import checked_seeds, stream, stream_seeds
 
 SEEDS = 20
 ENOUGH = 0.8  # success rate with which the search ends, after the other changes of the same size
@@ -200,7 +200,7 @@ def search(experiment, seeds=None, *, seconds=0.1):
     seeds = SEEDS if seeds is None else seeds
     if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds > 0:
         seeds = [experiment.seed, *(seed for seed in range(seeds) if seed != experiment.seed)][:seeds]
-    seeds = seed_list(seeds)
+    seeds = checked_seeds(seeds)
     found = Rescue(experiment)
     if nothing_to_learn(make_problem(experiment)):
         yield dataclasses.replace(found, done=1.0, finished=True)

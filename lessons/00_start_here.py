@@ -30,7 +30,7 @@ Lab(
 # %% [markdown]
 # ## How the lab works
 #
-# - Moving a control starts a new run at once and drops the old one. **Stop** keeps the present state.
+# - Moving a control starts a new run at once and drops the old one. **Stop** ends the run and keeps what it has reached.
 # - **100 seeds** trains a hundred networks with the same settings. Each *seed* gives different data, initial weights
 #   and batches. One run proves nothing.
 # - **Pin** keeps a run in the plots, next to the runs that follow. **Reset** goes back to the first settings.
@@ -47,7 +47,8 @@ Lab(
 #   model. A network can beat that reference.
 # - **skill** (short for *skill score*): how far the network has come from the baseline towards the noise floor, on
 #   samples that it was not trained on. At 0 it is no better than a constant; at 1 it has learned all there is to
-#   learn. A skill can be negative, and above 1 where the network beats the reference.
+#   learn. A skill can be negative, and above 1 where the network beats the reference. (`fit_seeds`, for your own model,
+#   cannot know the noise floor: its skill goes from the baseline to an error of 0.)
 # - **learned**: a skill of at least 0.95.
 # - **success rate**: the fraction of the seeds that learned. The lab adds an *interval*, such as (21% to 39%): a
 #   hundred seeds are only a sample, and intervals made in this way contain the success rate of all possible seeds 95%
@@ -63,7 +64,9 @@ from helpers import train_seeds
 from helpers.lessons.teaching import claim
 
 flat = train_seeds(Experiment(problem="sine", depth=0), seeds=100)
-bent = train_seeds(Experiment(problem="sine", depth=2, width=16, epochs=200), seeds=100)
+hidden = train_seeds(
+    Experiment(problem="sine", depth=2, width=16, epochs=200), seeds=100
+)
 
 # %%
 rate = flat.success_rate
@@ -73,8 +76,8 @@ claim(
     over=flat,
     rate=rate,
 )
-rate = bent.success_rate
-claim("With two hidden layers, {rate:.0%} do.", rate > 0.9, over=bent, rate=rate)
+rate = hidden.success_rate
+claim("With two hidden layers, {rate:.0%} do.", rate > 0.9, over=hidden, rate=rate)
 
 # %% [markdown]
 # The same result as a plot. Each dot is one seed.
@@ -83,7 +86,7 @@ claim("With two hidden layers, {rate:.0%} do.", rate > 0.9, over=bent, rate=rate
 from helpers.lessons.figures import skills
 
 skills(
-    {"no hidden layer": flat, "two hidden layers": bent},
+    {"no hidden layer": flat, "two hidden layers": hidden},
     title="A straight line cannot fit a wave",
 )
 
@@ -105,8 +108,8 @@ skills(
 # | [07 Your own network](07_your_own_network.ipynb) | twelve Keras programs that do not learn, to be repaired |
 #
 # In each lesson you **predict** first, then look. You learn more from a wrong prediction than from a right one, so
-# press *Commit* before you read on: the answer is shown only after that. **Exercises** come at the end; their solutions
-# are in the folder `solutions`.
+# press *Commit* before you read on: the plots and claims that follow hold the answer. **Exercises** come at the end;
+# their solutions are in the folder `solutions`.
 #
 # ## When a cell fails
 #

@@ -111,7 +111,7 @@ from helpers import train_seeds
 
 line = train_seeds(kink, 50)
 stack = train_seeds(kink.replace(depth=5, activation="linear"), 50)
-bend = train_seeds(kink.replace(depth=1, width=16), 50)
+hidden = train_seeds(kink.replace(depth=1, width=16), 50)
 
 # %%
 from helpers.lessons.teaching import claim, reveal
@@ -126,7 +126,7 @@ reveal(
 )
 
 # %%
-both, rate = max(line.success_rate, stack.success_rate), bend.success_rate
+both, rate = max(line.success_rate, stack.success_rate), hidden.success_rate
 claim(
     "With no hidden layer or with five linear ones, {both:.0%} of the seeds learn.",
     both == 0,
@@ -136,7 +136,7 @@ claim(
 claim(
     "With one layer of sixteen relu units, {rate:.0%} learn.",
     rate > 0.9,
-    over=bend,
+    over=hidden,
     rate=rate,
 )
 
@@ -148,7 +148,7 @@ fits(
     {
         "no hidden layer": train(line.experiment),
         "five linear layers": train(stack.experiment),
-        "one relu layer": train(bend.experiment),
+        "one relu layer": train(hidden.experiment),
     },
     title="Five linear layers are still one line; one relu layer fits the kink",
 )
@@ -213,17 +213,17 @@ claim(
     best=best,
     share=share,
 )
-arm = float(((pair.skill > 0.1) & (pair.skill < 0.5)).mean())
+between = float(((pair.skill > 0.1) & (pair.skill < 0.5)).mean())
 claim(
-    "{arm:.0%} stop in between, with a skill from `0.1` to `0.5`.",
-    0.3 < arm < 0.8,
+    "{between:.0%} stop in between, with a skill from `0.1` to `0.5`.",
+    0.3 < between < 0.8,
     over=pair,
-    arm=arm,
+    between=between,
 )
 
 # %%
-lame = pair.dead[(pair.skill > 0.1) & (pair.skill < 0.5), -1, 0]
-dead = float((lame > 0).mean())
+stopped = pair.dead[(pair.skill > 0.1) & (pair.skill < 0.5), -1, 0]
+dead = float((stopped > 0).mean())
 claim(
     "In {dead:.0%} of those, one of the two units is dead at the end.",
     0.3 < dead < 0.9,
@@ -271,7 +271,7 @@ claim(
 )
 
 # %% [markdown]
-# In the program it is one line more: a hidden layer of sixteen units.
+# In the program, the fix is one more line: a hidden layer of sixteen units.
 
 # %% tags=["repaired"]
 model = keras.Sequential(
@@ -573,10 +573,11 @@ claim(
 # %% [markdown]
 # The noise has a variance of 1, so the best possible loss is about 1. The single unit reaches it. Nothing is missing.
 #
-# Why do the relu layers fail? The gradient of a first-layer weight is multiplied by its input. Inputs up to 10 make
-# the first steps so long that z = w·x + b becomes negative for *every* sample. There relu is flat, and the unit is
-# dead, as on the kink. If a whole layer is dead, the network predicts the same value for every x. *Standardised*
-# inputs have mean 0 and standard deviation 1, so the steps are shorter.
+# Why do the relu layers fail? About half of the first layer's units are dead from the start: no input is negative and
+# the biases are 0, so z = w·x + b is negative for *every* sample where w is. There relu is flat, as on the kink. Long
+# steps kill the rest: the gradient of a weight of the first layer is multiplied by its input, here up to 10. If a whole
+# layer is dead, the network predicts the same value for every x. *Standardised* inputs have mean 0 and standard
+# deviation 1, so the steps are shorter.
 
 # %%
 from helpers.lessons.figures import layers
@@ -622,11 +623,11 @@ claim(
 # | the article says | measured in this lesson |
 # |---|---|
 # | too few units cannot capture a nonlinear pattern | **true**: the kink without a hidden layer |
-# | (and so, enough units can) | **false**: two relu units on the kink |
+# | (and so, enough units can) | **not always**: two relu units can represent the kink, but training often does not find it |
 # | one unit is too small for a noisy line | **false**: it reaches the noise floor |
 # | more layers and units generally do better | **false as printed**: dead units |
-# | a shallow network may be incapable | **true in effect**: one wide layer could represent the zigzag, but training rarely found it |
-# | an excessively deep network overfits | **true where samples are few and noisy**; width alone made little difference |
+# | a shallow network may be incapable | **true in effect**: one wide layer could represent the zigzag, but training never found it here |
+# | an excessively deep network overfits | **true where samples are few and noisy**, here with two layers; width alone made little difference |
 # | of two networks that do equally well, take the simpler | **good advice**: see the next section |
 #
 # ## Real data, and Occam's razor
@@ -763,8 +764,7 @@ check(exercises.frugal_with_cars, cars.replace(width=12))
 check(exercises.frugal_with_the_zigzag, ...)  # zigzag.replace(depth=3, width=10, ...)
 
 # %% tags=["solution"]
-# Units of swish and leaky_relu do not die as those of relu do, and longer training
-# helps.
+# Units of swish do not die the way relu units do, and longer training helps.
 check(
     exercises.frugal_with_the_zigzag,
     zigzag.replace(depth=3, width=10, activation="swish", epochs=500),
@@ -852,8 +852,8 @@ print("validation loss", study.val_loss[:, -1].round(2))
 #
 # ## In one sentence
 #
-# A network is too small if more units help on new samples, too big if more samples help, and neither if changing only
-# the training is enough.
+# A network is too small if its training loss stays high until you add units, too big for its data if its training loss
+# is far below its validation loss until you add samples, and neither if changing only the training is enough.
 #
 # **Where next.** [02 Activations](02_activations.ipynb): why units die or saturate. [03
 # Optimizers](03_optimizers.ipynb): how long a step may be. [04 Preprocessing](04_preprocessing.ipynb): why

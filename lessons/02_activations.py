@@ -145,7 +145,7 @@ layers(
 
 # %%
 def factor(study):
-    """The factor of each hidden layer for the gradient, median over the seeds."""
+    """The factor by which each hidden layer multiplies the gradient: median."""
     norm = study.gradient_norm[:, 0, :-1]  # without the output layer
     return float(np.median((norm[:, 0] / norm[:, -1]) ** (1 / (norm.shape[1] - 1))))
 
@@ -181,7 +181,7 @@ claim(
 from helpers import success_map
 from helpers.experiments.catalog import ACTIVATIONS
 
-bends = ("activation", [name for name in ACTIVATIONS if name != "linear"])
+curved = ("activation", [name for name in ACTIVATIONS if name != "linear"])
 
 # %%
 depths, four = [3, 5, 10], ["sigmoid", "tanh", "relu", "gelu"]
@@ -264,7 +264,7 @@ claim(
 )
 
 # %% [markdown]
-# In the program it is one word: `"tanh"` instead of `"sigmoid"` in the hidden layers. The output stays.
+# In the program, the fix is one word: `"tanh"` instead of `"sigmoid"` in the hidden layers. The output stays.
 
 # %% tags=["repaired"]
 model = keras.Sequential([keras.Input((2,))])
@@ -301,18 +301,19 @@ wave = Experiment(
 # %%
 starts = [("tanh", "glorot_uniform"), ("relu", "glorot_uniform"), ("relu", "he_normal")]
 starts += [
-    (bend, bad) for bad in ("zeros", "random_normal") for bend in ("tanh", "relu")
+    (name, bad) for bad in ("zeros", "random_normal") for name in ("tanh", "relu")
 ]
 
 
-def begun(bend, start):
+def trained_from(activation, initializer):
     # We do not look at the layers here; without layer metrics training is faster.
-    return train_seeds(
-        wave.replace(activation=bend, initializer=start), 50, probes=False
-    )
+    e = wave.replace(activation=activation, initializer=initializer)
+    return train_seeds(e, 50, probes=False)
 
 
-by_start = {f"{bend}, {start}": begun(bend, start) for bend, start in sorted(starts)}
+by_start = {
+    f"{name}, {start}": trained_from(name, start) for name, start in sorted(starts)
+}
 title = "At this depth Glorot and He both work; zeros and far too large weights do not"
 skills(by_start, title=title)
 
@@ -383,8 +384,8 @@ def relus(variance, **clip):
 # %%
 exploding, clipped, he = relus(16), relus(16, clipnorm=1.0), relus(2)
 claim(
-    "From eight times the variance, {bare:.0%} of the seeds learn; "
-    "with `clipnorm=1` {clip:.0%}, from *He* {he:.0%}.",
+    "With eight times the variance of *He*, {bare:.0%} of the seeds learn; "
+    "with `clipnorm=1` added, {clip:.0%} do; with *He* itself, {he:.0%}.",
     exploding.success_rate < 0.2 and clipped.success_rate > 0.5 < he.success_rate,
     over=[exploding, clipped, he],
     bare=exploding.success_rate,
@@ -419,13 +420,11 @@ def deep(depth, activation, part=None, batch_size=25, epochs=75):
 
 # %%
 bare, residual = (deep(20, "tanh", part, 50, 40) for part in (None, "residual"))
-normed = deep(5, "sigmoid", "batch norm")
-without = sgd_map.study("sigmoid", 5)
+without, normed = (deep(5, "sigmoid", part) for part in (None, "batch norm"))
 claim(
-    "Twenty `tanh` layers learn with {bare:.0%} "
-    "of the seeds, with residual connections "
-    "with {residual:.0%}. Batch normalisation raises the median skill of the five "
-    "`sigmoid` layers from {without:.2f} to {normed:.2f}.",
+    "Within `160` steps, twenty `tanh` layers learn with {bare:.0%} of the seeds, with "
+    "residual connections with {residual:.0%}. Batch normalisation raises the median "
+    "skill of five `sigmoid` layers from {without:.2f} to {normed:.2f}.",
     residual.success_rate > bare.success_rate + 0.5 and np.median(normed.skill) > 0.6,
     over=[bare, residual, normed, without],
     bare=bare.success_rate,
@@ -518,26 +517,24 @@ claim(
 # Now the bias of −5. Every relu unit starts dead. Which of the usual fixes bring the units back?
 
 # %%
-buried = one.replace(bias_initializer=-5.0)
-faster = buried.replace(learning_rate=0.1)
-tries = {
-    "relu": buried,
+dead_start = one.replace(bias_initializer=-5.0)
+faster = dead_start.replace(learning_rate=0.1)
+settings = {
+    "relu": dead_start,
     "relu, ten times the learning rate": faster,
     "leaky_relu, learning rate 0.1": faster.replace(activation="leaky_relu"),
     "elu, learning rate 0.1": faster.replace(activation="elu"),
     "relu, bias 0": one,
 }
-graves = {label: train_seeds(e, 50) for label, e in list(tries.items())[:3]}
-graves |= {
-    label: train_seeds(tries[label], 50, probes=False) for label in list(tries)[3:]
+revived = {label: train_seeds(e, 50) for label, e in list(settings.items())[:3]}
+revived |= {
+    label: train_seeds(e, 50, probes=False) for label, e in list(settings.items())[3:]
 }
-title = (
-    "A whole dead layer stays dead; elu recovers, and with a bias of 0 it never dies"
-)
-skills(graves, title=title)
+title = "A dead relu layer stays dead; elu recovers; with a bias of 0 relu stays alive"
+skills(revived, title=title)
 
 # %%
-lost = [graves[label] for label in list(tries)[:2]]
+lost = list(revived.values())[:2]
 dead = float(min(study.dead[:, -1].mean() for study in lost))
 most = max(study.success_rate for study in lost)
 claim(
@@ -550,7 +547,7 @@ claim(
 )
 
 # %%
-leak, walk, zero = list(graves.values())[2:]
+leak, walk, zero = list(revived.values())[2:]
 none = float(leak.dead[:, -1].mean())
 claim(
     "With `leaky_relu` {none:.0%} of the units are dead, and still {rate:.0%} of the "
@@ -730,10 +727,10 @@ xor = Experiment(problem="xor", depth=1, width=2, **short)
 
 # %%
 printed = {
-    bend: train_seeds(xor.replace(activation=bend), 50, probes=False)
-    for bend in ("sigmoid", "relu")
+    name: train_seeds(xor.replace(activation=name), 50, probes=False)
+    for name in ("sigmoid", "relu")
 }
-skills(printed, title="As printed, neither learns")
+skills(printed, title="As printed, hardly any seed learns")
 
 # %%
 from helpers.experiments.models import initial_weights
@@ -776,14 +773,14 @@ xor_lab = Lab(
 xor_lab
 
 # %%
-bent = ["sigmoid", "relu", "leaky_relu"]
+names = ["sigmoid", "relu", "leaky_relu"]
 xor_map = success_map(
-    xor_lab.first, ("width", [2, 16]), ("activation", bent), lab=xor_lab
+    xor_lab.first, ("width", [2, 16]), ("activation", names), lab=xor_lab
 )
 xor_map
 
 # %%
-two = {bend: xor_map.study(2, bend).success_rate for bend in bent}
+two = {name: xor_map.study(2, name).success_rate for name in names}
 gap = two["sigmoid"] - two["relu"]
 reveal(
     "xor",
@@ -815,9 +812,9 @@ claim(
 
 # %%
 pair = train_seeds(xor_lab.first, 50)
-maimed = pair.dead[:, -1, 0] > 0
-still, whole = (float(pair.learned[those].mean()) for those in (maimed, ~maimed))
-share = float(maimed.mean())
+with_dead = pair.dead[:, -1, 0] > 0
+still, whole = (float(pair.learned[those].mean()) for those in (with_dead, ~with_dead))
+share = float(with_dead.mean())
 claim(
     "{share:.0%} of the seeds end with a dead unit. Of these {still:.0%} learn, "
     "of the others {whole:.0%}.",
@@ -829,8 +826,8 @@ claim(
 )
 
 # %% [markdown]
-# One unit alone cannot solve XOR, so a network with one dead unit of two fails. `sigmoid` units do not die, so networks
-# made of them fail less often. When *is* `relu` better? It learns faster, once there are enough units:
+# One unit alone cannot solve XOR, so a network with one dead unit of two fails. `sigmoid` units do not die. That is not
+# all: even without a dead unit, `relu` learns with fewer seeds than `sigmoid`. When *is* `relu` better? It learns faster, once there are enough units:
 
 # %%
 wide = xor.replace(width=16, epochs=500)
@@ -847,7 +844,7 @@ claim(
 )
 
 # %%
-slow, fast = (sgd_map.study(bend, 5).success_rate for bend in ("sigmoid", "relu"))
+slow, fast = (sgd_map.study(name, 5).success_rate for name in ("sigmoid", "relu"))
 claim(
     "It is also better in deep networks: on the "
     "moons, five layers with `sgd` learn with "
@@ -864,8 +861,8 @@ claim(
 # | with sigmoid in all layers, the gradient vanishes | **true**: a factor of about 1/4 for each layer |
 # | … and a deep network does not learn | **true with `sgd`**; `adam` hides it up to some depth |
 # | `relu` mitigates it | **true**, but in deep networks it needs `he` to keep the gradient's norm |
-# | `relu` does better on XOR | **false as printed** (neither learns); **reversed** with two units; **true** with sixteen units, which learn faster |
-# | leaky relu or elu can help | **true** on XOR and at high rates; from a bias of −5 only `elu` did |
+# | `relu` does better on XOR | **false as printed** (hardly any seed learns); **reversed** with two units; **true** with sixteen units, where `relu` learns faster |
+# | leaky relu or elu can help | **true**: `leaky_relu` helped on XOR and at a high learning rate; from a bias of −5 only `elu` did |
 # | the choice depends on data and task | **true here**: see the maps |
 #
 # ## Fill the map
@@ -876,7 +873,7 @@ claim(
 # Find settings in the lab that learn, then press *Register*. How deep can you go with `sigmoid`?
 
 # %% tags=["dashboard-1"]
-success_map(moons, bends, ("depth", [1, 2, 5, 10, 15, 20]), lab=lab, discoveries=True)
+success_map(moons, curved, ("depth", [1, 2, 5, 10, 15, 20]), lab=lab, discoveries=True)
 
 # %% [markdown]
 # ## Exercises

@@ -107,7 +107,7 @@ Lab(line, controls=["optimizer", "learning_rate", "epochs"], pictures=("fit", "l
 # the curvature. Its gradient is h·(w − w*). A step of gradient descent with learning rate r multiplies the distance
 # to w* by (1 − r·h). The distance shrinks as long as that factor lies between −1 and 1. So the edge is at **r = 2 /
 # h**. Beyond the edge, every step jumps over the minimum and lands farther
-# away. The literature calls this learning rate the *edge of stability*.
+# away. We call this learning rate, the stability limit of gradient descent, the **edge**.
 #
 # The linear unit has two weights, a slope and a bias. Its mean squared error is a *bowl*, a quadratic function of the
 # two. The curvatures of the bowl are the eigenvalues of the *Hessian*, the matrix of second derivatives. For a linear
@@ -334,8 +334,8 @@ skills(
 
 # %% [markdown]
 # **Looks right, but isn't: a lower learning rate.** Training no longer diverges, but it does not get to the minimum.
-# **`adam` does not get there either.** It scales each weight separately. Here the valley runs *diagonally* to the
-# axes, because slope and bias can make up for each other: far away from x = 0, a slightly larger slope and a much
+# **`adam` does not get there either.** It scales each weight separately. That does not help here, because slope and
+# bias can make up for each other: far away from x = 0, a slightly larger slope and a much
 # smaller bias give nearly the same predictions. **What works: standardised inputs.** That is one change, and it
 # removes the cause.
 
@@ -352,7 +352,7 @@ claim(
 )
 
 # %% [markdown]
-# In the program above it is one more line, with the same learning rate:
+# In the program at the top, the fix is one more line, with the same learning rate:
 
 # %% tags=["repaired"]
 x = (x - x.mean(axis=0)) / x.std(axis=0)
@@ -626,7 +626,7 @@ wide = {
 }
 sgd, momentum, adam = (wide[name] for name in ("sgd", "momentum", "adam"))
 claim(
-    "Number of learning rates that work: `sgd` "
+    "Learning rates with which at least `80%` of the seeds learn: `sgd` "
     "{sgd}, `momentum` {momentum}, `adam` {adam}.",
     sgd < momentum < adam, over=rate_map.studies, sgd=sgd, momentum=momentum, adam=adam,
 )  # fmt: skip
@@ -647,8 +647,8 @@ claim(
 # ## Fix: a learning rate for your own network
 #
 # The map took thousands of networks. For your own network, one short run tells nearly as much: a *range test* lets
-# the learning rate grow with every step, from far too low to far too high. Keras has no schedule that grows, but an
-# exponential decay with a factor above 1 does. Here it is 1.1 a step, in plain Keras, for a network like that of the
+# the learning rate grow with every step, from far too low to far too high. An exponential decay with a factor above 1
+# is a learning rate that grows. Here the factor is 1.1 a step, in plain Keras, for a network like that of the
 # map.
 
 # %%
@@ -695,7 +695,7 @@ range_test(
 
 # %% [markdown]
 # At the left nothing happens. Then the loss falls, and then it explodes. Which learning rate would you take? The
-# one at the lowest point looks best. But there, the loss has not yet had the time to grow.
+# one at the lowest point looks best. But there, the loss has not had time to grow yet.
 
 # %%
 lowest = float(np.median(rates[np.nanargmin(grown.loss, axis=1)]))
@@ -734,8 +734,8 @@ claim(
 
 # %% [markdown]
 # So take **a tenth of the learning rate at which the loss is lowest**, and begin again with fresh weights: those of
-# the test are spoiled. The rule is rough, but it takes only one run, and you can use it with any network,
-# optimizer and batch size. If the loss never falls in the test, the learning rate is not what is wrong.
+# the test are spoiled. The rule is rough, but it takes only one run. We measured it with plain `sgd`; with another
+# optimizer, check what it gives. If the loss never falls in the test, the learning rate is not what is wrong.
 
 # %% [markdown]
 # ### Look closer (optional): why adam does not diverge
@@ -985,13 +985,13 @@ claim(
 
 # %% [markdown]
 # Here a schedule is not necessary: a well-chosen constant learning rate does as well. But with a schedule the first
-# learning rate may be too high, and you rarely know the best constant one. A schedule runs for as many epochs as you
-# plan. With too few, it lowers the learning rate before training is done. *Too few epochs* and *a learning rate that
-# is too low* look the same: the loss is still falling at the end.
+# learning rate can be higher than a constant one, and you rarely know the best constant one. A schedule runs for as
+# many epochs as you plan. With too few, it lowers the learning rate before training is done. *Too few epochs* and *a
+# learning rate that is too low* look the same: the loss is still falling at the end.
 
 # %% [markdown]
 # **Looks right, but isn't: `decay_steps` in epochs.** This time the learning rate starts at 0.2 and is to be halved
-# every 20 epochs. The data are those of the range test, with batches of 16. A schedule of Keras counts *steps*, and
+# every 20 epochs. The data are those of the range test, with batches of 16. A Keras schedule counts *steps*, and
 # here an epoch has 128 / 16 = 8 of them.
 
 # %%

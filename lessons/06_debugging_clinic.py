@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 6 · The debugging clinic
 #
-# Each of the other lessons shows one cause of failure. Here you have to find the cause. After this lesson you have a
+# Each of the other lessons shows one kind of cause. Here you have to find the cause. After this lesson you have a
 # procedure for a network that does not learn, and you have practised it on *patients*: failing networks that do not
 # show their cause.
 #
@@ -68,8 +68,8 @@ from helpers.lessons.teaching import predict
 
 predict(
     "units",
-    "The article's first advice is more capacity. With 128 "
-    "units in each layer instead of 16, the network learns …",
+    "The article that these lessons answer advises more capacity first. "
+    "With 128 units in each layer instead of 16, the network learns …",
     ["with most seeds", "with about half of the seeds", "with few seeds"],
 )
 
@@ -150,7 +150,7 @@ lab
 #     a1 -- yes --> a2
 #     a2("Can the output reach the targets?") -- no --> a2x["Linear for numbers, sigmoid or softmax for classes. (02)"]
 #     a2 -- yes --> a3
-#     a3("Do predictions beat the baseline on the validation set?") -- yes --> a3x["It learns. Compare it with a linear model and go on. (01)"]
+#     a3("Do predictions beat the baseline, and match a reference model?") -- yes --> a3x["It learns. (00)"]
 #     a3 -- no --> ten
 #     ten("Can it overfit ten samples?") -- no --> b1
 #     ten -- yes --> c1
@@ -161,6 +161,7 @@ lab
 #     b3("Has the loss stopped falling?") -- no --> b3x["More steps, or larger ones. (03)"]
 #     b3 -- yes --> b4
 #     b4("Is it nonlinear, with enough units?") -- no --> b4x["A larger network. (01)"]
+#     b4 -- yes --> end1["Several seeds, then diagnose. (07)"]
 #     c1("With all samples: is the training loss low?") -- no --> c1x["More units, or longer training. (01)"]
 #     c1 -- yes --> c2
 #     c2("With the penalties: still low?") -- no --> c2x["Weaker penalties. (05)"]
@@ -168,24 +169,25 @@ lab
 #     c3("Is the validation loss as low?") -- no --> c3x["More samples, or a penalty. (05)"]
 #     c3 -- yes --> c4
 #     c4("Does any other method beat the baseline?") -- no --> c4x["Nothing to learn: look for other inputs. (04)"]
+#     c4 -- yes --> end1
 # ```
 #
 # As a list, with what to do to answer each question:
 #
 # 1. **Are all inputs and targets numbers, of a magnitude near 1?** Print mean, standard deviation, minimum and maximum of each column. If not: fill or drop missing values; scale. → [04](04_preprocessing.ipynb)
 # 2. **Can the output reach the targets?** Compare its activation with the targets, and the loss with both. If not: linear for numbers, sigmoid or softmax for classes. → [02](02_activations.ipynb)
-# 3. **Do predictions beat the baseline on the validation set?** Compute this from predict(), not from the printed loss, with five seeds. If so, it learns: compare it with a linear model and go on. → [01](01_capacity.ipynb)
+# 3. **Do predictions beat the baseline, and match a reference model?** Take the better of a linear model and nearest neighbours. Compute the errors on the validation set from predict(), not from the printed loss, with five seeds. If so, it learns. → [00](00_start_here.ipynb)
 # 4. **Can it overfit ten samples?** Ten samples, no penalties, five times as long: the training loss must fall to almost nothing.
 #     - *No:*
 #         1. **Is the loss finite and calm?** Look at the first ten epochs. If not: a tenth of the learning rate. → [03](03_optimizers.ipynb)
 #         2. **Does a gradient reach every layer?** Look at the first gradient, layer by layer, and at the units. If not: another activation, other initial weights. → [02](02_activations.ipynb)
 #         3. **Has the loss stopped falling?** Train five times as long, and with ten times the learning rate. If not: more steps, or larger ones. → [03](03_optimizers.ipynb)
-#         4. **Is it nonlinear, with enough units?** Add a hidden layer; take eight times the units. If not: a larger network. → [01](01_capacity.ipynb)
+#         4. **Is it nonlinear, with enough units?** Add a hidden layer; take eight times the units. If not: a larger network. → [01](01_capacity.ipynb) If so: try several seeds, then `diagnose`. → [07](07_your_own_network.ipynb)
 #     - *Yes:*
 #         1. **With all samples: is the training loss low?** Compare it with that of a linear model. If not: more units, or longer training. → [01](01_capacity.ipynb)
 #         2. **With the penalties: still low?** Train without L1, L2 and dropout, and compare. If not: weaker penalties. → [05](05_regularization.ipynb)
 #         3. **Is the validation loss as low?** Plot both on the same axes. If not: more samples, or a penalty. → [05](05_regularization.ipynb)
-#         4. **Does any other method beat the baseline?** Try a linear model and nearest neighbours. If not: there is nothing to learn; look for other inputs. → [04](04_preprocessing.ipynb)
+#         4. **Does any other method beat the baseline?** Try a linear model and nearest neighbours. If not: there is nothing to learn; look for other inputs. → [04](04_preprocessing.ipynb) If so: try several seeds, then `diagnose`. → [07](07_your_own_network.ipynb)
 
 # %% [markdown]
 # Now apply it to the failing network. **Does it beat the baseline?** Look at predictions for new samples, not at the
@@ -260,8 +262,9 @@ claim(
 )
 
 # %% [markdown]
-# Most seeds do not, so we follow the answer *no*. The loss is finite. **Does a gradient reach every layer?** Look at
-# the gradients and the units.
+# Hardly any seed does, so we follow the answer *no*. **Is the loss finite and calm?** It is finite, but in the first
+# epochs it jumps up and down: the procedure already points to the learning rate. The next question shows what the long
+# steps did. **Does a gradient reach every layer?** Look at the gradients and the units.
 
 # %%
 from helpers.lessons import figures
@@ -386,8 +389,8 @@ tell(smallest_rescue(TITLE).result)
 # %% [markdown]
 # ### Worked cases
 #
-# The same procedure on five other networks, each with one fault. Every case takes five steps: the data, the baseline,
-# ten samples, the question that the branch asks, and the fix.
+# The same procedure on five other networks, each with one fault. Every case takes five steps: the first four questions
+# of the procedure, then those of its branches and the fix.
 
 # %%
 wave = Experiment(
@@ -408,7 +411,7 @@ CASES = {
 
 
 def still_falling(study):
-    """The part of the loss that the last tenth of the epochs takes away."""
+    """The fraction by which the loss falls in the last tenth of the epochs."""
     return float(np.median(1 - study.loss[:, -1] / study.loss[:, -30]))
 
 
@@ -420,7 +423,7 @@ def first_to_last(study):
 
 
 def beyond(study):
-    """How many times as large as the training loss the validation error is."""
+    """The validation error, divided by the training loss."""
     return float(np.median(study.error / study.loss[:, -1]))
 
 
@@ -434,26 +437,27 @@ for name, (fault, field, value) in CASES.items():
     studies[name] = case, small, fixed
     print(name)
     print(f"  1 data: mean {x.mean():z.1f}, standard deviation {x.std():.1f}")
-    print(f"  2 baseline: median skill {np.median(case.skill):z.2f}")
-    print(f"  3 ten samples: {overfits(small):.0%} of the seeds overfit them")
+    print("  2 output: linear, for real targets")
+    print(f"  3 median skill {np.median(case.skill):z.2f}")
+    print(f"  4 ten samples: {overfits(small):.0%} of the seeds overfit them")
     print(
-        f"  4 loss: the last tenth of the epochs takes {still_falling(case):z.1%} away"
+        "  5 gradient: the first layer's is "
+        f"{first_to_last(case):.1g} of the last one's"
     )
     print(
-        "    gradient: the first layer's is "
-        f"{first_to_last(case):.1g} of the last one's"
+        f"    loss: falls by {still_falling(case):z.1%} in the last tenth of the epochs"
     )
     share = float(np.median(case.loss[:, -1] / case.baseline))
     print(f"    training loss: {share:.2f} of the baseline")
     print(f"    validation error: {beyond(case):.1f} times the training loss")
-    print(f"  5 fix: {field} {getattr(broken, field)} → {value}")
+    print(f"    fix: {field} {getattr(broken, field)} → {value}")
     print(f"    {fixed.success_rate:.0%} of the seeds learn\n")
 
 # %% [markdown]
-# Step 2 says that all five fail, and step 3 sends each down one of the two branches. In the first three, few seeds
-# overfit ten samples. Then either the loss is still falling (take longer steps), or hardly any gradient reaches the
-# first layer (another activation), or neither is the case (a nonlinear or larger network). In the last two, most seeds
-# overfit ten samples. Then either the training loss is as high as the baseline (a weaker penalty), or it is low and
+# Step 3 says that all five fail: no median skill is near 1. Step 4 sends each down one of the two branches. In the
+# first three, few seeds overfit ten samples. Then either hardly any gradient reaches the first layer (another
+# activation), or the loss is still falling (longer steps), or neither is the case (a nonlinear or larger network). In
+# the last two, most seeds overfit ten samples. Then either the training loss is as high as the baseline (a weaker penalty), or it is low and
 # the validation error is far above it (more samples).
 
 # %%
@@ -600,7 +604,7 @@ claim(
 # %% [markdown]
 # | the article says | measured in this lesson |
 # |---|---|
-# | failure requires systematic debugging | **true**: changes under two of its five headings fix the title question, and you cannot see in advance which |
+# | failure requires systematic debugging | **true**: changes under two of its five headings fix the title question; the loss and the units show which |
 # | a mismatch of architecture and problem is the most common reason | **not the reason here**: more units do not help, and the smallest network learns |
 # | examine all five areas | **good advice**, but begin with the cheap checks: data and output first, then ten samples, then the gradient |
 # | experiment again and again | **good advice**, with one change at a time and more than one seed |

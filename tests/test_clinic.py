@@ -132,6 +132,13 @@ def test_the_budget_holds():
         clinic.order("x-ray")
 
 
+def test_a_level_that_is_refused_changes_nothing():
+    clinic = Clinic(level=1)
+    with pytest.raises(ValueError, match="level=9 is not one of 1, 2, 3"):
+        clinic.admit(level=9)
+    assert "level 1" in clinic.admit()
+
+
 def test_treatments_that_cannot_be_given_cost_nothing():
     clinic = clinic_of(LOW)
     clinic.admit()

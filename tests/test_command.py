@@ -89,6 +89,14 @@ def test_arguments_are_the_programs_own(run):
     assert done.stdout.startswith("arguments ['scripts/train.py', '--budget', 'own', 'positional'] train.py")
 
 
+def test_datasets_are_taken_as_fit_takes_them(run):
+    end = """import tensorflow as tf; data = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
+    model.fit(data, validation_data=data, epochs=2, verbose=0)"""
+    done = run("sigmoid", end, command=["--budget", "2"])
+    assert done.returncode == 0, done.stderr
+    assert "Diagnosis of number 1" in done.stdout
+
+
 def test_what_learned_is_not_diagnosed(run):
     done = run("sigmoid", "sys.exit(7)", "own", epochs=200)
     assert done.returncode == 7, done.stderr

@@ -138,7 +138,14 @@ def test_where_no_symptom_explains_it_the_missing_values_do(monkeypatch):
     (finding,) = findings(trained(line.replace(missing=0.2, imputation="mean")))
     assert finding.cause == "missing_values"
     assert "20% of the input values" in finding.evidence
-    (finding,) = findings(trained(line))
+
+
+def test_where_no_symptom_explains_it_a_line_is_too_little_and_else_more_steps_may_help(monkeypatch):
+    monkeypatch.setattr(symptoms, "SYMPTOMS", [])
+    (finding,) = findings(trained(WAVE.replace(depth=0)))
+    assert finding.cause == "capacity_too_low"
+    assert "as good as the best linear model" in finding.evidence
+    (finding,) = findings(trained(WAVE.replace(epochs=1)))
     assert finding.cause == "too_few_epochs"
 
 
@@ -160,6 +167,7 @@ MEASURED = {
         "optimizer_choice",
     ),
     "dying_rate": (Training(rate_halfway=1e-3), Training(rate_halfway=0.5), "learning_rate_too_low"),
+    "growing_state": (Training(growing_steps=200, diverged=1.0), Training(growing_steps=200), "exploding_gradient"),
     "padding_read_last": (Training(padding=0.9), Training(padding=0.2), "label_or_data_bug"),
     "predictions_against_targets": (Training(agreement=-0.6, own_loss=True), Training(agreement=-0.6), "loss_mismatch"),
 }  # fmt: skip

@@ -198,8 +198,11 @@ def test_the_first_cause_is_the_one_that_was_put_in_and_its_remedy_helps(cause, 
 
 def test_a_verified_remedy_lifts_the_model_that_keras_trains():
     d = diagnose(tanh_network(optimizer=keras.optimizers.Adam(1e-5)), X, SINE, epochs=60)
-    model, data, epochs = d.findings[0].fixed.ready(seed=11)
-    model.fit(data.x[: data.points], data.y[: data.points], epochs=epochs, batch_size=32, verbose=0)
+    fixed = d.findings[0].fixed
+    model, optimizer, data = fixed.program.build(seed=11), fixed.program.make_optimizer(), fixed.data
+    optimizer.learning_rate = fixed.learning_rate
+    model.compile(optimizer, fixed.program.loss)
+    model.fit(data.x[: data.points], data.y[: data.points], epochs=fixed.epochs, batch_size=32, verbose=0)
     train_skill, held = data.skill(model.predict(data.x, verbose=0))
     assert min(train_skill, held) > 0.8
 

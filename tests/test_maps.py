@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from helpers import Experiment, success_map, train, train_seeds
+from helpers import Experiment, Lab, success_map, train, train_seeds
 from helpers.experiments import training
 from helpers.lab import maps
 from helpers.lessons.teaching import claim
@@ -351,9 +351,29 @@ def test_stop_continue_restart(monkeypatch, gate):
     same_study(m.study(0.1, "tanh"), XOR.replace(width=2, epochs=20, learning_rate=0.1), 3)
 
 
+def test_a_map_waits_while_a_lab_trains(monkeypatch):
+    monkeypatch.setattr(maps.KernelWidget, "last_frame", float("inf"))
+    items = []
+    worker = threading.Thread(target=lambda: items.extend(maps._in_turn(iter([1, 2]))))
+    worker.start()
+    worker.join(0.2)
+    assert worker.is_alive()
+    assert items == []
+    monkeypatch.setattr(maps.KernelWidget, "last_frame", float("-inf"))
+    worker.join(60)
+    assert items == [1, 2]
+
+
+def test_a_lab_says_that_it_trains(monkeypatch):
+    monkeypatch.setattr(maps.KernelWidget, "last_frame", float("-inf"))
+    Lab(Experiment(epochs=3)).show(Experiment(epochs=3, seed=1))
+    assert maps.KernelWidget.last_frame > float("-inf")
+
+
 def test_the_page_is_told_seldom_and_of_the_end(monkeypatch):
     """By a clock that stands still: what comes within TELL_EVERY of the last message waits, the end does not."""
     monkeypatch.setattr(maps, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(maps.KernelWidget, "last_frame", float("-inf"))
 
     async def work():
         m = success_map(XOR.replace(epochs=4), ROWS, COLUMNS, seeds=3)

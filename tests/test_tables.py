@@ -542,8 +542,9 @@ def test_features_are_those_that_can_be_made():
 
 @pytest.mark.parametrize("data", [frame(), numbers(40)])
 def test_data_given_for_a_problem_are_sent_to_table(data):
-    with pytest.raises(ValueError, match=r"is data. Make a problem of it: table\("):
-        Experiment(problem=data)
+    for take in (Experiment, Experiment().replace):
+        with pytest.raises(ValueError, match=r"is data. Make a problem of it: table\("):
+            take(problem=data)
 
 
 def test_an_experiment_moves_to_a_table_and_back():

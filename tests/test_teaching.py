@@ -294,6 +294,11 @@ def test_an_exercise_says_what_is_wrong(capsys):
     assert "1 of 1 passed" in capsys.readouterr().out
 
 
+def test_arrays_are_an_answer(capsys):
+    check(lambda *arrays: f"{len(arrays)} arrays.", np.zeros(3), np.zeros(3))
+    assert "2 arrays." in capsys.readouterr().out
+
+
 def test_an_unanswered_exercise_does_not_raise(capsys):
     check(larger_than_three, ...)
     assert "No answer yet" in capsys.readouterr().out

@@ -124,9 +124,17 @@ def test_a_fit_that_goes_on_is_watched_from_its_start():
     assert len(watch.record.history["loss"]) == 2
 
 
-def test_validation_data_judge():
-    noise = RNG.normal(size=Y.shape).astype("float32")
-    watch = watched(plain(), watch=Watch(X, Y, validation_data=(X, noise)))
+def test_metrics_that_are_no_numbers_are_left_to_keras():
+    model, labels = network(L.Dense(3, "softmax")), np.eye(3, dtype="float32")[np.arange(len(X)) % 3]
+    model.compile(loss="categorical_crossentropy", metrics=[keras.metrics.F1Score()])
+    assert set(watched(model, 2, y=labels).record.history) == {"loss"}
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["arrays", "dataset"])
+def test_validation_data_judge(batched):
+    held_out = X, RNG.normal(size=Y.shape).astype("float32")
+    held_out = tf.data.Dataset.from_tensor_slices(held_out).batch(len(X)) if batched else held_out
+    watch = watched(plain(), watch=Watch(X, Y, validation_data=held_out))
     assert watch.train_skill > 0.8 > 0.2 > watch.val_skill
     assert watch.skill == watch.val_skill
 

@@ -9,9 +9,12 @@ from keras import layers, ops
 
 from why_wont_it_learn import diagnose
 from why_wont_it_learn.diagnosis.checks import same_batches, unmixed_batches
-from why_wont_it_learn.diagnosis.data import data_of, drawn
+from why_wont_it_learn.diagnosis.data import data_of
+from why_wont_it_learn.diagnosis.given import drawn
 from why_wont_it_learn.diagnosis.joined import joined, needs_joining, with_own_meaning
+from why_wont_it_learn.diagnosis.measure import growing_steps, with_bounded_state
 from why_wont_it_learn.diagnosis.own_step import as_given
+from why_wont_it_learn.program import program_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 6)).astype("float32")
@@ -335,17 +338,91 @@ SORTED = np.repeat([0, 1, 2], 40)
     ],
 )
 def test_batches_of_one_class_each_are_seen(labels, size, found):
-    assert (unmixed_batches(labels, size) is not None) == found
+    assert (unmixed_batches(labels, size, "Shuffle.") is not None) == found
 
 
-def test_a_dataset_sorted_by_class_is_not_called_healthy():
-    x = (np.eye(3)[SORTED] + 0.1 * RNG.normal(size=(120, 3))).astype("float32")
+def by_class():
+    """(a model that learns them where they are shuffled, x, y): samples in the order of their classes."""
+    x = (np.eye(3)[SORTED] + 0.1 * np.random.default_rng(1).normal(size=(120, 3))).astype("float32")
     model = chain(Dense(3, "softmax"), shape=(3,), loss="sparse_categorical_crossentropy")
-    model.optimizer.learning_rate = 0.1  # on shuffled samples, it learns
-    data = tf.data.Dataset.from_tensor_slices((x, SORTED)).batch(10)
-    report = diagnose(model, data, epochs=60, seeds=2, clock=Ticks(0.3))
+    model.optimizer.learning_rate = 0.1
+    return model, x, SORTED
+
+
+@pytest.mark.parametrize("dataset", [True, False], ids=["dataset", "arrays"])
+def test_what_is_sorted_by_class_is_not_called_healthy(dataset):
+    model, *data = by_class()
+    given = (
+        {"x": tf.data.Dataset.from_tensor_slices(tuple(data)).batch(10)}
+        if dataset
+        else {"x": data[0], "y": data[1], "batch_size": 10, "shuffle": False}
+    )
+    report = diagnose(model, **given, epochs=60, seeds=2, clock=Ticks(0.3))
     assert report.healthy is False
     assert "one class only" in report.findings[0].evidence
+    assert ("dataset.shuffle" if dataset else "Leave out shuffle=False") in report.findings[0].fix
+
+
+def test_the_split_of_fit_is_judged_by():
+    model, x, y = by_class()
+    for split, told in (
+        (0.4, "Class 2 is among the validation samples (83%) and not"),
+        (0.25, "Class 2 makes up 11% of the training samples and 100% of the validation samples."),
+    ):
+        report = diagnose(model, x, y, validation_split=split, epochs=60, seeds=2, clock=Ticks(0.3))
+        assert report.causes[0] == "label_or_data_bug"
+        assert told in report.findings[0].evidence
+    with pytest.raises(ValueError, match="validation_split=1.0 of 120 samples leaves one part empty"):
+        diagnose(model, x, y, validation_split=1.0)
+
+
+def test_a_loss_that_leaves_out_missing_targets_is_no_fault():
+    def of_known(y_true, y_pred):
+        known = ops.logical_not(ops.isnan(y_true))
+        return ops.mean(ops.where(known, (ops.where(known, y_true, 0.0) - y_pred) ** 2, 0.0), axis=-1)
+
+    y = np.where(np.arange(120)[:, None] % 4 == np.arange(2), np.nan, X[:, :2])
+    report = diagnose(chain(Dense(2), loss="mse"), X, y, epochs=60, seeds=2, clock=Ticks(0.3))
+    assert report.causes == ["missing_values"]
+    model = chain(Dense(2), loss=of_known)
+    model.optimizer.learning_rate = 0.1
+    report = diagnose(model, X, y, epochs=60, seeds=2, clock=Ticks(0.3))
+    assert report.healthy
+    assert "50% of the samples lack some" in " ".join(report.notes)
+
+
+def test_a_root_within_the_network_without_a_slope_is_found():
+    def distance(pair):
+        return ops.sqrt(ops.sum((pair[0] - pair[1]) ** 2, axis=1, keepdims=True))
+
+    left, right, shared = keras.Input((6,)), keras.Input((6,)), Dense(4)
+    apart = layers.Lambda(distance, output_shape=(1,))([shared(left), shared(right)])
+    model = keras.Model([left, right], Dense(1, "sigmoid")(apart))
+    model.compile("adam", "binary_crossentropy")
+    other = np.where(KIND[:, None] == 0, X, X[::-1])  # a sample next to itself has a distance of 0
+    report = diagnose(model, [X, other], LABELS, epochs=20, seeds=2, clock=Ticks(0.3))
+    assert report.causes == ["exploding_gradient"]
+    assert "the loss is a number, but its gradient is not" in report.findings[0].evidence
+
+
+def test_validation_samples_that_are_prepared_otherwise_are_seen_where_references_fail_on_them_too():
+    model = chain(Dense(8, "relu"), Dense(1))
+    model.optimizer.learning_rate = 0.03
+    held_out = 100 * X + 50, Y
+    report = diagnose(model, X, Y, validation_data=held_out, epochs=60, seeds=2, clock=Ticks(0.3))
+    assert report.causes[0] == "label_or_data_bug"
+    assert "in the training samples" in report.findings[0].evidence
+
+
+def test_a_state_that_nothing_bounds_is_seen_in_any_recurrent_layer():
+    for layer, steps in (
+        (layers.LSTM(3, activation="relu"), 5),
+        (layers.Bidirectional(layers.GRU(3, activation="relu")), 5),
+        (layers.LSTM(3), 0),
+    ):
+        program = program_of(chain(layer, Dense(1), shape=(5, 2)), 1, 32)
+        assert growing_steps(program.layers, SERIES) == steps
+        assert growing_steps(program.edited(with_bounded_state).layers, SERIES) == 0
 
 
 def test_the_joined_loss_is_that_of_evaluate():

@@ -139,7 +139,9 @@ def _report(fits, options):
         return
     worst = min(failed, key=lambda one: -np.inf if np.isnan(one.watch.skill) else one.watch.skill)
     print(f"\nwhy_wont_it_learn: {watched}. Diagnosis of number {models.index(worst) + 1} ({worst.model.name}):\n")
-    named = ("x", "y", "validation_data", "epochs", "batch_size", "sample_weight", "class_weight")
+    named = (
+        "x", "y", "validation_data", "validation_split", "epochs", "batch_size", "sample_weight", "class_weight", "shuffle",
+    )  # fmt: skip
     given = {name: worst.arguments[name] for name in named if worst.arguments.get(name) is not None}
     try:
         report = diagnose(worst.model, budget=options.budget, **given)

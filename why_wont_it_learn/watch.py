@@ -41,7 +41,8 @@ class Watch(keras.callbacks.Callback):
 
     Args:
         x, y: the training data as `fit` gets them. Without them only losses and weights are watched.
-        validation_data: (x, y), for the skill on data that is not trained on; else the training samples judge.
+        validation_data: (x, y) or a dataset, as `fit` gets it, for the skill on data that is not trained on; else the training
+            samples judge.
         stop: True ends the training after an epoch in which all is lost (NaN, all units of a layer dead), and says so.
 
     Attributes:
@@ -55,7 +56,8 @@ class Watch(keras.callbacks.Callback):
 
     def __init__(self, x=None, y=None, *, validation_data=None, stop=False):
         super().__init__()
-        self._given, self._held_out, self._stop = (x, y), (validation_data or (None, None))[:2], stop
+        held_out = tuple(validation_data[:2]) if isinstance(validation_data, (tuple, list)) else (validation_data, None)
+        self._given, self._held_out, self._stop = (x, y), held_out, stop
         self._reset()
 
     def _reset(self):
@@ -101,7 +103,8 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         for name, value in (logs or {}).items():
-            self._history.setdefault(name, []).append(float(value))
+            if np.ndim(value) == 0:  # a metric such as F1Score gives a number for each class
+                self._history.setdefault(name, []).append(float(value))
         number = epoch + 1 - self._first
         if number < self._next and epoch + 1 < self.params["epochs"]:
             return

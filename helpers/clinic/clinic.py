@@ -56,7 +56,7 @@ class Clinic(KernelWidget):
         if level not in LEVELS:
             raise ValueError(f"level={level!r} is not one of {', '.join(map(str, LEVELS))}.")
         self.level, self.seed = level, seed
-        self.cases = None if cases is None else list(cases)
+        self.cases = list(cases or ()) or None
         self.patient = None
         self.results = []  # (title, Result), the newest last
         self.outcome = None  # its `Treatment`
@@ -76,9 +76,9 @@ class Clinic(KernelWidget):
 
         level: 1, 2 or 3; that of the previous patient if None. Ignored where there are `cases`.
         """
-        self.level = self.level if level is None else level
-        cases = self.cases
-        one = patient(self.seed, self.level) if cases is None else cases[self.seed % len(cases)]
+        level = self.level if level is None else level
+        one = self.cases[self.seed % len(self.cases)] if self.cases else patient(self.seed, level)
+        self.level = level
         self.results = [("Learning curve", learning_curve(one))]
         self.patient, self.outcome = one, None
         self.seed += 1

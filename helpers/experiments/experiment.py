@@ -346,7 +346,7 @@ class Experiment:
         unknown(changes)
         values = {name: getattr(self, name) for name in FIELDS}
         new = changes.get("problem", self.problem)
-        if new != self.problem and (isinstance(new, Table) or new in PROBLEMS):
+        if isinstance(new, (Table, str)) and new != self.problem and (isinstance(new, Table) or new in PROBLEMS):
             values |= {name: None for name, own in _OWN.items() if values[name] == getattr(self.source, own)}
             if values["features"] and not source_of(new).suits(FEATURES[values["features"]]):
                 values["features"] = None

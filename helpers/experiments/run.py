@@ -109,12 +109,12 @@ class Run:
             return f"It diverged: from epoch {self.diverged_at + 1} on the loss is no longer a number."
         if nothing_to_learn(self.problem):
             return "There is nothing to learn: the best prediction known from these inputs is hardly better than the baseline."
-        share = f"{self.skill:.0%} of what there is to learn"
         constant = "the mean" if self.problem.task == "regression" else "the most frequent class"
         if self.learned:
-            return f"It learned: {share}."
+            return f"It learned: {self.skill:.0%} of what there is to learn."
         if self.skill > 0.05:
-            return f"It did not learn enough: {share}, and {LEARNED:.0%} counts as learned."
+            share = int(100 * self.skill)  # not rounded up: 94.6% is not 95%
+            return f"It did not learn enough: {share}% of what there is to learn, and {LEARNED:.0%} counts as learned."
         if self.skill > -0.05:
             return f"It learned nothing: always predicting {constant} is as good."
         return f"It is worse than a constant: always predicting {constant} has a smaller error."

@@ -12,19 +12,27 @@ from .catalog import INITIALIZERS, OPTIMIZERS, TASKS
 from .models import all_steps, output_activation, steps_per_epoch
 from .run import skill
 
+NEAR = 0.02  # a linear network that is as near in skill to the best linear model has nothing left to learn
+
 
 def findings(run):
     """The likely causes of a run that has not learned, in causal order; none if it has learned."""
     if run.learned:
         return []
     with np.errstate(over="ignore", invalid="ignore"):  # a run on its way to infinity may end before it is there
-        found = [finding_of(symptom) for symptom in likely(training_of(run))]
+        training = training_of(run)
+        found = [finding_of(symptom) for symptom in likely(training)]
     if found:
         return found
     missing = run.experiment.missing
     if missing and not run.experiment.source.real:
         evidence = f"{missing:.0%} of the input values are missing. No imputation brings back what they said."
         return [Finding("missing_values", evidence, _WHERE_MISSING)]
+    if run.skill > training.linear_skill - NEAR:
+        evidence = (
+            f"It is linear, and as good as the best linear model, whose skill is {two_digits(training.linear_skill)}."
+        )
+        return [Finding("capacity_too_low", evidence, CAUSES["capacity_too_low"].fix)]
     evidence = f"Training ended at a skill of {two_digits(run.skill)}, and no symptom names another cause."
     return [Finding("too_few_epochs", evidence, _TRY_NEXT)]
 

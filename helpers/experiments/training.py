@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from why_wont_it_learn.engine.cache import give_back
 from why_wont_it_learn.engine.program import Training, predict
+from why_wont_it_learn.engine.training import seed_list
 
 from .experiment import FIELDS, check_experiment
 from .models import weight_shapes
@@ -157,7 +158,7 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probe
     probes=False takes a third of the time: `val_loss` is measured after the last epoch only, (seeds, 1), NaN until then, and of
     what is measured in the layers there is nothing, (seeds, 0, layers). The training is the same.
     """
-    seeds = seed_list(seeds)
+    seeds = checked_seeds(seeds)
     probes = probes or experiment.early_stopping > 0  # which needs the validation loss of each epoch
     problem = make_problem(experiment.replace(seed=seeds[0]))
     by_weights = WEIGHTS_AT_ONCE // max(1, experiment.hidden_weights)
@@ -191,16 +192,9 @@ def stream_seeds(experiment, seeds=100, *, jit_compile=False, seconds=0.1, probe
     give_back()
 
 
-def seed_list(seeds):
+def checked_seeds(seeds):
     """The seeds that a number of seeds (0, 1, 2, …) or some whole numbers stand for, checked."""
-    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
-        seeds = range(seeds)
-    if isinstance(seeds, (str, bool)) or not hasattr(seeds, "__iter__"):
-        raise ValueError(f"seeds={seeds!r} is neither a number of seeds nor some seeds such as [0, 1, 2].")
-    seeds = [FIELDS["seed"].check("seeds", seed) for seed in seeds]
-    if not seeds:
-        raise ValueError("seeds=0 trains nothing: give a number from 1 on, or some seeds such as [0, 1, 2].")
-    return seeds
+    return [FIELDS["seed"].check("seeds", seed) for seed in seed_list(seeds)]
 
 
 def _check(experiment, jit_compile):

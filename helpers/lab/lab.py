@@ -7,6 +7,7 @@ number, one higher than the last; the kernel answers the newest only, and the fr
 import asyncio
 import dataclasses
 import os
+import time
 import weakref
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class Lab(KernelWidget):
         experiment: the first setting; what has no control keeps this value, until another one is loaded or shown. Or a
             compiled `keras.Sequential` of Dense layers, with its data: the lab draws fresh initial weights for it, and keeps a
             quarter of the rows for validation.
-        x, y: the data of a Keras model, as `table` takes them; epochs, batch_size: how it is trained.
+        x, y: the data of a Keras model, as `table` takes them; epochs, batch_size: how it is trained, 100 and 32 if not given.
         controls: names of the fields that get a control, in any order; all of them if None.
         pictures: which pictures, of "fit", "loss", "gradients", "units".
         seeds: how many seeds the button "100 seeds" trains.
@@ -87,18 +88,20 @@ class Lab(KernelWidget):
         x=None,
         y=None,
         *,
-        epochs=100,
-        batch_size=32,
+        epochs=None,
+        batch_size=None,
         controls=None,
         pictures=plots.PICTURES,
         seeds=SEEDS,
     ):
         super().__init__()
         if isinstance(experiment, keras.Model):
+            epochs, batch_size = 100 if epochs is None else epochs, 32 if batch_size is None else batch_size
             experiment = experiment_of(experiment, x, y, epochs, batch_size)
-        elif x is not None:
+        elif any(given is not None for given in (x, y, epochs, batch_size)):
             raise ValueError(
-                "x and y are the data of a Keras model. An Experiment has data; name its controls: controls=[…]."
+                "x, y, epochs and batch_size go with a Keras model. An Experiment has its own: Experiment(epochs=…); controls are "
+                "given by name: controls=[…]."
             )
         check_experiment(experiment, "Lab")
         unknown(controls or ())
@@ -146,6 +149,7 @@ class Lab(KernelWidget):
     def _start(self, work):
         """Drop what is under way and do this instead."""
         self.running, self._epochs, self._found, self._work = True, 0, None, work
+        KernelWidget.last_frame = time.monotonic()
         if self._loop is None:
             asyncio.run(self._guarded(work))
             return
@@ -348,6 +352,8 @@ class Lab(KernelWidget):
         self.text = self._summary(scene)
         if self.view is None:
             return
+        if self.running:
+            KernelWidget.last_frame = time.monotonic()
         shown = scene.shown
         epochs, all_epochs = shown.loss.shape[-1], shown.experiment.epochs
         if scene.study:

@@ -33,7 +33,7 @@ from why_wont_it_learn.pictures import Picture
 from ..experiments.experiment import FIELDS, Experiment, check_experiment, read_shared, unknown, value_text
 from ..experiments.models import all_steps
 from ..experiments.program import graph_key
-from ..experiments.training import seed_list, stream_seeds
+from ..experiments.training import checked_seeds, stream_seeds
 from . import plots
 from .widget import KernelWidget
 
@@ -43,6 +43,7 @@ MOST_DISCOVERIES = 1000
 LONGEST_TEXT = 1_000_000  # characters of shared discoveries that are read
 TELL_EVERY = 0.15  # seconds between two messages to the page
 CHUNK = 0.1  # seconds of training between two looks at the page's requests
+PAUSE = 0.3  # seconds after the last frame of a lab that trains, until which maps wait: somebody moves its controls
 COMPILED_FROM = 8000  # steps on one graph: from here on XLA is quicker in all, though it compiles for seconds
 DIVERGED = "diverged"  # stands in a cell in place of a number that is not finite
 
@@ -86,7 +87,7 @@ def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", d
                 "A map of discoveries needs the lab that they are made in: success_map(…, lab=lab, discoveries=True)."
             )
         return DiscoveryMap(experiment, axes, lab)
-    return SuccessMap(experiment, axes, seed_list(seeds), lab, show)
+    return SuccessMap(experiment, axes, checked_seeds(seeds), lab, show)
 
 
 def axes_of(rows, columns):
@@ -141,11 +142,15 @@ class Axis:
     def label(self):
         """Label and unit, as they stand next to an axis."""
         unit = self.spec.unit
-        return f"{self.spec.label} ({unit})" if unit else self.spec.label
+        return f"{self.spec.label} ({unit})" if unit and unit != self.spec.label else self.spec.label
 
     def spoken(self, value):
-        """A value with its name: "width 4", but only "relu"."""
-        return value if self.name == "activation" else f"{self.spec.label} {value_text(value)}"
+        """A value with its name: "width 4", "optimizer: adam", but only "relu"."""
+        return (
+            value
+            if self.name == "activation"
+            else f"{self.spec.label}{':' * (self.spec.choices is not None)} {value_text(value)}"
+        )
 
     def index(self, value):
         """The place of a value that is given exactly."""
@@ -526,8 +531,10 @@ class SuccessMap(_Map):
 
 
 def _in_turn(stream):
-    """What a stream yields; no two streams work at the same time."""
+    """What a stream yields; no two streams work at the same time, and none while somebody looks at a lab that trains."""
     while True:
+        while time.monotonic() - KernelWidget.last_frame < PAUSE:
+            time.sleep(0.02)
         with _turn:
             item = next(stream, None)
         if item is None:

@@ -20,6 +20,7 @@ class KernelWidget:
     """
 
     view = None
+    last_frame = float("-inf")  # time.monotonic() when a lab last showed a frame of its training; one for all
     _loop = None
     _thread = None
 

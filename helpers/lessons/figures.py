@@ -265,11 +265,12 @@ def sizes(studies, *, title, weights=slice(None)):
     _check(studies, SeedStudy, "sizes")
     with style():
         picture, (axes,) = _picture(title, 1, height=3.3)
-        labels, words, drawn = [], [], [[COUNTS_AS_0]]
+        labels, words, drawn, most = [], [], [[COUNTS_AS_0]], 1
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
             size = -np.sort(-np.abs(study.weights[:, weights]), axis=1)
             low, middle, high = _quartiles(size)
             rank = np.arange(1, size.shape[1] + 1)
+            most = max(most, len(rank))
             _draw_band(axes, rank, (low, middle, high), color, marker="o")
             labels.append((last_finite(middle), label, color))
             drawn += [low, middle, high]
@@ -277,7 +278,7 @@ def sizes(studies, *, title, weights=slice(None)):
         axes.axhline(COUNTS_AS_0, color=PALETTE["baseline"], lw=1.3, ls=":")
         labels.append((COUNTS_AS_0, f"below {number(COUNTS_AS_0)}: counts as 0", PALETTE["baseline"]))
         axes.set(yscale="log", ylim=_log_limits(drawn), xlabel="weight, from the largest to the smallest")
-        axes.set(ylabel="size of the weight", xlim=(0.5, len(rank) + 0.5))
+        axes.set(ylabel="size of the weight", xlim=(0.5, most + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
         label_right(axes, labels)
     return _told(picture, title, words)
@@ -303,7 +304,7 @@ def range_test(losses, rates, *, title):
             f"not {losses.shape} and {rates.shape}."
         )
     low, middle, high = _quartiles(losses)
-    lowest = float(np.median(rates[np.nanargmin(losses, axis=1)]))
+    lowest = float(np.median(rates[np.nan_to_num(losses, nan=np.inf).argmin(axis=1)]))
     with style():
         picture, (axes,) = _picture(title, 1, height=3.1, top=0.62)
         _draw_band(axes, rates, (low, middle, high), SERIES[0])

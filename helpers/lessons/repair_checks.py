@@ -51,19 +51,19 @@ class Repair:
     """A broken program to repair; called with the reader's model and data it returns a sentence, or raises `NotYet`.
 
     program: the function of `broken_programs` that makes it as printed.
+    told_by: what would have told it soonest: it takes this Repair and returns sentences with numbers measured now.
+    hints: what to measure; what that shows; where to look.
     measure: what the skill is: "regression" (fraction of the variance that is explained), "classes" (fraction of the errors of
         the most frequent class that are avoided), "rare" (fraction found in each of two classes, averaged: 0 for one answer
         to all, 1 for perfect).
     learned: the skill on the validation data from which on it counts as learned; label noise sets how much is possible.
-    hints: what to measure; what that shows; where to look.
-    told_by: what would have told it soonest: it takes this Repair and returns sentences with numbers measured now.
     """
 
     program: Callable
-    measure: str
-    learned: float
-    hints: tuple
     told_by: Callable
+    hints: tuple
+    measure: str = "regression"
+    learned: float = 0.9
 
     @property
     def __name__(self):
@@ -132,8 +132,11 @@ class Repair:
         x, x_val = _columns(program.x), _columns(program.x_val)
         if x.shape[1] != x_val.shape[1]:
             raise NotYet(f"x has {x.shape[1]} inputs and x_val has {x_val.shape[1]}.")
-        if not np.isfinite(x_val).all():
-            raise NotYet("x_val contains NaN or infinite values: look at what you divide by.")
+        for name, values in (("x", x), ("x_val", x_val)):
+            if not np.isfinite(values).all():
+                raise NotYet(
+                    f"{name} contains NaN or infinite values: look at what you divide by, or take the logarithm of."
+                )
         if taken := _samples_in_training(x, x_val):
             raise NotYet(
                 f"{taken} of the {len(x_val)} validation samples are among the training samples: this measures memory."
@@ -222,8 +225,8 @@ BEFORE_TRAINING = (
 
 def _steps(program):
     program = _without_the_split(program)
-    settings = {"epochs": 1, "batch_size": 32} | program.settings
-    return settings["epochs"] * math.ceil(len(program.y) / settings["batch_size"])
+    settings = {"epochs": 1} | program.settings
+    return settings["epochs"] * math.ceil(len(program.y) / (settings.get("batch_size") or 32))
 
 
 def _without_the_split(program):
@@ -232,6 +235,8 @@ def _without_the_split(program):
     split = settings.pop("validation_split", 0.0)
     kept = len(program.y) - int(len(program.y) * split)
     x = keras.tree.map_structure(lambda a: a[:kept], program.x)
+    if settings.get("sample_weight") is not None:
+        settings["sample_weight"] = settings["sample_weight"][:kept]
     return program._replace(x=x, y=program.y[:kept], settings=settings)
 
 
@@ -372,7 +377,7 @@ def _prepared_differently(program):
     (a, b), (c, d) = ((part[:, worst].mean(), part[:, worst].std()) for part in (x, x_val))
     return (
         f"Input {worst + 1} has mean {a:.3g} and standard deviation {b:.3g} in the training data, {c:.3g} and {d:.3g} in the "
-        "validation data: prepare both with the numbers of the training data."
+        "validation data: prepare both with numbers computed from the training data."
     )
 
 

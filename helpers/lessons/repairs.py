@@ -30,8 +30,8 @@ def _capacity(repair):
     program, study = repair.printed, repair.printed_study
     left = np.median(study.loss[:, -1]) / program.y.var()
     return (
-        f"The training loss. It stays at {left:.0%} of the variance of the targets, on the very samples that it is trained on. A network "
-        f"that cannot fit its training samples is too small somewhere: here {program.model.layers[0].units} units have to carry "
+        f"The training loss. It stays at {left:.0%} of the variance of the targets, on the very samples that it is trained on. So look "
+        f"for a narrow place before you look at the validation loss: here {program.model.layers[0].units} units have to carry "
         f"{program.x.shape[1]} inputs."
     )
 
@@ -99,7 +99,8 @@ def _kettle(repair):
     program = repair.printed
     return (
         f"The targets next to the first predictions: mean {program.y.mean():,.0f} and {_predictions(program).mean():.2f}. With Adam a "
-        f"weight moves by about the learning rate in each step, so a bias would need {program.y.mean() / 0.005:,.0f} steps to get there."
+        "weight moves by about the learning rate in each step. So the training is spent on reaching the mean, and hardly any of it is "
+        "left for what the readings say."
     )
 
 
@@ -202,206 +203,152 @@ def _lighthouse(repair):
 # --- the programs: one for each of the lessons 01 to 06 ------------------------------------------------------------------
 
 capacity = Repair(
-    broken_programs.capacity,
-    "regression",
-    0.9,
+    broken_programs.capacity, _capacity,
     (
         "Compare the training loss at the end with the variance of the targets.",
         "About a fifth of the variance is left, on the training samples: the network underfits. That is neither noise nor overfitting.",
         "Look at the width of each layer. How much can pass through the narrowest one?",
     ),
-    _capacity,
-)
+)  # fmt: skip
 activation = Repair(
-    broken_programs.activation,
-    "classes",
-    0.6,
+    broken_programs.activation, _activation,
     (
         "Train for one epoch with `fit` from `why_wont_it_learn` and print `gradient_norm[0]`: the gradient of each layer.",
         "The gradient shrinks from layer to layer on its way back, and hardly anything reaches the first ones.",
         "Look at the activation of the hidden layers, and at how many layers there are.",
-    ),
-    _activation,
-)
+    ), "classes", 0.6,
+)  # fmt: skip
 learning_rate = Repair(
-    broken_programs.learning_rate,
-    "regression",
-    0.9,
+    broken_programs.learning_rate, _learning_rate,
     (
         "Print the training loss of the first three epochs.",
         "It is NaN: the steps were so long that the loss grew instead of falling.",
         "The length of a step depends on the learning rate and on the magnitude of the inputs. Print `x.mean(axis=0)`.",
     ),
-    _learning_rate,
-)
+)  # fmt: skip
 preparation = Repair(
-    broken_programs.preparation,
-    "regression",
-    0.9,
+    broken_programs.preparation, _preparation,
     (
         "Print mean and standard deviation of each input.",
-        "They differ by a factor of more than a million; one input drowns the others.",
+        "They differ by a factor of more than a million; one input drowns out the others.",
         "Prepare the inputs before `Sequential`, and the validation inputs with the same numbers.",
     ),
-    _preparation,
-)
+)  # fmt: skip
 regularization = Repair(
-    broken_programs.regularization,
-    "classes",
-    0.55,
+    broken_programs.regularization, _regularization,
     (
         "Plot the training loss and the validation loss in one figure.",
         "The training loss falls to nearly 0 while the validation loss rises: the network memorises wrong labels.",
-        "Make memorising harder (dropout, L2, fewer units), or stop training before it begins.",
-    ),
-    _regularization,
-)
+        "Make memorising harder (dropout, L2, fewer units), or stop training before the network starts to memorise.",
+    ), "classes", 0.55,
+)  # fmt: skip
 debugging = Repair(
-    broken_programs.debugging,
-    "classes",
-    0.8,
+    broken_programs.debugging, _debugging,
     (
         "Look at five predictions and at five inputs before any training.",
         "The predictions are not probabilities, and the inputs are far from 0. There are two faults, and each alone makes it fail.",
         "Look at the activation of the last layer together with the loss, and at how the inputs are prepared.",
-    ),
-    _debugging,
-)
+    ), "classes", 0.8,
+)  # fmt: skip
 
 # --- the twelve of lesson 07 ---------------------------------------------------------------------------------------------
 
 mushrooms = Repair(
-    broken_programs.mushrooms,
-    "classes",
-    0.6,
+    broken_programs.mushrooms, _mushrooms,
     (
         "Print ten predictions.",
         "They are all 1, whatever the input, although the printed loss falls.",
         "Look at the activation of the last layer. What does it do with a single unit?",
-    ),
-    _mushrooms,
-)
+    ), "classes", 0.6,
+)  # fmt: skip
 kettle = Repair(
-    broken_programs.kettle,
-    "regression",
-    0.9,
+    broken_programs.kettle, _kettle,
     (
         "Print mean and standard deviation of `y` and of the first predictions.",
         "The targets are in the tens of thousands; an untrained network predicts values near 0.",
         "Change what the network has to predict: subtract and divide, in training and validation alike.",
     ),
-    _kettle,
-)
+)  # fmt: skip
 thermometer = Repair(
-    broken_programs.thermometer,
-    "regression",
-    0.9,
+    broken_programs.thermometer, _thermometer,
     (
         "Print the smallest target and the smallest prediction.",
         "About half of the targets are negative, and no prediction is.",
         "Which values can the last layer produce?",
     ),
-    _thermometer,
-)
+)  # fmt: skip
 shelf = Repair(
-    broken_programs.shelf,
-    "classes",
-    0.7,
+    broken_programs.shelf, _shelf,
     (
         "Print `y`, as it comes.",
         "The samples are sorted by class, and one class is hardly or never trained on.",
         "Look at what `validation_split` takes away, and when.",
-    ),
-    _shelf,
-)
+    ), "classes", 0.7,
+)  # fmt: skip
 bakery = Repair(
-    broken_programs.bakery,
-    "regression",
-    0.9,
+    broken_programs.bakery, _bakery,
     (
         "Print mean and standard deviation of `x` and of `x_val`, as they enter the network.",
         "Training and validation inputs have nothing in common: what was learned does not apply.",
         "Look at the two lines that prepare the inputs. Which numbers should the second one use?",
     ),
-    _bakery,
-)
+)  # fmt: skip
 tides = Repair(
-    broken_programs.tides,
-    "regression",
-    0.9,
+    broken_programs.tides, _tides,
     (
         "Print the shapes of `y`, of the predictions and of their difference.",
         "The difference is a square: every prediction is compared with every target.",
         "Give the targets the shape of the predictions, before training or in the loss.",
     ),
-    _tides,
-)
+)  # fmt: skip
 postcodes = Repair(
-    broken_programs.postcodes,
-    "regression",
-    0.9,
+    broken_programs.postcodes, _postcodes,
     (
         "Plot the target against the first input.",
         "Neighbouring numbers have nothing in common: the number is the name of a street, not an amount.",
         "How does a network get names? Think of `Embedding`, or of one input for each name.",
     ),
-    _postcodes,
-)
+)  # fmt: skip
 turbine = Repair(
-    broken_programs.turbine,
-    "regression",
-    0.9,
+    broken_programs.turbine, _turbine,
     (
         "Print the learning rate after each epoch: `float(model.optimizer.learning_rate)`.",
         "It is almost gone after a few epochs, while the loss is still falling.",
         "What does `decay_steps` count?",
     ),
-    _turbine,
-)
+)  # fmt: skip
 ferry = Repair(
-    broken_programs.ferry,
-    "rare",
-    0.5,
+    broken_programs.ferry, _ferry,
     (
         "Count how many samples of each class are predicted correctly.",
         "The accuracy is high because nearly all samples belong to one class; most of the other class is missed.",
         "Make an error in the rare class count for more: look at the arguments of `fit`.",
-    ),
-    _ferry,
-)
+    ), "rare", 0.5,
+)  # fmt: skip
 orchard = Repair(
-    broken_programs.orchard,
-    "regression",
-    0.9,
+    broken_programs.orchard, _orchard,
     (
         "Compare the last training loss with `model.evaluate(x, y)`: the same samples.",
         "The network predicts well while training and badly at inference, with the same weights and the same samples.",
         "Which layer works differently at inference, and what must it have seen by then?",
     ),
-    _orchard,
-)
+)  # fmt: skip
 cellar = Repair(
-    broken_programs.cellar,
-    "regression",
-    0.9,
+    broken_programs.cellar, _cellar,
     (
         "Print `model.summary()` and compare the number of trainable parameters with the total.",
         "Most of the network is not trained. It keeps its random initial weights.",
         "Look for `trainable`. After a change the model has to be compiled again.",
     ),
-    _cellar,
-)
+)  # fmt: skip
 lighthouse = Repair(
-    broken_programs.lighthouse,
-    "regression",
-    0.9,
+    broken_programs.lighthouse, _lighthouse,
     (
         "Train for one epoch with `fit` from `why_wont_it_learn` and print `gradient_norm[0]`.",
         "Only the last layer gets a gradient; all layers before it get exactly 0.",
         "Which operation has no slope? What is its smooth relative?",
     ),
-    _lighthouse,
-)
+)  # fmt: skip
 
 LESSONS = (
     capacity,

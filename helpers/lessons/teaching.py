@@ -100,7 +100,7 @@ def check(exercise, *answer, **settings):
     """
     name = exercise.__name__.replace("_", " ")
     passed, mark, color = False, "○", OPEN
-    if answer == (...,):
+    if len(answer) == 1 and answer[0] is ...:
         words = "No answer yet. Put yours in place of the three dots and run this cell again."
     else:
         try:

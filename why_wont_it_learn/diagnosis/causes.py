@@ -20,7 +20,7 @@ CAUSES = {
     ),
     "overfitting": Cause(
         "It has memorised the training samples, their noise included, and fails on others.",
-        "Use more samples, a smaller network, early stopping, or some L2.",
+        "Use more samples, early stopping, or some L2.",
         "05_regularization",
     ),
     "vanishing_gradient": Cause(
@@ -81,7 +81,7 @@ CAUSES = {
     ),
     "unscaled_inputs": Cause(
         "Large inputs drive units to the flat ends of their activations, and inputs of different sizes need different learning rates.",
-        "Scale the inputs to mean 0 and standard deviation 1, with the numbers of the training samples.",
+        "Scale the inputs to mean 0 and standard deviation 1, computed from the training samples.",
         "04_preprocessing",
     ),
     "unscaled_targets": Cause(

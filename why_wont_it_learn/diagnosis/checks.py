@@ -14,6 +14,7 @@ from .symptoms import input_name, short
 
 COLUMNS_SEEN = 64
 FAR_SHIFT = 3.0  # standard deviations between the means of training and validation inputs
+OTHER_CLASSES = 0.5  # part of the validation samples that would have to be of another class
 OUTSIDE = 0.5  # part of the validation samples beyond the range of the training samples
 TOLD_APART = 0.95  # area under the ROC curve
 ONE_CLASS = 0.8  # part of the batches that hold one class only
@@ -22,7 +23,7 @@ FEWEST_IDS, MOST_IDS = 10, 200  # different ones at least; in a sample at most: 
 FEWEST_TO_TELL = 20  # validation samples
 OFTEN = 5  # times that a training sample stands there
 MOSTLY_NEW = 0.9  # part of the validation samples
-ALIKE = "Prepare both sets alike, with the numbers of the training samples; or shuffle before the split."
+ALIKE = "Prepare both sets alike, with numbers computed from the training samples; or shuffle before the split."
 CONSTANT_COLUMN = "A column that never varies becomes NaN when it is divided by its standard deviation of 0."
 
 
@@ -69,8 +70,8 @@ def _first_known(x):
     return np.nan_to_num(x[rows, np.arange(x.shape[1])], posinf=0.0, neginf=0.0)
 
 
-def unmixed_batches(y, batch_size):
-    """A `Finding` where a dataset, which `fit` takes in its own order, has batches of one class each; else None."""
+def unmixed_batches(y, batch_size, fix):
+    """A `Finding` where samples that `fit` takes in their own order come in batches of one class each; else None."""
     y = np.asarray(y)
     labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() else y.ravel()
     classes, counts = np.unique(labels, return_counts=True)
@@ -82,12 +83,10 @@ def unmixed_batches(y, batch_size):
     if alone < ONE_CLASS or by_chance > 1 - ONE_CLASS:
         return None
     text = (
-        f"Of the first {len(starts)} batches of the dataset, {alone:.0%} hold samples of one class only (shuffled, {by_chance:.1%} "
+        f"Of the first {len(starts)} batches, {alone:.0%} hold samples of one class only (shuffled, {by_chance:.1%} "
         "would): each step makes the network forget the other classes."
     )
-    return Finding(
-        "label_or_data_bug", text, "Shuffle the rows before they are batched: dataset.shuffle(len(dataset)).batch(32)."
-    )
+    return Finding("label_or_data_bug", text, fix)
 
 
 def same_batches(x, batch_size):
@@ -129,6 +128,11 @@ def unlike_validation(data):
         missing = [k for k in range(train.shape[1]) if val[:, k].any() and not train[:, k].any()]
         if missing:
             text = f"Class {missing[0]} is among the validation samples ({val[:, missing[0]].mean():.0%}) and not among the training samples."
+            return [Finding("label_or_data_bug", text, "Shuffle the samples before they are split.")]
+        more = val.mean(axis=0) - train.mean(axis=0)
+        if len(val) >= FEWEST_TO_TELL and np.abs(more).sum() / 2 > OTHER_CLASSES:
+            k = int(more.argmax())
+            text = f"Class {k} makes up {train[:, k].mean():.0%} of the training samples and {val[:, k].mean():.0%} of the validation samples."
             return [Finding("label_or_data_bug", text, "Shuffle the samples before they are split.")]
     x, x_val = data.inputs_2d[: data.points], data.inputs_2d[data.points :]
     shift = np.abs(x_val.mean(axis=0) - x.mean(axis=0)) / np.maximum(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import keras
 import numpy as np
 import tensorflow as tf
 from scipy.special import expit, softmax
@@ -487,27 +486,6 @@ def data_of(model, x, y, validation_data=None):
     return Data(
         x, y, points, task, classes, signed, dtype, tokens, loss, given, reverse, tuple(answers.shape[1:]), columns=columns,
     )  # fmt: skip
-
-
-def drawn(x, y, sample_weight, batch_size):
-    """(x, y, sample_weight, batch size, notes): as they are, or drawn from a dataset or generator that x is.
-
-    At most MOST_SAMPLES samples are drawn, batch by batch.
-    """
-    if y is not None or x is None or hasattr(x, "__array__") or isinstance(x, (list, tuple, dict)):
-        return x, y, sample_weight, batch_size, []
-    batches, count = [], 0
-    for batch in x if not isinstance(x, keras.utils.PyDataset) else (x[i] for i in range(len(x))):
-        batches.append(keras.tree.map_structure(np.asarray, tuple(batch)))
-        count += len(keras.tree.flatten(batches[-1])[0])
-        if count >= MOST_SAMPLES:
-            break
-    if not batches or len(batches[0]) < 2:
-        raise ValueError("The dataset gives no (x, y): give one that yields batches of inputs and targets.")
-    first = len(keras.tree.flatten(batches[0])[0])
-    x, y, *weight = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
-    notes = [f"{count} samples were drawn from the dataset, in batches of {first}."]
-    return x, y, weight[0] if weight else sample_weight, first, notes
 
 
 def split(x, y, validation_data=None):

@@ -36,7 +36,7 @@ from .checks import (
 )
 from .class_weights import ClassWeighted, never_predicted, ranking
 from .code import changes
-from .data import WORST, data_of, drawn
+from .data import WORST, data_of
 from .findings import Finding, listed
 from .fixes import (
     Variant,
@@ -50,6 +50,7 @@ from .fixes import (
     with_output_activation,
     with_usual_start,
 )
+from .given import drawn, known_targets, last_held_back
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
 from .measure import rescaled
@@ -70,7 +71,7 @@ from .own_step import changes_by_fit, trained_by_fit
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
 from .symptoms import input_name, two_digits
 from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
-from .untrained import blocked_weights, equal_units, frozen_layers
+from .untrained import blocked_weights, equal_units, frozen_layers, infinite_gradient
 
 OF_LOGITS = {
     loss_name(kind()): kind
@@ -80,10 +81,13 @@ LAB = "why_wont_it_learn.lab"  # the group of entry points in which the lessons 
 UNLIKE_GAP = 0.25  # of skill, between training and validation samples, before the two are compared
 MOST_NAMED = 6  # outputs whose skills are told one by one
 SAMPLES_PROBED = 64  # of which one gradient is taken
+MOST_SAMPLES_PROBED = 1024  # where one odd sample among them matters
 PLAIN = 0.8  # plausibility
 # Causes that can be seen before training ends.
 OF_THE_DATA = {"unscaled_inputs", "unscaled_targets", "label_or_data_bug"}
 # Units are brought there by a scale, a start or their activation, which can be changed.
+MIX_DATASET = "Shuffle the rows before they are batched: dataset.shuffle(len(dataset)).batch(32)."
+MIX_ARRAYS = "Leave out shuffle=False: fit shuffles arrays before every epoch."
 FLAT_UNITS = {"dead_relu", "saturated_activation"}
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
 LITTLE = 0.3  # skill that can be attained where labels are hardly ever likelier than not
@@ -153,8 +157,8 @@ class Diagnosis:
 
 
 def diagnose(
-    model, x=None, y=None, *, validation_data=None, sample_weight=None, class_weight=None, epochs=100, batch_size=32, budget=30.0,
-    seeds=SEEDS, on_progress=None, clock=time.perf_counter,
+    model, x=None, y=None, *, validation_data=None, validation_split=0.0, sample_weight=None, class_weight=None, epochs=100,
+    batch_size=32, shuffle=True, budget=30.0, seeds=SEEDS, on_progress=None, clock=time.perf_counter,
 ):  # fmt: skip
     """Find out why a Keras model does not learn, try the fix, and return a `Diagnosis`.
 
@@ -166,7 +170,9 @@ def diagnose(
             `keras.utils.PyDataset` or a generator as x alone, of which a sample is drawn.
         validation_data: (x, y) or a dataset or generator to judge by; if None, a quarter of the samples is kept back, if there
             are 40 or more.
+        validation_split: the last fraction of the samples to judge by, as `fit` takes it, where there is no validation_data.
         sample_weight, class_weight, epochs, batch_size: what the model is trained with; batch_size None is 32, as in `fit`.
+        shuffle: False for arrays that `fit` takes in their order; the batches are looked at, the trials shuffle.
         budget: seconds. An interrupted or expired search answers from what it has tried.
         seeds: how many times each trial is trained.
         on_progress: called with (fraction of the budget that is spent, what is being tried); if None, a progress bar in a
@@ -182,15 +188,19 @@ def diagnose(
     with random_state_kept(), quick_start(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Keras warns of becomes a finding
         began, progress = clock(), on_progress or report.progress()
-        in_order = y is None  # a dataset, whose order `fit` keeps
+        in_order = y is None or not shuffle  # a dataset, whose order `fit` keeps, or arrays for which it is told to
         whole = isinstance(x, tf.data.Dataset)  # it may give all samples in each batch, again and again
         x, y, sample_weight, batch_size, notes = drawn(x, y, sample_weight, batch_size)
+        if validation_split and validation_data is None:
+            x, y, sample_weight, validation_data = last_held_back(x, y, sample_weight, validation_split)
         unmixed = same_batches(x, batch_size) if in_order and not whole else None
         if in_order and unmixed is None and not keras.tree.is_nested(y):
-            unmixed = unmixed_batches(y, batch_size)
+            unmixed = unmixed_batches(y, batch_size, MIX_DATASET if shuffle else MIX_ARRAYS)
         if validation_data is not None and not isinstance(validation_data, (list, tuple)):
             validation_data = drawn(validation_data, None, None, batch_size)[:2]
         _build(model, x)
+        x, y, sample_weight, more = known_targets(model, x, y, sample_weight)
+        notes += more
         given = model
         model, data = _prepared(model, x, y, validation_data, sample_weight, class_weight)
         if any(part.task == "own" for part in getattr(data, "parts", {}).values()):
@@ -342,9 +352,7 @@ class _Examination:
             self.certain = True
             yield self.unmixed
             self._trained_as_it_is(self._from_given_weights(variant))
-            self.notes.append(
-                "The skill is what it reaches with these samples in any order, not in the batches of the dataset."
-            )
+            self.notes.append("The skill is what it reaches with these samples in any order, not in these batches.")
             return
         if own_step(self.inner):
             yield from self._by_fit()
@@ -388,6 +396,7 @@ class _Examination:
             and not outcome.error
             and self.judge.is_well(outcome)
             and not self._plain_network_learns_more(variant)
+            and not self._unlike(variant, outcome)  # on which a reference model fails, too
         ):
             self.healthy = True
             return
@@ -396,8 +405,7 @@ class _Examination:
             yield finding
             if self.judge.is_well(outcome):
                 return
-        unlike = unlike_validation(variant.data) if _gap(outcome) > UNLIKE_GAP else []
-        if unlike:
+        if unlike := self._unlike(variant, outcome):
             self.certain = True
             yield from self._mixed(unlike, variant, outcome)
             return
@@ -426,6 +434,11 @@ class _Examination:
             self.healthy = True
         elif not some and self.search.in_time:
             yield self._unexplained()
+
+    def _unlike(self, variant, outcome):
+        """What is found where the network does better on the training samples because the others are not like them."""
+        alike = _gap(outcome) <= UNLIKE_GAP  # it is NaN where all validation samples are of one class
+        return [] if alike else unlike_validation(variant.data)
 
     def _rare_labels(self, variant, outcome):
         """The `Finding`s where no sample is likelier than not to have a label, but the network knows which are likelier; else None."""
@@ -588,6 +601,14 @@ class _Examination:
         skills = self.judge.skill(before), self.judge.skill(after)
         return Finding(cause, evidence, words, trial.works, *skills, variant)
 
+    def _tried(self, variant, outcome, cause, evidence, words, fixed, untried=False):
+        """A change that is kept if it helps or, with `untried`, if there was no time to try it: (findings, variant, outcome)."""
+        after = self.search.attempt(fixed, 0.3, words)
+        finding = self._found(cause, evidence, words, outcome, after, fixed)
+        if finding.verified or (untried and after is None):
+            return [finding], fixed, after or outcome
+        return [], variant, outcome
+
     def _mixed(self, findings, variant, before):
         """What was found where training and validation samples are not alike, with samples that are mixed as the fix."""
         if variant.data.task == "several":
@@ -693,7 +714,13 @@ class _Examination:
             self.certain = True
             if found[0].cause in FLAT_UNITS:
                 tried = list(self._fixes(variant, outcome, False))
-                found = tried + found if tried and tried[0].verified else found
+                works = tried and tried[0].verified
+                if works and tried[0].cause == "capacity_too_low":  # of more units, some are not flat
+                    tried[0] = replace(tried[0], cause=found[0].cause, evidence=found[0].evidence)
+                found = tried + found if works else found
+            return found, variant, outcome
+        if outcome.diverged and (found := self._asked(infinite_gradient, data, samples=MOST_SAMPLES_PROBED)):
+            self.certain = True
             return found, variant, outcome
         normalizing = [layer for layer in layers_of(self.model) if isinstance(layer, keras.layers.BatchNormalization)]
         if program.batch_size <= FEW_IN_A_BATCH and normalizing:
@@ -721,23 +748,16 @@ class _Examination:
             self.certain = True
             return [Finding("frozen_weights", text, words)], variant, outcome
         fixed = variant.having(program=with_all_trained(program))
-        after = self.search.attempt(fixed, 0.3, words)
-        if after is None:
-            return [Finding("frozen_weights", text, words)], variant, outcome
-        finding = self._found("frozen_weights", text, words, outcome, after, fixed)
-        return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
+        return self._tried(variant, outcome, "frozen_weights", text, words, fixed, untried=True)
 
     def _scaled_once(self, variant, outcome, fix):
         """Inputs that were scaled before a Rescaling layer scales them: (findings, variant, outcome)."""
         x = rescaled(variant.program.layers, variant.data.inputs_2d)
         text = f"The Rescaling layer gets inputs that are scaled already, and makes numbers from {x.min():.2g} to {x.max():.2g} of them."
-        fixed = fix.apply(variant)
-        after = self.search.attempt(fixed, 0.3, fix.words)
-        finding = self._found(fix.cause, text, fix.words, outcome, after, fixed)
-        if not finding.verified:
+        found, variant, outcome = self._tried(variant, outcome, fix.cause, text, fix.words, fix.apply(variant))
+        if not found:
             self.failed.add(fix.name)
-            return [], variant, outcome
-        return [finding], fixed, after
+        return found, variant, outcome
 
     def _larger_batches(self, variant, outcome):
         """Batches of so few samples that BatchNormalization leaves nothing of them: (findings, variant, outcome)."""
@@ -751,9 +771,7 @@ class _Examination:
         )
         words = "Use batches of 32 samples."
         fixed = variant.having(program=replace(variant.program, batch_size=32), longer=8 / size * variant.longer)
-        after = self.search.attempt(fixed, 0.3, words)
-        finding = self._found("vanishing_gradient", text, words, outcome, after, fixed)
-        return ([finding], fixed, after or outcome) if finding.verified or after is None else ([], variant, outcome)
+        return self._tried(variant, outcome, "vanishing_gradient", text, words, fixed, untried=True)
 
     def _quicker_averages(self, variant, outcome, momentum):
         """BatchNormalization that predicts with averages which have hardly moved: (findings, variant, outcome)."""
@@ -764,18 +782,14 @@ class _Examination:
         )
         words = f"Give BatchNormalization a momentum of {QUICK_AVERAGES}, or train longer."
         fixed = variant.having(program=with_batch_norm_momentum(variant.program, QUICK_AVERAGES))
-        after = self.search.attempt(fixed, 0.3, words)
-        if after is None:
-            return [], variant, outcome
-        finding = self._found("too_few_epochs", text, words, outcome, after, fixed)
-        return ([finding], fixed, after) if finding.verified else ([], variant, outcome)
+        return self._tried(variant, outcome, "too_few_epochs", text, words, fixed)
 
-    def _asked(self, question, data, drawn=False):
+    def _asked(self, question, data, drawn=False, samples=SAMPLES_PROBED):
         """What `question(model, samples, weights)` finds where training starts: what training did to the weights does not count.
 
         drawn: also of a model that was not trained, take weights as the initializers draw them.
         """
-        rows = slice(0, min(data.points, SAMPLES_PROBED))
+        rows = slice(0, min(data.points, samples))
         trained = int(self.model.optimizer.iterations.numpy()) > 0
         try:
             values = [v[0] for v in fresh_values(self.model, [0])[0]] if trained or drawn else None
@@ -801,19 +815,18 @@ class _Examination:
                 better = self._found("loss_mismatch", found[0].evidence, found[0].fix, outcome, after, fixed)
                 if better.verified:
                     return [better], fixed, after
-        changed, after = [], None
-        for cause, text, words, fixed, strong in self._changes_of_output_and_loss(variant, outcome):
+        before = outcome
+        for cause, text, words, fixed, strong in self._changes_of_output_and_loss(variant, before):
             after = self.search.attempt(fixed, 0.3, words)
             if after is None and not strong:
                 break
-            finding = self._found(cause, text, words, outcome, after, fixed)
+            finding = self._found(cause, text, words, before, after, fixed)
             if strong or finding.verified:
-                changed.append(finding)
+                found.append(finding)
             if finding.verified:
-                return found + changed, fixed, after
-        if changed and after is not None:
-            variant, outcome = fixed, after
-        found += changed
+                return found, fixed, after
+            if strong and after is not None:
+                variant, outcome = fixed, after
         if outcome.error and not found:
             found = [
                 Finding("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")

@@ -14,7 +14,16 @@ from ..program import Program
 from .call import penalties_of_weights
 from .class_weights import ClassWeighted, balanced
 from .data import Data
-from .measure import NOISE_LAYERS, first_rescaling, padding_after, regularization, rescaled, unmasked_padding
+from .measure import (
+    NOISE_LAYERS,
+    first_rescaling,
+    growing_steps,
+    padding_after,
+    regularization,
+    rescaled,
+    unmasked_padding,
+    with_bounded_state,
+)
 from .network import kind_of, linear_layers, only, other_layers, output_of, output_stage, stages
 from .output_and_loss import as_loss, fitting
 from .symptoms import OFF_SCALE, SELF_SCALING, Scale, usual_rate
@@ -50,18 +59,6 @@ class Variant:
     def epochs(self):
         """How many epochs it is trained."""
         return max(1, round(self.longer * self.program.epochs))
-
-    def ready(self, seed=0):
-        """A new compiled model, its `Data` and the number of epochs, to be trained by `model.fit`.
-
-        ValueError if the model cannot be taken apart, so that no new one can be made.
-        """
-        if self.program.model is not None:
-            raise ValueError("A model that cannot be taken apart cannot be rebuilt: change yours as the fix says.")
-        model, optimizer = self.program.build(seed), self.program.make_optimizer()
-        optimizer.learning_rate = self.learning_rate
-        model.compile(optimizer=optimizer, loss=self.program.loss, loss_weights=[self.program.loss_weight])
-        return model, self.data, self.epochs
 
 
 @dataclass(frozen=True, eq=False)
@@ -334,6 +331,9 @@ def fixes_for(variant, outcome):
     if unmasked_padding(program.layers, data.x[: data.points]):
         add("padded before", "label_or_data_bug", "Pad at the front, as pad_sequences does, or mask the padding (mask_zero=True, Masking).",
             lambda p: p.having(data=padded_before(p.data)))  # fmt: skip
+    if growing_steps(program.layers, data.x):
+        add("bounded state", "exploding_gradient", "Use tanh, Keras's default, in the recurrent layers.",
+            lambda p: p.having(program=p.program.edited(with_bounded_state)))  # fmt: skip
     if (
         not data.tokens
         and np.isfinite(data.inputs_2d).all()

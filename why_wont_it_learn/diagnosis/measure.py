@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..engine.initial_weights import throughout
 from .network import kind_of, linear_layers, other_layers, stages
 from .symptoms import Layer, Scale, Training
 
@@ -9,6 +10,7 @@ NOISE_LAYERS = {"Dropout": "rate", "AlphaDropout": "rate", "GaussianDropout": "r
 SCALING_LAYERS = ("BatchNormalization", "Normalization", "LayerNormalization", "Discretization")
 SHAPING_LAYERS = ("InputLayer", "Flatten", "Reshape")
 RECURRENT = ("LSTM", "GRU", "SimpleRNN")  # not Bidirectional: backwards it reads the padding first
+UNBOUNDED = ("relu", "linear", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "exponential")
 MOST_COLUMNS = 500  # of which the covariance is taken
 
 
@@ -34,6 +36,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
         rate_halfway=_rate_halfway(variant), agreement=_agreement(outcome, data),
         condition=_condition(x) if numbers else 1.0,
         padding=unmasked_padding(program.layers, data.x[: data.points]),
+        growing_steps=growing_steps(program.layers, data.x),
         optimizer=kind, learning_rate=variant.learning_rate / max(1 - momentum, 0.01),
         regularization=max(regularization(program) or 0.0, added) or None,
         layers=tuple(
@@ -70,6 +73,23 @@ def unmasked_padding(layers, x):
         return 0.0
     steps = padding_after(x)
     return float(steps.mean() / x.shape[1]) if np.ptp(steps) else 0.0
+
+
+def growing_steps(layers, x):
+    """Over how many steps a recurrent layer hands on a state that its activation does not bound; 0 where none does."""
+    grows = []
+    throughout(layers, lambda config: grows.append(not _is_bounded(config)) or {})
+    return x.shape[1] if any(grows) and x.ndim > 1 else 0
+
+
+def with_bounded_state(layers):
+    """tanh in every recurrent layer whose activation does not bound its state."""
+    return throughout(layers, lambda config: {} if _is_bounded(config) else {"activation": "tanh"})
+
+
+def _is_bounded(config):
+    """Whether a configuration is not that of a recurrent layer with such an activation."""
+    return "recurrent_initializer" not in config or config.get("activation") not in UNBOUNDED
 
 
 def padding_after(x):

@@ -132,7 +132,7 @@ def _headline(diagnosis):
     if np.isnan(diagnosis.skill):
         return f"It cannot learn from these data. {took}"
     skill = "below 0" if diagnosis.skill < 0 else f"of {diagnosis.skill:.2f}"
-    return f"It does not learn: a skill {skill}, where {max(diagnosis.attainable_skill, 0):.2f} can be learned. {took}"
+    return f"It does not learn: a skill {skill}, where at least {max(diagnosis.attainable_skill, 0):.2f} can be learned. {took}"
 
 
 def _verdict(finding):

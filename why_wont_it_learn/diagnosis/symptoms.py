@@ -19,6 +19,7 @@ LIKELY = 0.5  # a cause more plausible than this is named without a fix having b
 LEARNABLE = 0.03  # part of the baseline's error that the best prediction avoids: below it there is nothing to learn
 FITS = 0.85  # part of the attainable skill from which on a network fits its training samples
 OVERFIT_GAP = 0.1  # of skill, between training and validation samples
+MANY_STEPS = 20  # of a recurrent layer, over which a state without bounds grows far
 HARDLY_MOVED = 0.1  # all updates together, in units of the weights' norm
 ROUGH_UPDATE = 0.03  # update-to-weight ratio at the end; 0.001 is usual
 STILL_RISING = 0.02  # skill gained over the last three tenths
@@ -82,7 +83,8 @@ class Training:
     diverged: fraction of the seeds whose loss or predictions are not finite.
     missing: fraction of the inputs that are NaN. inputs, targets: their `Scale`; None for tokens and for classes.
     condition: condition number of the inputs' covariance. padding: fraction of the steps that are padding behind a sequence, where
-    a recurrent layer reads it. mismatches: what `output_and_loss.mismatches` found.
+    a recurrent layer reads it. growing_steps: over which a recurrent layer hands on a state that nothing bounds. mismatches: what
+    `output_and_loss.mismatches` found.
     prediction_spread, prediction_offset: standard deviation of the predictions, and distance between their mean and that of the
     targets, in standard deviations of the targets.
     optimizer: its class name in small letters. learning_rate: with the momentum's effect (divided by 1 - momentum).
@@ -111,6 +113,7 @@ class Training:
     targets: Scale | None = None
     condition: float = 1.0
     padding: float = 0.0
+    growing_steps: int = 0
     mismatches: tuple = ()
     prediction_spread: float = np.nan
     prediction_offset: float = np.nan
@@ -248,8 +251,8 @@ def unscaled_inputs(t):
         worst = int(np.argmax(np.abs(mean) + std))
         yield Symptom(
             "unscaled_inputs", _by_scale(t.inputs) * (1.0 if t.suffers else 0.45),
-            f"{input_name(worst, t.inputs.names)} has mean {short(mean[worst])} and standard deviation {short(std[worst])}; initial weights and "
-            "learning rates are made for about 0 and 1.",
+            f"{input_name(worst, t.inputs.names)} has mean {short(mean[worst])} and standard deviation {short(std[worst])}; the usual "
+            "initial weights and learning rates expect about 0 and 1.",
         )  # fmt: skip
 
 
@@ -260,6 +263,16 @@ def padding_read_last(t):
             "label_or_data_bug", _between(t.padding, [0.2, 0.5, 0.8], [0.0, 0.6, 0.95]) * (1.0 if t.suffers else 0.45),
             f"On average {t.padding:.0%} of a sequence is padding after its last value. The recurrent layer reads it last, and what "
             "it has read before fades.",
+        )  # fmt: skip
+
+
+def growing_state(t):
+    """A recurrent layer whose state can grow at every step, in a training that diverges."""
+    if t.growing_steps >= MANY_STEPS and t.diverged >= 0.5:
+        yield Symptom(
+            "exploding_gradient", 0.98,
+            f"The activation of a recurrent layer does not bound its state, which can grow in each of {t.growing_steps} steps until it "
+            "is no longer a number, and its gradient with it.",
         )  # fmt: skip
 
 
@@ -283,7 +296,7 @@ def diverged(t):
     """A loss that is no longer a number."""
     if t.diverged >= 0.5:
         yield Symptom(
-            "learning_rate_too_high", 0.75 + 0.2 * (_times_usual(t) > 1.5),
+            "learning_rate_too_high", 0.45 if t.growing_steps >= MANY_STEPS else 0.75 + 0.2 * (_times_usual(t) > 1.5),
             f"The loss grew until it was no longer a number. {_about_rate(t)}",
         )  # fmt: skip
 
@@ -542,7 +555,7 @@ def overfitting(t):
 
 SYMPTOMS = (
     missing_values, nothing_to_learn, mismatched_output_or_loss, predictions_against_targets, padding_read_last,
-    unscaled_inputs, unscaled_targets, diverged, equal_units,
+    unscaled_inputs, unscaled_targets, growing_state, diverged, equal_units,
     linear_only, over_regularized, dead_units, vanishing_gradient, saturated_units, exploding_gradient, odd_initial_weights,
     dying_rate, short_steps, long_steps, overfitting, few_steps, one_rate_for_all, narrow_layer,
 )  # fmt: skip

@@ -63,6 +63,33 @@ def _constant_softmax(model, said):
     )
 
 
+def infinite_gradient(model, data, values=None):
+    """`Finding`s where the loss is a number at the start and its gradient is not: an operation with an infinite slope.
+
+    values: as for `blocked_weights`.
+    """
+    values = [tf.convert_to_tensor(v.value) for v in model.trainable_variables] if values is None else values
+    if not np.isfinite(loss_of(model, values, data)):
+        return []
+    gradients, _ = _gradients(model, [tf.convert_to_tensor(v) for v in values], data)
+    owner = owners(model)
+    names = [
+        owner[id(v)].name
+        for v, gradient in zip(model.trainable_variables, gradients, strict=True)
+        if gradient is not None and id(v) in owner and not np.isfinite(tf.convert_to_tensor(gradient)).all()
+    ]
+    if not names:
+        return []
+    return [
+        Finding(
+            "exploding_gradient",
+            f"Before the first step the loss is a number, but its gradient is not, for the weights of {listed(list(dict.fromkeys(names)))}: "
+            "for some samples an operation after them has an infinite slope, as a square root, a norm or a logarithm has at 0.",
+            "Keep what goes into that operation away from 0: sqrt(x + 1e-7), say.",
+        )
+    ]
+
+
 def equal_units(model, data, values=None):
     """The names of layers whose units start with equal weights and get equal gradients, so that they stay equal.
 

@@ -1,5 +1,6 @@
 """`fit` and `fit_seeds`: a model and data in, a record out."""
 
+import contextlib
 from functools import partial
 
 import keras
@@ -123,7 +124,7 @@ def fit_seeds(
     """
     _check_model(model)
     _check_numbers(epochs=epochs, batch_size=batch_size, validation_split=validation_split, seed=0)
-    seeds = _seed_list(seeds)
+    seeds = seed_list(seeds)
     score = score or partial(skill_of, model)
     data, validation = prepare(x, y, sample_weight, class_weight, validation_data, validation_split)
     samples = len(tf.nest.flatten(data)[0])
@@ -210,16 +211,12 @@ def _copies_by_keras(model, start, data, validation, x, deal, batch_size, epochs
     """The same by `model.fit`, one copy after the other in the model itself, which gets its values back."""
 
     def train(copies, progress):
-        before = [[v.numpy() for v in part] for part in _variables(model)]
-        try:
-            _write_back(model, tf.nest.map_structure(lambda a: a[copies[0]], start))
+        with _as_copy(model, start, copies[0]):
             record = fit_by_keras(
                 model, "", None, None, None, None, (data, validation), deal(copies),
                 epochs=epochs, batch_size=batch_size, verbose=0, probes=False, on_progress=progress,
             )  # fmt: skip
             predictions = tf.nest.flatten(model.predict(none_for_empty(x), verbose=0))
-        finally:
-            _write_back(model, before)
         return {name: np.array([values], "float32") for name, values in record.history.items()}, [predictions]
 
     return train, 1
@@ -232,14 +229,20 @@ def predictions_by_keras(model, seed, x, y, seen, *, rate=1.0, **options):
     """
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    before = [[v.numpy() for v in part] for part in _variables(model)]
-    try:
-        start = *fresh_values(model, [seed]), _fresh_optimizer(model, 1)
-        _write_back(model, tf.nest.map_structure(lambda a: a[0], start))
+    with _as_copy(model, (*fresh_values(model, [seed]), _fresh_optimizer(model, 1)), 0):
         if rate != 1:
             model.optimizer.learning_rate = rate * float(model.optimizer.learning_rate)
         model.fit(x, y, verbose=0, **options)
         return model.predict(seen, verbose=0)
+
+
+@contextlib.contextmanager
+def _as_copy(model, start, number):
+    """While active, a model has the values of one copy of `start`; then it gets its own back."""
+    before = [[v.numpy() for v in part] for part in _variables(model)]
+    try:
+        _write_back(model, tf.nest.map_structure(lambda a: a[number], start))
+        yield
     finally:
         _write_back(model, before)
 
@@ -353,8 +356,8 @@ def _check_numbers(epochs, batch_size, validation_split, seed):
         raise ValueError(f"validation_split={validation_split!r} is not a fraction from 0 to below 1.")
 
 
-def _seed_list(seeds):
-    """The seeds that a number of seeds (0, 1, 2, …) or some whole numbers stand for."""
+def seed_list(seeds):
+    """The seeds that a number of seeds (0, 1, 2, …) or some whole numbers stand for: a list of int; ValueError for anything else."""
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         seeds = range(seeds)
     if isinstance(seeds, (str, bool)) or not hasattr(seeds, "__iter__"):

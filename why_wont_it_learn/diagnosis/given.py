@@ -1,0 +1,71 @@
+"""What `diagnose` is given, as arrays: samples of a dataset, the last ones held back, those whose targets are known."""
+
+import math
+
+import keras
+import numpy as np
+
+from .call import loss_of, sample_of
+from .data import FEWEST_TO_SPLIT, MOST_SAMPLES
+
+
+def drawn(x, y, sample_weight, batch_size):
+    """(x, y, sample_weight, batch size, notes): as they are, or drawn from a dataset or generator that x is.
+
+    At most MOST_SAMPLES samples are drawn, batch by batch.
+    """
+    if y is not None or x is None or hasattr(x, "__array__") or isinstance(x, (list, tuple, dict)):
+        return x, y, sample_weight, batch_size, []
+    batches, count = [], 0
+    for batch in x if not isinstance(x, keras.utils.PyDataset) else (x[i] for i in range(len(x))):
+        batch = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+        batches.append(keras.tree.map_structure(np.asarray, batch))
+        count += len(keras.tree.flatten(batches[-1])[0])
+        if count >= MOST_SAMPLES:
+            break
+    if not batches or len(batches[0]) < 2:
+        raise ValueError("The dataset gives no (x, y): give one that yields batches of inputs and targets.")
+    first = len(keras.tree.flatten(batches[0])[0])
+    x, y, *weight = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
+    notes = [f"{count} samples were drawn from the dataset, in batches of {first}."]
+    return x, y, weight[0] if weight else sample_weight, first, notes
+
+
+def last_held_back(x, y, sample_weight, fraction):
+    """(x, y, sample_weight, validation data): the last fraction of the samples is for validation, as in `fit`."""
+    n = len(keras.tree.flatten(x)[0])
+    at = math.floor(n * (1 - fraction))
+    if not 0 < at < n:
+        raise ValueError(f"validation_split={fraction!r} of {n} samples leaves one part empty.")
+    given = x, y, sample_weight
+    x, y, sample_weight = (_rows(part, slice(0, at)) for part in given)
+    return x, y, sample_weight, tuple(_rows(part, slice(at, n)) for part in given[:2])
+
+
+def known_targets(model, x, y, sample_weight):
+    """(x, y, sample_weight, notes) without samples whose targets are missing, if the loss of a built model leaves those out itself."""
+    if keras.tree.is_nested(y) or not np.issubdtype(np.asarray(y).dtype, np.floating):
+        return x, y, sample_weight, []
+    known = np.isfinite(np.asarray(y)).all(axis=tuple(range(1, np.ndim(y))))
+    if known.all() or known.sum() < FEWEST_TO_SPLIT or not np.isfinite(_loss_at(model, x, y, ~known)):
+        return x, y, sample_weight, []
+    note = f"The loss leaves out targets that are missing. {np.mean(~known):.0%} of the samples lack some: the trials leave them out whole."
+    return *(_rows(part, known) for part in (x, y, sample_weight)), [note]
+
+
+def _loss_at(model, x, y, rows):
+    """The loss of a built model on the first few of some samples; nan where it cannot be computed."""
+    try:
+        sample = sample_of(_rows(x, rows), _rows(y, rows), FEWEST_TO_SPLIT)
+        return float(loss_of(model, [v.value for v in model.trainable_variables], sample))
+    except Exception:  # of a layer or loss that is not Keras's, anything
+        return np.nan
+
+
+def _rows(part, rows):
+    """Some rows of arrays, DataFrames or a structure of them; None stays None."""
+
+    def taken(a):
+        return a.iloc[rows] if hasattr(a, "iloc") else np.asarray(a)[rows]
+
+    return None if part is None else keras.tree.map_structure(taken, part)
