@@ -113,7 +113,7 @@ class Run:
         if self.learned:
             return f"It learned: {self.skill:.0%} of what there is to learn."
         if self.skill > 0.05:
-            share = int(100 * self.skill)  # not rounded up: 94.6% is not 95%
+            share = int(round(100 * self.skill, 6))  # not rounded up: 94.6% is not 95%
             return f"It did not learn enough: {share}% of what there is to learn, and {LEARNED:.0%} counts as learned."
         if self.skill > -0.05:
             return f"It learned nothing: always predicting {constant} is as good."

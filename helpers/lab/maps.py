@@ -145,12 +145,8 @@ class Axis:
         return f"{self.spec.label} ({unit})" if unit and unit != self.spec.label else self.spec.label
 
     def spoken(self, value):
-        """A value with its name: "width 4", "optimizer: adam", but only "relu"."""
-        return (
-            value
-            if self.name == "activation"
-            else f"{self.spec.label}{':' * (self.spec.choices is not None)} {value_text(value)}"
-        )
+        """A value with its name: "width 4", but only "relu"."""
+        return value if self.name == "activation" else f"{self.spec.label} {value_text(value)}"
 
     def index(self, value):
         """The place of a value that is given exactly."""

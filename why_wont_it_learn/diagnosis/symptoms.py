@@ -18,6 +18,7 @@ import numpy as np
 LIKELY = 0.5  # a cause more plausible than this is named without a fix having been tried
 LEARNABLE = 0.03  # part of the baseline's error that the best prediction avoids: below it there is nothing to learn
 FITS = 0.85  # part of the attainable skill from which on a network fits its training samples
+FITS_NOISE = 1.02  # skill on training samples, beyond what the true function reaches
 OVERFIT_GAP = 0.1  # of skill, between training and validation samples
 MANY_STEPS = 20  # of a recurrent layer, over which a state without bounds grows far
 HARDLY_MOVED = 0.1  # all updates together, in units of the weights' norm
@@ -547,9 +548,10 @@ def over_regularized(t):
 def overfitting(t):
     """A network that fits its training samples and fails on others."""
     if t.fits_only_training:
+        noise = " (above 1: it fits their noise, too)" if t.train_skill > FITS_NOISE else ""
         yield Symptom(
             "overfitting", _between(t.train_skill - t.val_skill, [OVERFIT_GAP, 0.3], [0.4, 0.9]),
-            f"Its skill is {two_digits(t.train_skill)} on the training samples and {two_digits(t.val_skill)} on the validation samples.",
+            f"Its skill is {two_digits(t.train_skill)} on the training samples{noise} and {two_digits(t.val_skill)} on the validation samples.",
         )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from .xla import Programs
 
 NODES_KEPT = 4000  # in all graphs of one model in a process; each takes 10 kB
 MANY_KEPT = 2  # graphs of many models, one that trains and one that predicts: they take up to 100 MB
-NODES_OF_GARBAGE = 10_000  # in graphs that are gone, before Python collects them: 30 MB; it takes 0.1 to 0.3 s
+NODES_OF_GARBAGE = 4_000  # in graphs that are gone, before Python collects them: 12 MB; it takes 0.1 to 0.3 s
 BYTES_ON_DISK = 200_000_000
 
 
