@@ -267,14 +267,14 @@ def rows(seed):
 
 
 def cases(*seeds):
-    """A test for each row, shared out to two processes; by default a third of the rows, at night all of them."""
+    """A test for each row, shared out to two processes; by default a fifth of the rows, at night all of them."""
     return [
         pytest.param(
             row,
             id=", ".join(row.values()),
             marks=[
-                pytest.mark.xdist_group(f"compile_arguments_{number // 3 % 2}"),
-                *([pytest.mark.nightly] if number % 3 else []),
+                pytest.mark.xdist_group(f"compile_arguments_{number // 5 % 2}"),
+                *([pytest.mark.nightly] if number % 5 else []),
             ],
         )
         for seed in seeds

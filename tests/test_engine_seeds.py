@@ -5,6 +5,7 @@ import logging
 import keras
 import numpy as np
 import pytest
+from covering import each_night
 from keras import layers as L
 from keras import ops
 
@@ -200,7 +201,7 @@ DENSE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", DENSE)
+@pytest.mark.parametrize("name", each_night(list(DENSE), list(DENSE)[::2]))
 def test_each_copy_of_a_dense_network_is_trained_as_if_alone(name):
     make, y, more = DENSE[name]
     model = make()

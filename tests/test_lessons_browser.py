@@ -56,8 +56,17 @@ def browser():
         yield browser
 
 
+# In every run; 03 takes the most memory. The others are run each night, and whenever they change: test_notebooks.py asks for lessons
+# that are built, which runs them with their answers. It also checks the calls of all lessons.
+DAILY = ("01_capacity", "03_optimizers", "05_regularization")
+
+
 @pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in build.names()[1:]]
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.xdist_group(name), *([] if name in DAILY else [pytest.mark.nightly])])
+        for name in build.names()[1:]
+    ],
 )
 def lesson(request):
     return request.param

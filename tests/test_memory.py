@@ -86,7 +86,7 @@ def megabytes(program):
 
 
 @pytest.mark.xdist_group("test_memory_moves")
-@pytest.mark.parametrize("moves", [100, pytest.param(200, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("moves", [60, pytest.param(200, marks=pytest.mark.nightly)])
 def test_moves_leave_the_memory_as_it_is(moves):
     opened, early, late = megabytes(f"moves = {moves}\n{MOVES}")
     assert late < 1.05 * early, f"{early:.0f} MB after 20 moves, {late:.0f} MB after {moves}"

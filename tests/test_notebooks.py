@@ -1,6 +1,8 @@
 """The built notebooks agree with lessons/ and are fit to be read."""
 
+import ast
 import base64
+import inspect
 import json
 import re
 import subprocess
@@ -118,6 +120,25 @@ def test_no_cell_needs_a_name_that_only_the_other_notebook_has(name, kind):
     ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", "--output-format", "concise", "-"]
     done = subprocess.run(ruff, input="\n".join(cells), capture_output=True, encoding="utf-8", cwd=build.ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", build.names())
+def test_whatever_a_lesson_calls_exists_and_takes_what_it_is_given(name):
+    cells = [cell.source for cell in build.notebook(name, "both").cells if cell.cell_type == "code"]
+    names, calls = {}, []
+    for node in (node for source in cells for node in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("helpers", "why_wont_it_learn"):
+            exec(compile(ast.Module([node], []), name, "exec"), names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            calls.append(node)
+    calls = [call for call in calls if call.func.id in names]
+    assert calls
+    for call in calls:
+        given = [one for one in call.args if not isinstance(one, ast.Starred)]
+        options = {one.arg: one.value for one in call.keywords if one.arg}
+        signature = inspect.signature(names[call.func.id])
+        whole = len(given) + len(options) == len(call.args) + len(call.keywords)  # nothing with a star
+        (signature.bind if whole else signature.bind_partial)(*given, **options)
 
 
 LESSONS = build.names()[1:]  # 00 is the way in, not a lesson

@@ -261,16 +261,16 @@ ROTATED = {name: number for number, name in enumerate(NAMES)}
 
 
 def few(names):
-    """Every sixth by default: the lessons run all programs as printed and repaired, and their answers are checked there."""
-    return [pytest.param(name, marks=[] if ROTATED[name] % 6 == 0 else pytest.mark.nightly) for name in names]
+    """Every third by default: building a lesson runs all its programs, as printed and repaired, and checks the answers."""
+    return [pytest.param(name, marks=[] if ROTATED[name] % 3 == 0 else pytest.mark.nightly) for name in names]
 
 
 def some(cases):
-    """One attempt of each second program by default; all of them at night."""
+    """One attempt of each third program by default; all of them at night."""
     return [
         pytest.param(
             name, number,
-            marks=[] if ROTATED[name] % 6 == number % 6 and number < 3 else pytest.mark.nightly, id=f"{name}-{number}",
+            marks=[] if ROTATED[name] % 9 == number and number < 3 else pytest.mark.nightly, id=f"{name}-{number}",
         )
         for name in NAMES for number in range(len(cases[name]))
     ]  # fmt: skip
@@ -332,7 +332,7 @@ def test_cheats_are_refused(name, cheat):
 def test_a_network_that_memorises_is_told_so():
     few = first("    x, y = x[:30], y[:30]\n")
     said = refused(
-        "thermometer", [*RIGHT["thermometer"][0], few, ("32, act", "128, act"), ('"epochs": 40', '"epochs": 400')]
+        "thermometer", [*RIGHT["thermometer"][0], few, ("32, act", "128, act"), ('"epochs": 40', '"epochs": 150')]
     )
     assert "It memorises: the skill is " in said
 

@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
 
+import keras
 import numpy as np
 import psutil
 import pytest
@@ -46,7 +47,17 @@ SHOWN = """() => ({
     note: document.querySelector('#still-note').textContent,
     share: document.querySelector('#still-text').value,
 })"""
-main_lab = functools.cache(labs.main_lab)  # runs a lesson up to its lab
+
+
+@functools.cache
+def main_lab(name):
+    """The lab of a lesson; the programs before it are trained for an epoch each, which changes nothing in the lab."""
+    fit = keras.Model.fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", lambda *given, **options: fit(*given, **options | {"epochs": 1}))
+        return labs.main_lab(name)
+
+
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 

@@ -194,7 +194,7 @@ def test_more_of_it_gets_a_report(kind):
     reported(MORE[kind])
 
 
-@pytest.mark.parametrize("shape", [(120,), (120, 1)])
+@pytest.mark.parametrize("shape", [(120,), pytest.param((120, 1), marks=pytest.mark.nightly)])
 def test_a_training_step_of_its_own_that_holds_the_loss_is_tried_by_fit(shape):
     model = compiled(Subtracting(), None, 0.02)
     report = diagnose(model, X, Y.reshape(shape), epochs=60, clock=Ticks(1e-6))
