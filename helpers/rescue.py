@@ -1,7 +1,7 @@
 """The smallest rescue: from a setting that fails, the smallest change of one control that makes it learn.
 
 `smallest_rescue(experiment)` tries changes of one field at a time, the small ones first, each over the same seeds. It never
-touches the data: another problem, fewer points or less noise would be another task.
+touches the data: another problem, fewer samples or less noise would be another task.
 
 A change is small if it leaves the network, the optimizer and the work as they are; such changes are quick, too. Among them,
 and among the others, those that move the slider fewer steps are smaller.
@@ -71,7 +71,7 @@ class Change(NamedTuple):
 class Rescue:
     """What the search found, so far or at its end.
 
-    experiment: the failing setting. study: its `SeedStudy`; None before it is there.
+    experiment: the failing settings. study: its `SeedStudy`; None before it is there.
     trials: every `ChangeTrial` so far. now: the change that is being tried, in words. done: share of the work, 0 to 1.
     finished: whether the search has come to its end.
     before, after: the failing and the rescued `Run`, from one seed; None until the end, and where nothing rescues.
@@ -132,7 +132,7 @@ class Rescue:
         was = f"{self.study.learned.sum()} of {seeds}"
         if not self.trials:
             return f"Nothing to rescue: {was} seeds learn with these settings. Try another seed."
-        best, tried = self.best, f"{len(self.trials)} changes tried"
+        best, tried = self.best, f"{len(self.trials)} change{'s' * (len(self.trials) != 1)} tried"
         told = f"{best.words}: {best.study.learned.sum()} of {seeds} seeds learn, where {was} did"
         if self.rescued is None:
             return f"No single change that was tried rescues these settings ({tried}). The best: {told}. They may need two changes."
@@ -197,10 +197,10 @@ def search(experiment, seeds=None, *, seconds=0.1):
     To drop the search, stop asking. Arguments as for `smallest_rescue`.
     """
     check_experiment(experiment, "smallest_rescue")
-    seeds = SEEDS if seeds is None else seeds
-    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds > 0:
-        seeds = [experiment.seed, *(seed for seed in range(seeds) if seed != experiment.seed)][:seeds]
-    seeds = checked_seeds(seeds)
+    given = SEEDS if seeds is None else seeds
+    seeds = checked_seeds(given)
+    if not hasattr(given, "__iter__"):
+        seeds = [experiment.seed, *(seed for seed in seeds if seed != experiment.seed)][: len(seeds)]
     found = Rescue(experiment)
     if nothing_to_learn(make_problem(experiment)):
         yield dataclasses.replace(found, done=1.0, finished=True)
@@ -249,8 +249,8 @@ def smallest_rescue(experiment, seeds=None):
     """The smallest change of one field that makes a failing setting learn: a finished `Rescue`.
 
     Changes are tried by size: a number moves along its slider, a name or a switch counts as two steps of it. The
-    search ends with the size at which a change brings at least 80 % of the seeds to learn. Another network, optimizer or
-    more than twice the steps are tried only where no smaller change brings half of them to. Problem, points and noise stay.
+    search ends with the size at which, after a change, at least 80% of the seeds learn. Another network, another optimizer or
+    more than twice the steps are tried only where no smaller change makes half of them learn. Problem, samples and noise stay.
 
     Args:
         experiment: the failing setting.

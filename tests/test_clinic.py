@@ -124,7 +124,7 @@ def test_the_budget_holds():
     clinic.admit()
     for name in ("faster", "ten", "predictions"):
         clinic.order(name)
-    with pytest.raises(ValueError, match="costs 2 credits, and 1 are left"):
+    with pytest.raises(ValueError, match="costs 2, and you have 1"):
         clinic.order("slower")
     with pytest.raises(ValueError, match="has been done"):
         clinic.order("ten")
@@ -216,11 +216,16 @@ def test_nothing_that_is_shown_before_the_treatment_names_the_cause():
     assert {name for name in ours if not name.startswith("_")} == {"state"}
 
 
+def test_a_clinic_that_is_only_asked_has_a_patient():
+    assert clinic_of(LOW).credits == 6
+    assert clinic_of(LOW).text.startswith("A patient. It fails.")
+
+
 def test_headless_it_shows_a_plot_and_says_everything():
     data, _ = clinic_of(LOW)._repr_mimebundle_()
     assert data["image/png"].startswith(b"\x89PNG")
     assert data["text/plain"].startswith("A patient. It fails.\nLearning curve: Epoch 1 to 200")
-    assert "6 credits left: Predictions and truth (1)" in data["text/plain"]
+    assert "6 credits left: Predictions and targets (1)" in data["text/plain"]
 
 
 def test_the_front_end_is_answered_while_the_clinic_works():

@@ -61,7 +61,7 @@ def test_the_training_that_did_not_learn_is_diagnosed(run, tmp_path):
     lines = done.stdout.splitlines()
     assert lines[0] == "arguments ['scripts/train.py'] train.py 42 found"
     assert "Watch: Before the first step: Softmax over a single unit" in done.stdout
-    assert "Diagnosis of number 1" in done.stdout
+    assert "Diagnosis of model 1" in done.stdout
     assert "output_activation_mismatch" in done.stdout or "softmax" in done.stdout.split("Diagnosis")[1].lower()
     assert "<html" in (tmp_path / "report.html").read_text().lower()
 
@@ -91,10 +91,11 @@ def test_arguments_are_the_programs_own(run):
 
 def test_datasets_are_taken_as_fit_takes_them(run):
     end = """import tensorflow as tf; data = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
-    model.fit(data, validation_data=data, epochs=2, verbose=0)"""
+    callbacks = keras.callbacks.CallbackList([], model=model)
+    model.fit(data, validation_data=data, epochs=2, verbose=0, callbacks=callbacks)"""
     done = run("sigmoid", end, command=["--budget", "2"])
     assert done.returncode == 0, done.stderr
-    assert "Diagnosis of number 1" in done.stdout
+    assert "Diagnosis of model 1" in done.stdout
 
 
 def test_what_learned_is_not_diagnosed(run):
@@ -106,7 +107,7 @@ def test_what_learned_is_not_diagnosed(run):
 def test_a_model_that_is_fitted_again_goes_on(run):
     """As programs do that call fit for one epoch at a time; the loss of the program's own is still there at its end."""
     done = run("sigmoid", "for _ in range(4): model.fit(x, y, epochs=3, verbose=0)", "own", command=["--budget", "3"])
-    assert "1 model watched. Diagnosis of number 1" in done.stdout
+    assert "1 model watched. Diagnosis of model 1" in done.stdout
     assert done.returncode == 0, done.stderr
     assert "NoneType" not in done.stdout + done.stderr
 
@@ -117,6 +118,7 @@ def test_a_model_that_is_fitted_again_goes_on(run):
         (["missing.py"], "there is no file 'missing.py'"),
         (["--budget", "soon", "train.py"], "'soon' is not a number of seconds"),
         (["--budget", "nan", "train.py"], "'nan' is not a number of seconds"),
+        (["--report", "no/such/report.html", __file__], "there is no folder"),
         ([], "the following arguments are required: script\n"),
     ],
 )

@@ -366,7 +366,8 @@ def test_a_patient_is_treated_on_a_telephone(opened):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.nightly)])
+@pytest.mark.nightly  # test_browser.py looks at the dark theme of a page
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_is_as_light_or_dark_as_the_machine_until_somebody_chooses(opened, scheme):
     tab = opened("00_start_here", "screen", clock=True, color_scheme=scheme)
     check_silence(tab, "slider", "depth")

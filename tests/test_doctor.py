@@ -25,7 +25,6 @@ from why_wont_it_learn.diagnosis.findings import Finding
 from why_wont_it_learn.diagnosis.fixes import (
     Fix,
     Variant,
-    added_loss,
     fixes_for,
     padded_before,
     wider,
@@ -170,7 +169,7 @@ def test_a_network_that_learns_is_healthy():
     d = diagnose(tanh_network(), X, SINE, epochs=60)
     assert d.healthy
     assert d.findings == d.causes == []
-    assert "Healthy" in str(d)
+    assert "No problem found" in str(d)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +393,7 @@ def test_an_autoencoder_is_judged_by_as_many_principal_components_as_its_narrowe
     images = load_digits().data / 16
     found = diagnose(autoencoder(8), images, images, epochs=60, batch_size=64)
     assert found.healthy
-    assert "gives back 64 inputs through 8 numbers" in " ".join(found.notes)
+    assert "reproduces its 64 inputs from 8 numbers" in " ".join(found.notes)
     data = data_of(autoencoder(8), images, images)
     assert 0.3 < data.skill_of_components(4) < data.skill_of_components(16) < 1
     assert data.skill_of_components(64) == pytest.approx(1)
@@ -499,7 +498,7 @@ def with_unused_weights():
 @pytest.mark.parametrize(
     ("make", "cause", "words"),
     [
-        (with_hidden_weights, "frozen_weights", "32 weights that it does not know"),
+        (with_hidden_weights, "frozen_weights", "32 weights that it does not track"),
         (with_unused_weights, "vanishing_gradient", "not on the path to the loss"),
         (
             lambda: network(Dense(8), Step(), Dense(1)),
@@ -536,7 +535,7 @@ def test_inputs_that_were_scaled_before_a_frozen_base_scales_them_are_found():
     found = diagnose(model, X, X, epochs=100)
     assert found.causes[:1] == ["unscaled_inputs"], found
     assert found.findings[0].verified
-    assert "makes numbers from -0.0039 to 0.0039" in found.findings[0].evidence
+    assert "into numbers from -0.0039 to 0.0039" in found.findings[0].evidence
 
 
 def test_a_frozen_base_that_is_good_enough_is_no_fault():
@@ -819,7 +818,7 @@ def test_few_samples_that_stand_there_many_times_are_found(different):
     assert bool(named) == (different == 20)
     if named:
         assert found.causes == ["label_or_data_bug"]
-        assert "Of 600 training samples only 20 are different: each stands there about 30 times" in named[0].evidence
+        assert "Of 600 training samples only 20 are different: each occurs about 30 times" in named[0].evidence
 
 
 def test_a_single_sample_is_told_of():
@@ -850,7 +849,7 @@ def test_batches_too_small_for_batch_normalization_are_found(monkeypatch, size):
     clock = Work(monkeypatch, step=0.02)
     found = diagnose(network(*layers), X[:80], SINE[:80], epochs=8, batch_size=size, clock=clock)
     assert found.causes[0] == "vanishing_gradient", found
-    assert f"with batches of {size}" in found.findings[0].evidence
+    assert f"each batch, here of size {size}" in found.findings[0].evidence
 
 
 @pytest.mark.parametrize(("failing", "well"), [(0, True), (1, True), (4, False)])
@@ -897,7 +896,7 @@ def test_a_sequence_of_numbers_of_words_is_told_by_the_targets_of_its_positions(
     model.compile("adam", "binary_crossentropy")
     finding = diagnose(model, words, marked, epochs=2).findings[0]
     assert finding.cause == "label_or_data_bug"
-    assert "taken for the numbers of words or categories, 1.00" in finding.evidence
+    assert "treat them as IDs of words or categories, 1.00" in finding.evidence
 
 
 def test_another_activation_does_not_prove_that_units_are_too_few():
@@ -975,11 +974,11 @@ def test_what_a_layer_adds_to_the_loss_is_weighed():
         variant(Dense(8), Adding(), Dense(1)),
         variant(Dense(8, kernel_regularizer="l2"), Doubled(), Dense(1)),
     )
-    assert added_loss(adding) > 0.9
-    assert added_loss(penalised) == 0
+    assert adding.added_loss > 0.9
+    assert penalised.added_loss == 0
     more = with_data_loss(adding, 1000)
     assert "loss_weights=1000" in changes(adding, more)
-    assert added_loss(more) < added_loss(adding)
+    assert more.added_loss < adding.added_loss
     found = diagnose(network(Dense(8, "tanh"), Adding(), Dense(1)), X, SINE, epochs=40)
     assert found.causes[0] == "over_regularized", found
 
@@ -1028,10 +1027,10 @@ def test_it_keeps_to_its_budget_and_says_what_was_cut(monkeypatch):
     d = diagnose(model, X, SINE, epochs=5000, batch_size=1, budget=4, clock=clock)
     assert 3.5 <= clock.now <= 6
     assert d.trials, "its own training does not take it all"
-    assert any("were over" in note for note in d.notes)
+    assert any("ran out" in note for note in d.notes)
 
 
-@pytest.mark.parametrize("columns", [1, 3072, 12288])
+@pytest.mark.parametrize("columns", [1, pytest.param(3072, marks=pytest.mark.nightly), 12288])
 def test_the_budget_holds_however_wide_the_inputs_are(monkeypatch, columns):
     x = RNG.normal(size=(240, columns)).astype("float32")
     clock = Work(monkeypatch, step=0.01, reached=1e-5)
@@ -1097,7 +1096,7 @@ def test_without_time_to_try_a_remedy_the_first_suspicion_is_told(monkeypatch):
     d = diagnose(slow, X, SINE, epochs=60, batch_size=240, budget=1.02, clock=clock)  # 0.6 for steps, 0.38 for the goal
     assert d.healthy is False
     assert d.causes == ["learning_rate_too_low"]
-    assert any("were over" in note for note in d.notes)
+    assert any("ran out" in note for note in d.notes)
     assert "(Not tried.)" in str(d)
 
 

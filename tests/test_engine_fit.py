@@ -207,7 +207,13 @@ def test_arguments_that_are_not_allowed(arguments, text):
 
 @pytest.mark.parametrize(
     ("seeds", "text"),
-    [(0, "seeds=0 trains nothing"), ("3", "neither a number"), ([1, -2], "contains -2"), (True, "neither")],
+    [
+        (0, "seeds=0 trains nothing"),
+        ("3", "neither a number"),
+        ([1, -2], "contains -2"),
+        (True, "neither"),
+        (10**9, "seeds=1000000000 is more than 1,000,000"),
+    ],
 )
 def test_seeds_that_are_not_allowed(seeds, text):
     with pytest.raises(ValueError, match=text):

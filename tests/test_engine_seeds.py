@@ -305,7 +305,7 @@ def test_outputs_that_only_the_loss_understands_have_no_skill():
     spread = dense(L.Dense(2), loss=lambda y, p: (y - p[:, :1]) ** 2 * ops.exp(-p[:, 1:]) + p[:, 1:])
     study = fit_seeds(spread, X, Y, seeds=SEEDS, **OPTIONS)
     assert np.isnan(study.skill).all()
-    assert study.verdict.startswith("Whether it learned cannot be judged")
+    assert study.verdict.startswith("These outputs and targets do not show whether it learned")
     study = fit_seeds(spread, X, Y, seeds=SEEDS, **OPTIONS, score=lambda y, p: 1 - np.mean((y - p[0][:, :1]) ** 2))
     assert study.verdict.startswith("Learned with 0 of 3")
 

@@ -106,6 +106,7 @@ def test_a_deep_network_has_to_learn_with_what_is_given(checker, right, wrong):
         assert words in refused(checker, right.replace(**changes))
 
 
+@pytest.mark.nightly  # the fixes are checked when the lesson is built
 def test_all_fixes_pass_and_another_way_does_too():
     words = activations.name_the_causes(
         FIXED | {"D": ("wrong output", PATIENTS["D"].replace(output_activation="tanh"))}

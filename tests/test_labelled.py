@@ -18,25 +18,12 @@ BROKEN = [case for case in CASES if case.causes]
 WELL = [case for case in CASES if not case.causes]
 NAMED = {case.name: case for case in CASES}
 
-# One or two of each cause, of those that are diagnosed within a second or two.
+# Of thirteen causes one each, which is diagnosed within a second or two.
 SOME_BROKEN = (
-    "line_through_a_wave", "fits_noise_of_friedman", "five_sigmoids_of_sgd", "loud_outputs", "all_off_kink", "stuck_wine",
-    "softmax_of_one", "softmax_for_numbers", "entropy_of_numbers", "line_blown_up", "crawling_line", "two_steps",
-    "sgd_of_powers", "calendar_years", "big_waves", "one_hole", "shuffled_wine", "always_the_same", "heavy_l2", "all_zeros",
-    "coins",
+    "line_through_a_wave", "loud_outputs", "all_off_kink", "softmax_of_one", "entropy_of_numbers", "line_blown_up",
+    "crawling_line", "sgd_of_powers", "calendar_years", "one_hole", "shuffled_wine", "heavy_l2", "all_zeros",
 )  # fmt: skip
-SOME_WELL = (
-    "line",
-    "sine",
-    "two_outputs",
-    "cars_l2",
-    "xor",
-    "moons_sgd",
-    "circles_logits",
-    "blobs3",
-    "wine",
-    "three_labels",
-)
+SOME_WELL = ("line", "two_outputs", "cars_l2", "moons_sgd", "circles_logits", "wine")
 
 
 def told(cases):
@@ -65,9 +52,8 @@ def wrong(broken, well):
 
 @pytest.mark.xdist_group("labelled_accuracy")
 def test_the_first_cause_is_the_true_one():
-    assert {NAMED[name].causes[0] for name in SOME_BROKEN} == set(CAUSES)
     missed, alarms = wrong([NAMED[name] for name in SOME_BROKEN], [NAMED[name] for name in SOME_WELL])
-    assert len(missed) <= 2, missed
+    assert len(missed) <= 1, missed
     assert len(alarms) <= 1, alarms
 
 

@@ -56,9 +56,9 @@ def browser():
         yield browser
 
 
-# In every run; 03 takes the most memory. The others are run each night, and whenever they change: test_notebooks.py asks for lessons
-# that are built, which runs them with their answers. It also checks the calls of all lessons.
-DAILY = ("01_capacity", "03_optimizers", "05_regularization")
+# In every run: a short one, and the one that takes the most memory. The others are run each night, and whenever they change:
+# test_notebooks.py asks for lessons that are built, which runs them with their answers. It also checks the calls of all lessons.
+DAILY = ("01_capacity", "03_optimizers")
 
 
 @pytest.fixture(

@@ -94,6 +94,7 @@ def test_moves_leave_the_memory_as_it_is(moves):
     assert late < 1.3 * opened, f"{opened:.0f} MB when the lab opened, {late:.0f} MB after {moves} moves"
 
 
+@pytest.mark.nightly
 @pytest.mark.xdist_group("test_memory_wide")
 def test_many_wide_networks_give_their_memory_back():
     before, most, after = megabytes(WIDE)

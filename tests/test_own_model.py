@@ -110,6 +110,8 @@ def test_a_model_needs_to_be_compiled_and_to_have_data():
     model = keras.Sequential([dense(1)])
     with pytest.raises(ValueError, match="not compiled"):
         Lab(model, X, TARGETS["regression"])
+    with pytest.raises(ValueError, match="not compiled with a loss"):
+        Lab(sequential(dense(1), loss=None), X, TARGETS["regression"])
     with pytest.raises(ValueError, match="needs its data"):
         Lab(sequential(dense(1)))
     with pytest.raises(ValueError, match=r"controls=\["):

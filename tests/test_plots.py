@@ -281,7 +281,7 @@ def test_every_frame_of_a_live_run_is_the_one_that_a_new_painter_draws():
         np.testing.assert_array_equal(decoded(renderer.frame(Scene(run=run))), picture(Scene(run=run)))
 
 
-@pytest.mark.parametrize("share", [3, pytest.param(1, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("share", [8, pytest.param(1, marks=pytest.mark.nightly)])
 def test_scenes_in_any_order_leave_no_trace_of_each_other(share):
     renderer, order = Renderer(), np.random.default_rng(share).permutation(list(SCENES))[::share]
     for name in order:

@@ -198,7 +198,7 @@ def test_the_search_of_the_lab_can_be_stopped():
             await asyncio.sleep(0)
         assert lab.view.state["running"]
         lab._receive(None, {"action": "stop", "generation": 2}, [])
-        assert lab.view.state["note"] == "Stopped looking for a rescue after 0 changes."
+        assert lab.view.state["note"] == "Stopped looking for a rescue. Changes tried: 0."
         assert not lab.view.state["running"]
         assert lab.pinned is None
         await asyncio.wait([lab._task])

@@ -236,7 +236,8 @@ ODD = {
         lambda: (frame(400, y=[f"town {i % 200}" for i in range(400)]), {"target": "y"}), "more than the 20 classes",
     ),
     "numbers as text": (
-        lambda: (frame(100, c=[f"{i},5" for i in range(99)] + ["?"]), {"target": "y"}), "Most of them are numbers.*'\\?'.*to_numeric",
+        lambda: (frame(100, c=[f"{i},5" for i in range(99)] + ["?"]), {"target": "y"}),
+        "Most of them are numbers.*'\\?'.*if the comma.*to_numeric.*str.replace",
     ),
     "many inputs": (
         lambda: (frame(**{f"c{i}": [f"{k % 40}" for k in range(40)] for i in range(6)}), {"target": "y"}), "makes 242 inputs",

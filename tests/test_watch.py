@@ -37,7 +37,9 @@ def watched(model, epochs=20, x=X, y=Y, batch_size=32, watch=None, **fit):
     [
         lambda: [L.Dense(16, "relu"), L.Dropout(0.3), L.Dense(1)],
         lambda: [L.Dense(16), L.BatchNormalization(), L.ReLU(), L.GaussianNoise(0.1), L.Dense(1)],
-        lambda: [L.Reshape((4, 1)), L.LSTM(5, recurrent_dropout=0.2), L.Dense(1)],
+        pytest.param(
+            lambda: [L.Reshape((4, 1)), L.LSTM(5, recurrent_dropout=0.2), L.Dense(1)], marks=pytest.mark.nightly
+        ),
     ],
     ids=["dropout", "normalisation and noise", "recurrent"],
 )
@@ -59,7 +61,7 @@ def test_nothing_is_said_of_a_network_that_learns(capsys):
     watch = watched(plain(), epochs=60)
     assert watch.findings == []
     assert watch.skill > 0.95
-    assert re.fullmatch(r"Watch: 60 epochs; skill \d\.\d\d on the first 256 training samples\. Nothing found\.\n",
+    assert re.fullmatch(r"Watch: 60 epochs; skill \d\.\d\d on the first 200 training samples\. Nothing found\.\n",
                         capsys.readouterr().out)  # fmt: skip
 
 
@@ -99,6 +101,17 @@ def test_a_hopeless_training_is_ended_early(capsys):
     watch = watched(model, epochs=50, watch=Watch(X, Y, stop=True))
     assert len(watch.record.history["loss"]) < 10
     assert "Training is stopped" in capsys.readouterr().out
+
+
+def test_a_training_that_is_nan_at_a_usual_rate_is_ended_early(capsys):
+    model = network(L.Dense(1), optimizer=keras.optimizers.SGD(0.01), loss=lambda y, p: keras.ops.sqrt(p - 1e9))
+    watch = watched(model, epochs=20, watch=Watch(X, Y, stop=True))
+    assert len(watch.record.history["loss"]) == 1
+    assert capsys.readouterr().out.count("Training is stopped") == 1
+
+
+def test_a_momentum_of_1_is_watched():
+    assert watched(plain(optimizer=keras.optimizers.SGD(0.001, momentum=1.0)), epochs=2).record.history["loss"]
 
 
 def test_without_stop_it_goes_on():

@@ -126,7 +126,7 @@ def plain():
 
 
 SOME = {
-    "two inputs in a dict": lambda: (two_inputs(), {"x": {"a": X[:, :3], "b": X[:, 3:]}, "y": Y}),
+    "two inputs in a dict": lambda: (two_inputs(), {"x": {"a": X[:, :3], "b": X[:, 3:]}, "y": [Y]}),
     "two outputs in a list": lambda: (two_outputs(loss_weights=[1, 0.5]), {"x": X, "y": [Y, LABELS]}),
     "a dataset": lambda: (plain(), {"x": tf.data.Dataset.from_tensor_slices((X, Y)).batch(20)}),
     "sample weights": lambda: (plain(), {"x": X, "y": Y, "sample_weight": np.ones(120)}),
@@ -219,7 +219,7 @@ class Minimizing(Own):
 
 def test_a_training_step_that_minimizes_something_else_is_told():
     model = compiled(Minimizing(), None, 0.01)
-    report = diagnose(model, X, Y[:, None], epochs=30, clock=Ticks(1e-6))
+    report = diagnose(model, X, Y[:, None], epochs=12, clock=Ticks(1e-6))
     assert report.causes == ["loss_mismatch"]
     assert "Its own training step decides what is minimized" in report.findings[0].evidence
 
@@ -317,7 +317,7 @@ def test_a_network_of_means_and_spreads_is_healthy_when_it_learns(monkeypatch):
     model.optimizer.learning_rate = 0.1
     report = diagnose(model, x, y, epochs=60, batch_size=16, seeds=2, clock=Work(monkeypatch, step=0.001))
     assert report.healthy, report
-    assert any("loss alone" in note for note in report.notes)
+    assert any("Only the loss knows" in note for note in report.notes)
 
 
 SORTED = np.repeat([0, 1, 2], 40)

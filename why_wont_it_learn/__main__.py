@@ -1,4 +1,4 @@
-"""Run a training script unchanged, watch every `fit` in it, and say why the one that did not learn does not.
+"""Run a training script unchanged, watch every `fit` in it, and diagnose the model that learned least, if any did not learn.
 
     python -m why_wont_it_learn [--budget SECONDS] [--stop] [--report FILE] train.py [its arguments ...]
 
@@ -44,26 +44,29 @@ def main(arguments=None):
 
 def _options(arguments):
     parser = argparse.ArgumentParser("python -m why_wont_it_learn", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--budget", type=_seconds, default=BUDGET, help="seconds for the diagnosis (%(default)g)")
+    parser.add_argument(
+        "--budget", type=_seconds, default=BUDGET, help="seconds for the diagnosis; 0 for none (default: %(default)g)"
+    )
     parser.add_argument("--stop", action="store_true", help="end a hopeless training early")
     parser.add_argument("--report", metavar="FILE", help="also save the diagnosis as a web page")
     parser.add_argument("script", help="the Python program to run")
-    own = parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its own arguments")
+    own = parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments that are passed on to the program")
     own.required = False  # or Python 3.11 says that they are missing, too, where the script is
     options = parser.parse_args(arguments)
     if not Path(options.script).is_file():
         parser.error(f"there is no file {options.script!r} here: give the path of a Python program")
+    if options.report:
+        options.report = Path(options.report).absolute()  # the program may change the folder
+        if not options.report.parent.is_dir():
+            parser.error(f"there is no folder {str(options.report.parent)!r} for the report: make it first")
     return options
 
 
 def _seconds(text):
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds of 0 or more")
-    return seconds
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds of 0 or more")
 
 
 @contextlib.contextmanager
@@ -78,10 +81,8 @@ def _watched(fits, stop):
         data = {name: arguments.get(name) for name in ("x", "y", "validation_data")}
         watch = Watch(**data, stop=stop)
         callbacks = arguments.get("callbacks") or []
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(watch)
-        else:
-            arguments["callbacks"] = [*keras.tree.flatten(callbacks), watch]
+        callbacks = getattr(callbacks, "callbacks", callbacks)  # a CallbackList would not tell the watch its model
+        arguments["callbacks"] = [*keras.tree.flatten(callbacks), watch]
         model = arguments.pop("self")
         fits.append(Fit(model, dict(arguments), watch))
         return fit(model, *bound.args, **bound.kwargs)
@@ -128,7 +129,9 @@ def _report(fits, options):
     """Print a diagnosis of the model that learned least, if any did not learn."""
     models = _by_model(fits)
     if not models:
-        print("\nwhy_wont_it_learn: the program called no fit of a Keras 3 model, so there is nothing to diagnose.")
+        print(
+            "\nwhy_wont_it_learn: the program never called `fit` on a Keras 3 model, so there is nothing to diagnose."
+        )
         return
     failed = [one for one in models if not one.watch.skill >= LEARNED]
     watched = f"{len(models)} model{'s' * (len(models) > 1)} watched"
@@ -138,7 +141,7 @@ def _report(fits, options):
     if not options.budget:
         return
     worst = min(failed, key=lambda one: -np.inf if np.isnan(one.watch.skill) else one.watch.skill)
-    print(f"\nwhy_wont_it_learn: {watched}. Diagnosis of number {models.index(worst) + 1} ({worst.model.name}):\n")
+    print(f"\nwhy_wont_it_learn: {watched}. Diagnosis of model {models.index(worst) + 1} ({worst.model.name}):\n")
     named = (
         "x", "y", "validation_data", "validation_split", "epochs", "batch_size", "sample_weight", "class_weight", "shuffle",
     )  # fmt: skip

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .diagnosis.network import first_line, only
+from .diagnosis.network import only
 from .diagnosis.output_and_loss import as_loss, resolved_loss
 from .engine.initial_weights import fresh_values, throughout
 from .engine.loop import takes_training
@@ -290,22 +290,3 @@ def _taken_apart(optimizer, rate):
 def _loss_weight(model):
     weights = loss_weights_of(model)
     return float(weights[0]) if len(weights) == 1 and weights[0] is not None else 1.0
-
-
-def refusal(program, data):
-    """Why Keras itself cannot take a training step of a program on some data; "" if it can."""
-    model = program.build()
-    rows = slice(0, min(program.batch_size, data.points))
-    x, y = tf.constant(data.inputs[rows]), tf.constant(data.y[rows])
-    training = {"training": True} if takes_training(model.call) else {}
-    weights = [tf.identity(v.value) for v in model.trainable_variables]
-    state = [tf.identity(v.value) for v in model.non_trainable_variables]
-    try:
-        with tf.GradientTape() as tape:
-            tape.watch(weights)
-            answers, _ = model.stateless_call(weights, state, x, **training)
-            loss = tf.reduce_mean(as_loss(program.loss)(y, only(answers)))
-        tape.gradient(loss, weights)
-    except Exception as error:  # of layers or a loss that are not Keras's, anything
-        return first_line(error)
-    return ""

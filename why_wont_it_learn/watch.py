@@ -13,20 +13,21 @@ from .diagnosis.findings import finding_of
 from .diagnosis.symptoms import two_digits
 from .engine.batches import none_for_empty
 from .engine.layer_metrics import Probes
-from .engine.records import LEARNED, Record, skill_of
+from .engine.records import LEARNED, PROBES, Record, skill_of
 from .engine.tracing import build
 from .program import random_state_kept
 
 SAMPLES = 256  # the first so many are looked at
 SURE = 0.75  # while it trains, a cause is named from this plausibility on
 WORSE = 0.15  # and named again when its plausibility has grown by so much
-ALL_LOST = 0.9  # from this plausibility on, `stop` ends what cannot recover
-PROBES = ("gradient_norm", "update_ratio", "dead", "saturated")
 WHILE_TRAINING = (
     symptoms.diverged, symptoms.dead_units, symptoms.saturated_units, symptoms.vanishing_gradient,
     symptoms.exploding_gradient, symptoms.short_steps, symptoms.overfitting,
 )  # fmt: skip
-CANNOT_RECOVER = (symptoms.diverged, symptoms.dead_units)
+CANNOT_RECOVER = {
+    symptoms.diverged: 0.0,
+    symptoms.dead_units: 0.9,
+}  # the plausibility from which on `stop` ends the training
 
 
 class Watch(keras.callbacks.Callback):
@@ -43,7 +44,7 @@ class Watch(keras.callbacks.Callback):
         x, y: the training data as `fit` gets them. Without them only losses and weights are watched.
         validation_data: (x, y) or a dataset, as `fit` gets it, for the skill on data that is not trained on; else the training
             samples judge.
-        stop: True ends the training after an epoch in which all is lost (NaN, all units of a layer dead), and says so.
+        stop: True ends the training, and says so, once the loss is not finite or nearly all units of a layer are dead.
 
     Attributes:
         findings: list of `Finding`s, in the order in which they were made.
@@ -189,7 +190,7 @@ class Watch(keras.callbacks.Callback):
             prediction_spread=spread,
             prediction_offset=offset,
             optimizer=type(optimizer).__name__.lower(),
-            learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)) / (1 - momentum),
+            learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)) / max(1 - momentum, 0.01),
             other_layers=True,
             layers=self._layers(),
             **{name: self._stacked(name) for name in PROBES},
@@ -212,7 +213,8 @@ class Watch(keras.callbacks.Callback):
             for symptom in row(training):
                 if symptom.plausibility >= SURE:
                     self._say(f"Epoch {number}", finding_of(symptom), symptom.plausibility)
-                if self._stop and row in CANNOT_RECOVER and symptom.plausibility >= ALL_LOST:
+                lost = symptom.plausibility >= CANNOT_RECOVER.get(row, np.inf)
+                if self._stop and lost and not self.model.stop_training:
                     self._lines.append("Training is stopped: it cannot recover from this.")
                     self.model.stop_training = True
 
@@ -223,10 +225,13 @@ class Watch(keras.callbacks.Callback):
         if np.isnan(training.skill):
             end = epochs
         else:
-            where = "validation" if not np.isnan(self.val_skill) else "training"
-            end = f"{epochs}; skill {two_digits(training.skill)} on the first {SAMPLES} {where} samples"
+            held_out = not np.isnan(self.val_skill)
+            count = len(tf.nest.flatten((self._validation if held_out else self._data)[0])[0])
+            where = f"the first {count} {'validation' if held_out else 'training'} samples"
+            end = f"{epochs}; skill {two_digits(training.skill)} on {where}"
         if training.skill >= LEARNED or np.isnan(training.skill):
-            self._lines.append(f"{end}. {len(self.findings) or 'Nothing'} found.")
+            named = len(self.findings)
+            self._lines.append(f"{end}. {f'{named} problem' + 's' * (named > 1) if named else 'Nothing'} found.")
             return
         for symptom in symptoms.likely(training):
             self._say(f"After {epochs}", finding_of(symptom), symptom.plausibility)

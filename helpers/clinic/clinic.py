@@ -5,6 +5,7 @@ a patient only after its treatment.
 """
 
 import asyncio
+import functools
 from pathlib import Path
 
 import anywidget
@@ -96,7 +97,7 @@ class Clinic(KernelWidget):
         if self.outcome:
             raise ValueError("This patient has been treated. Admit the next one.")
         if TESTS[name].cost > self.credits:
-            raise ValueError(f"This test costs {TESTS[name].cost} credits, and {self.credits} are left.")
+            raise ValueError(f"Not enough credits: this test costs {TESTS[name].cost}, and you have {self.credits}.")
         result = TESTS[name].look(self.patient)
         self._ordered.add(name)
         self.results.append((TESTS[name].label, result))
@@ -133,11 +134,13 @@ class Clinic(KernelWidget):
     @property
     def credits(self):
         """Credits of the budget that are left."""
+        self._ensure_patient()
         return self.patient.budget - sum(TESTS[name].cost for name in self._ordered)
 
     @property
     def story(self):
         """How the patient presents itself."""
+        self._ensure_patient()
         return f"{self.patient.title}. {self.patient.story}"
 
     @property
@@ -170,7 +173,7 @@ class Clinic(KernelWidget):
             self.view = ClinicView()
             self.view.on_msg(self._receive)
             self._update_view()
-        return self._shown(kwargs, **{"image/png": self._plot(self.results[-1][1], (620, 1.0, False))})
+        return self._shown(kwargs, **{"image/png": _plot(self.results[-1][1], (620, 1.0, False))})
 
     def _request(self, message):
         """Do what the front end asks for; nothing else while something is under way."""
@@ -221,8 +224,7 @@ class Clinic(KernelWidget):
             for name, test in TESTS.items()
         ]  # fmt: skip
         results = [
-            {"title": title, "text": result.text, "plot": self._plot(result, self.look)}
-            for title, result in self.results
+            {"title": title, "text": result.text, "plot": _plot(result, self.look)} for title, result in self.results
         ]
         return {
             "busy": self._busy,
@@ -252,11 +254,11 @@ class Clinic(KernelWidget):
             "program": self.patient.experiment.to_keras(),
         }
 
-    def _plot(self, result, look):
-        """The plot of a result as PNG; no bytes where it has none."""
-        if not result.pictures:
-            return b""
-        return plots.Renderer(result.pictures, *look).frame(plots.Scene(run=result.run))[1]
+
+@functools.lru_cache(maxsize=16)  # each state shows all results anew
+def _plot(result, look):
+    """The plot of a result as PNG; no bytes where it has none."""
+    return plots.Renderer(result.pictures, *look).frame(plots.Scene(run=result.run))[1] if result.pictures else b""
 
 
 def _result_of(work):

@@ -152,7 +152,7 @@ def _percent(fraction):
 
 
 TESTS = {
-    "predictions": Test("Predictions and truth", 1, "what the network predicts on the validation set, next to the truth", _predictions),
+    "predictions": Test("Predictions and targets", 1, "what the network predicts on the validation set, next to the targets", _predictions),
     "data": Test("Look at the data", 1, "mean, spread and range of inputs and targets", _data),
     "gradients": Test("Gradient by layer", 1, "at the start and at the end", _gradients),
     "units": Test("Dead and saturated units", 1, "the fraction in each hidden layer", _units),

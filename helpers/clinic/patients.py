@@ -299,8 +299,9 @@ class Treatment(NamedTuple):
 def treat(patient, causes, fixes):
     """Compare the named causes with the true ones, and retrain with the fixes over held-out seeds: a `Treatment`."""
     unnamed = list(patient.causes)
-    for cause in dict.fromkeys(causes):
-        unnamed = _without(unnamed, cause)
+    for name in dict.fromkeys(causes):
+        if hit := next((names for names in unnamed if name in names), None):
+            unnamed.remove(hit)
     n_named = patient.n_causes - len(unnamed)
     if patient.n_causes > 1:
         sentences = [f"You named {n_named} of {patient.n_causes} causes."]
@@ -315,12 +316,6 @@ def treat(patient, causes, fixes):
     if not fixed:
         sentences.append(f"What fixes it: {' and '.join(FIXES[name].label for name in patient.fixes)}.")
     return Treatment(n_named, fixed, sentences, list(dict.fromkeys(CAUSES[name].lesson for name in true)))
-
-
-def _without(causes, name):
-    """The causes without the first one that the name stands for."""
-    hit = next((cause for cause in causes if name in cause), None)
-    return [cause for cause in causes if cause is not hit]
 
 
 def _try_fixes(experiment, fixes):

@@ -29,7 +29,7 @@ def program(experiment):
     imports = _imports(
         [*pipeline, *split, *filter(None, [target_scaler])], pandas=e.source.own and e.source.own.uses_pandas
     )
-    parts = [imports, "# The data", draw_code(e), *_prepared(e, steps)]
+    parts = [imports, "# The data", draw_code(e), *_prepared(e, *pipeline)]
     if target_scaler:
         parts.append(
             f"target_scaler = {target_scaler}.fit(y)\ny, y_val = target_scaler.transform(y), target_scaler.transform(y_val)"
@@ -71,13 +71,14 @@ def _imports(calls, pandas=False):
     )
 
 
-def _prepared(e, steps):
+def _prepared(e, pipeline=None):
     """The lines that make the points ready for the network."""
-    parts = [inspect.getsource(function) for step in steps for function in step.functions()]
+    parts = [
+        inspect.getsource(function) for step in (pipeline.args if pipeline else ()) for function in step.functions()
+    ]
     if e.missing and e.imputation == "drop":
         parts.append("complete = ~np.isnan(x).any(axis=1)\nx, y = x[complete], y[complete]")
-    if steps:
-        pipeline = Call("sklearn.pipeline.make_pipeline", tuple(steps))
+    if pipeline:
         parts.append(
             f"# Fitted on the training points only.\nprepare = {pipeline}.fit(x)\n"
             "x, x_val = prepare.transform(x), prepare.transform(x_val)"

@@ -46,13 +46,14 @@ def experiment_of(model, x, y, epochs=100, batch_size=32):
         raise ValueError("A Keras model needs its data: Lab(model, x, y).")
     if not isinstance(model, keras.Sequential):
         raise ValueError(f"{type(model).__name__} is not a keras.Sequential, so a lab cannot show it. {INSTEAD}")
-    if not getattr(model, "compiled", False):
-        raise ValueError("The model is not compiled: call model.compile(optimizer=…, loss=…) first.")
+    if not model.compiled or model.loss is None:
+        raise ValueError("The model is not compiled with a loss: call model.compile(optimizer=…, loss=…) first.")
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     if not dense or model.layers[-1] is not dense[-1]:
         raise ValueError(f"The last layer of the model is not a Dense layer, so a lab cannot show it. {INSTEAD}")
-    task = _task(model)
-    if loss_name(resolved_loss(model)) == "categorical_crossentropy":
+    loss = resolved_loss(model, np.asarray(y), np.empty((1, dense[-1].units)))
+    task = _task(loss)
+    if loss_name(loss) == "categorical_crossentropy":
         y = np.argmax(np.asarray(y), axis=1)
     experiment = Experiment(
         problem=table(x, y, task=task), epochs=epochs, batch_size=batch_size, **_network(model, dense, task), **_training(model)
@@ -61,8 +62,7 @@ def experiment_of(model, x, y, epochs=100, batch_size=32):
     return experiment
 
 
-def _task(model):
-    loss = resolved_loss(model)
+def _task(loss):
     task = LOSSES.get(loss_name(loss))
     if task is None or from_logits(loss):
         what = f"{loss_name(loss)}{' from logits' if task else ''}"

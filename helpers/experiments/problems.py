@@ -176,11 +176,6 @@ def target_scaler_call(e):
     return TARGET_SCALINGS[e.target_scaling].call if e.source.task == "regression" else None
 
 
-def kept_points(e, x):
-    """Which training points the experiment keeps: (points,) bool."""
-    return ~np.isnan(x).any(axis=1) if e.missing and e.imputation == "drop" else np.ones(len(x), bool)
-
-
 def make_problem(e):
     """The data of an experiment; the same experiment gives the same points.
 
@@ -198,7 +193,8 @@ def problems_of(e, seeds):
 def _made(e):
     source = e.source
     points = draw(e)
-    kept = kept_points(e, points.x)
+    drops = e.missing and e.imputation == "drop"
+    kept = ~np.isnan(points.x).any(axis=1) if drops else np.ones(len(points.x), bool)
     if not kept.any():
         raise ValueError(
             f"missing={e.missing:g} with imputation='drop' leaves none of {e.samples} samples: "

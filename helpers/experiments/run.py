@@ -6,13 +6,13 @@ from functools import cached_property
 import numpy as np
 
 from why_wont_it_learn.diagnosis.symptoms import two_digits
-from why_wont_it_learn.engine.records import LEARNED, wilson
+from why_wont_it_learn.engine.records import LEARNED, PROBES, wilson
 
 from .experiment import Experiment
 from .models import build_model
 from .problems import Problem
 
-PER_EPOCH = ("loss", "val_loss", "gradient_norm", "update_ratio", "dead", "saturated")
+PER_EPOCH = ("loss", "val_loss", *PROBES)
 
 
 def skill(error, problem):
@@ -77,7 +77,7 @@ class Run:
     def diagnose(self, **arguments):
         """Why this network does not learn: what `why_wont_it_learn.diagnose` says of its model and its data.
 
-        arguments: budget, seeds and tell, as there.
+        arguments: `budget`, `seeds` and `on_progress`, as there.
         """
         from why_wont_it_learn import diagnose  # scikit-learn's models take 30 MB that a lab does not need
 

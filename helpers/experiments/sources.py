@@ -338,11 +338,6 @@ class Table:
         rare = self.task != "regression" and min(counts, default=0) < 2
         return len(y) >= max(FEWEST_ROWS, 4 * len(self.classes)) and len(counts) >= least and not rare
 
-    def read(self, complete):
-        """x (rows, inputs) and y (rows, 1); complete: without the rows that miss a value."""
-        kept = ~np.isnan(self.x).any(axis=1) if complete else slice(None)
-        return self.x[kept], self.y[kept]
-
     def most_samples(self, complete):
         """How many rows can be trained on; a quarter is kept for validation."""
         return (self.complete_rows if complete else len(self.x)) * 3 // 4
@@ -350,9 +345,10 @@ class Table:
     def parts(self, split, complete):
         """Inputs and targets of all rows to train on, and of those for validation: ((x, y), (x, y)).
 
-        They are the same for every seed, so that all are judged by the same rows.
+        They are the same for every seed, so that all are judged by the same rows. complete: without those that miss a value.
         """
-        x, y = self.read(complete)
+        kept = ~np.isnan(self.x).any(axis=1) if complete else slice(None)
+        x, y = self.x[kept], self.y[kept]
         most = self.most_samples(complete)
         if split == "shuffled":
             classes = None if self.task == "regression" else y

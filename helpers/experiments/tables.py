@@ -154,7 +154,7 @@ def _read_csv(path):
     """The name of a CSV file, its rows as a DataFrame, and the line that reads it."""
     text = os.fspath(path)
     if re.match(r"[a-z]+://", str(text)):
-        raise TableError(f"{_brief(text)} is an address in the network. Download the file, and give its path.")
+        raise TableError(f"{_brief(text)} is a web address. Download the file, and give its path.")
     path = _attempt(lambda: Path(text).expanduser().resolve(), f"{_brief(text)} is not the path of a file")
     if path.is_dir():
         raise TableError(f"{_brief(text)} is a folder. Give the path of a CSV file.")
@@ -351,7 +351,12 @@ def _read(label, cells):
         return _Column(label, _floats(label, cells)[:, None], (_title(label),))
     categories = tuple(_sorted(present))
     if len(categories) > MOST_CATEGORIES:
-        _refuse_many(label, categories, f"more than {MOST_CATEGORIES}, and each would become an input", "columns=[…]")
+        _refuse_many(
+            label,
+            categories,
+            f"more than {MOST_CATEGORIES}, and each would become an input",
+            "leave the column out: name the inputs that you want with columns=[…]",
+        )
     names = tuple(f"{_title(label)}={_title(category)}" for category in categories)
     return _Column(label, one_hot(cells, list(categories)), names, categories)
 
@@ -430,23 +435,21 @@ def _sorted(present):
 def _refuse_many(label, values, why, out):
     """TableError for text with too many different values."""
     where = f"The column {_name(label)} holds {len(values):,} different texts, such as {_brief(values[0])}: {why}."
-    no_numbers = [value for value in values if _number(value) is None]
+    with_points = pd.Series(values).astype(str).str.replace(",", ".")
+    no_numbers = [
+        value
+        for value, number in zip(values, pd.to_numeric(with_points, errors="coerce"), strict=True)
+        if np.isnan(number)
+    ]
     if len(no_numbers) < 0.2 * len(values):
-        other = f" {len(no_numbers)} of them are no numbers, such as {_brief(no_numbers[0])}." if no_numbers else ""
+        column, comma = f"df[{_written(label)}]", any("," in str(value) for value in values)
+        points, where_so = (".str.replace(',', '.')", " if the comma is a decimal point") if comma else ("", "")
+        other = f" Not numbers: {len(no_numbers)} of them, such as {_brief(no_numbers[0])}." if no_numbers else ""
         raise TableError(
-            f"{where} Most of them are numbers written as text.{other} Make numbers of the column: "
-            f"df[{_written(label)}] = pd.to_numeric(df[{_written(label)}], errors='coerce')."
+            f"{where} Most of them are numbers written as text.{other} Convert the column to numbers{where_so}: "
+            f"{column} = pd.to_numeric({column}{points}, errors='coerce')."
         )
-    raise TableError(
-        f"{where} Put rare ones together, or leave the column out: name the inputs that you want with {out}."
-    )
-
-
-def _number(text):
-    try:
-        return float(str(text).replace(",", "."))
-    except ValueError:
-        return None
+    raise TableError(f"{where} Merge the rare ones, or {out}.")
 
 
 # --- what is to be predicted -----------------------------------------------------------------------------------------------
@@ -478,7 +481,12 @@ def _targets(label, present, task):
         )
     if count > MOST_CLASSES:
         if is_text:
-            _refuse_many(label, different, f"more than the {MOST_CLASSES} classes that are allowed", "target=…")
+            _refuse_many(
+                label,
+                different,
+                f"more than the {MOST_CLASSES} classes that are allowed",
+                "choose another column with target=…",
+            )
         raise TableError(
             f"The target {name} has {count:,} different values, and {MOST_CLASSES} classes are allowed. Take task='regression'."
         )

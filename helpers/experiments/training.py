@@ -11,13 +11,14 @@ import tensorflow as tf
 
 from why_wont_it_learn.engine.cache import give_back
 from why_wont_it_learn.engine.program import Training, predict
+from why_wont_it_learn.engine.records import by_name
 from why_wont_it_learn.engine.training import seed_list
 
 from .experiment import FIELDS, check_experiment
 from .models import weight_shapes
 from .problems import make_problem, problems_of
 from .program import predictor_of, program_of
-from .run import PER_EPOCH, Run, SeedStudy, skill
+from .run import Run, SeedStudy, skill
 
 SEEDS_AT_ONCE = 100
 WEIGHTS_AT_ONCE = 2_000_000  # of all networks together; each takes about 60 bytes while it is trained
@@ -66,17 +67,14 @@ def chunks(experiment, seeds, many, *, jit_compile=False, seconds=None, show=Non
 
 def _traces(training, experiment, probes):
     """{name: (epochs, [models, …])}; without probes the last validation loss only, and nothing of what goes on in the layers."""
-    rows, columns = training.rows, training.graph.columns
-    traces = {name: rows[..., i] for i, name in enumerate(columns["history"])}
+    traces, measured = by_name(training.rows, training.graph.columns)
     if not probes:
         traces["val_loss"] = traces["val_loss"][-1:]
-    at = len(columns["history"])
-    for name in PER_EPOCH[2:]:
-        width = columns.get(name, 0)
-        traces[name] = rows[: None if probes else 0, ..., at : at + width]
-        at += width
-        missing = experiment.depth + (name in ("gradient_norm", "update_ratio")) - width  # a line is never dead
-        traces[name] = np.pad(traces[name], [*[(0, 0)] * (rows.ndim - 1), (0, missing)])
+    for name, values in measured.items():
+        values = values if probes else values[:0]
+        # A line is never dead.
+        missing = experiment.depth + (name in ("gradient_norm", "update_ratio")) - values.shape[-1]
+        traces[name] = np.pad(values, [*[(0, 0)] * (values.ndim - 1), (0, missing)])
     return traces
 
 

@@ -48,17 +48,17 @@ class Lab(KernelWidget):
     """A laboratory for one experiment: controls, plots of the training, and the same in words.
 
     It displays itself as the last expression of a cell, as often as you like: all displays show the same. Moving a control
-    starts a new training at once and drops the old one. With no browser attached it runs its first setting to the end
+    starts a new training at once and drops the old one. With no browser attached it runs its first settings to the end
     and shows the finished picture and the text. In a lesson, it names the likely cause of a failure once the predictions
     that were asked before it are committed to.
 
-    The buttons: *Stop* keeps what there is. *100 seeds* trains the setting from many seeds. *Rescue* looks for the smallest
-    change that makes the setting learn, and shows it next to the failing run, if you have pinned nothing else. *Pin* keeps
-    the last finished run, or the seeds, in the pictures next to the following ones. *Code* shows the Keras program of the setting.
-    *Share* shows it as a short text, and loads one. *Reset* goes back to the first setting.
+    The buttons: *Stop* keeps what there is. *100 seeds* trains the settings with many seeds. *Rescue* looks for the smallest
+    change that makes the settings learn, and shows it next to the failing run, if you have pinned nothing else. *Pin* keeps
+    the last finished run, or the seeds, in the plots next to the following ones. *Code* shows the Keras program of the settings.
+    *Share* shows them as a short text, and loads others. *Reset* goes back to the first settings.
 
     Args:
-        experiment: the first setting; what has no control keeps this value, until another one is loaded or shown. Or a
+        experiment: the first settings; a field without a control keeps its value, until others are loaded or shown. Or a
             compiled `keras.Sequential` of Dense layers, with its data: the lab draws fresh initial weights for it, and keeps a
             quarter of the rows for validation.
         x, y: the data of a Keras model, as `table` takes them; epochs, batch_size: how it is trained, 100 and 32 if not given.
@@ -67,7 +67,7 @@ class Lab(KernelWidget):
         seeds: how many seeds the button "100 seeds" trains.
 
     Attributes:
-        experiment: the present setting.
+        experiment: the present settings.
         run: the finished `Run` of it; None while it trains, and after Stop.
         study: the finished `SeedStudy` of it, or None.
         pinned: the `Run` or `SeedStudy` that is kept for comparison, or None.
@@ -255,7 +255,7 @@ class Lab(KernelWidget):
                 self._task.cancel()
             self.running = False
             if self._found:
-                self._show_note(f"Stopped looking for a rescue after {len(self._found.trials)} changes.")
+                self._show_note(f"Stopped looking for a rescue. Changes tried: {len(self._found.trials)}.")
             elif self._epochs:
                 self._show_note(f"Stopped after epoch {self._epochs} of {self.experiment.epochs}.")
             else:

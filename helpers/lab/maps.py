@@ -234,7 +234,7 @@ class _Map(KernelWidget):
 
 # --- maps that are computed ----------------------------------------------------------------------------------------------
 
-_turn = threading.Lock()  # maps take turns, chunk by chunk: a graph holds one state at a time
+_turn = threading.Lock()  # maps take turns, chunk by chunk
 _maps = weakref.WeakSet()
 
 
@@ -671,7 +671,7 @@ class DiscoveryMap(_Map):
         """Put a finished `Run`, that of the lab if none is given, on the map, if it learned. Returns a sentence about it."""
         run = self.lab.run if run is None else run
         if run is None or not run.finished:
-            return "The lab is still training. Register when it is done."
+            return "The lab has no finished run. Let its training finish, then register."
         e = run.experiment
         if not run.learned:
             why = f"its skill is {_skill(run.skill)}" if np.isfinite(run.skill) else "it diverged"

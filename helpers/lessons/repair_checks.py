@@ -20,7 +20,7 @@ from sklearn.neighbors import NearestNeighbors
 from why_wont_it_learn import Watch, fit_seeds
 from why_wont_it_learn.diagnosis.network import first_line
 from why_wont_it_learn.diagnosis.symptoms import two_digits
-from why_wont_it_learn.engine.initial_weights import fresh_values
+from why_wont_it_learn.engine.training import fresh_copy
 from why_wont_it_learn.keras_private import takes_logits
 
 from . import broken_programs
@@ -123,7 +123,9 @@ class Repair:
         own = broken_programs.data(self.__name__)[3]
         labels = _labels(program.y_val)
         if len(labels) != len(own) or not (
-            _same_order(labels, own) if self.measure == "regression" else _same_classes(labels, own)
+            abs(_rank_correlation(labels, own)) > SAME_ORDER
+            if self.measure == "regression"
+            else _same_classes(labels, own)
         ):
             raise NotYet(
                 f"y_val does not hold the validation targets of this exercise: give the same {len(own)} samples in the same order, "
@@ -252,10 +254,6 @@ def _labels(y):
     return y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)
 
 
-def _same_order(values, own):
-    return abs(_rank_correlation(values, own)) > SAME_ORDER
-
-
 def _rank_correlation(a, b):
     return float(spearmanr(a, b).statistic) if np.ptp(a) and np.ptp(b) else 0.0
 
@@ -338,23 +336,11 @@ SCORES = {"regression": _regression_skill, "classes": _class_skill, "rare": _rar
 
 def _watched(program):
     """A training from fresh weights: (its `Watch`, its last loss, the loss of the same samples at inference, validation predictions)."""
-    model = program.model
-    twin = type(model.optimizer).from_config(model.optimizer.get_config())
-    twin.build(model.trainable_variables)
-    variables = [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
-    kept = [v.numpy() for v in variables]
-    fresh = [values[0] for part in fresh_values(model, [0]) for values in part] + [v.numpy() for v in twin.variables]
-    watch = Watch(program.x, program.y, validation_data=(program.x_val, program.y_val))
-    try:
-        for variable, value in zip(variables, fresh, strict=True):
-            variable.assign(value)
-        with contextlib.redirect_stdout(io.StringIO()):
-            history = model.fit(program.x, program.y, callbacks=[watch], verbose=0, **program.settings).history
+    model, watch = program.model, Watch(program.x, program.y, validation_data=(program.x_val, program.y_val))
+    with fresh_copy(model, 0), contextlib.redirect_stdout(io.StringIO()):
+        history = model.fit(program.x, program.y, callbacks=[watch], verbose=0, **program.settings).history
         inference = model.evaluate(program.x, program.y, verbose=0, return_dict=True)["loss"]
         predictions = model.predict(program.x_val, verbose=0)
-    finally:
-        for variable, value in zip(variables, kept, strict=True):
-            variable.assign(value)
     return watch, history["loss"][-1], inference, predictions
 
 

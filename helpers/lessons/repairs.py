@@ -63,7 +63,7 @@ def _learning_rate(repair):
 def _preparation(repair):
     spread = repair.printed.x.std(axis=0)
     return (
-        f"`x.std(axis=0)`, before any training: from {spread.min():.2g} to {spread.max():.2g}. The first weights and the learning rate "
+        f"`x.std(axis=0)`, before any training: from {spread.min():.2g} to {spread.max():.2g}. The initial weights and the learning rate "
         "treat all inputs alike, so the network sees only the largest one."
     )
 

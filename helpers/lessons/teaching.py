@@ -31,16 +31,7 @@ _exercises = {}  # name -> whether it is passed
 
 
 class _Sentence(string.Formatter):
-    """Fills a sentence and remembers which numbers it used."""
-
-    def __init__(self):
-        self.used = set()
-
-    def get_value(self, key, args, kwargs):
-        if not isinstance(key, str) or key not in kwargs:
-            raise ValueError(f"The claim speaks of {{{key}}}, but no number {key}=… was given.")
-        self.used.add(key)
-        return kwargs[key]
+    """Fills a sentence, with minus signs in front of negative numbers."""
 
     def format_field(self, value, spec):
         text = super().format_field(value, spec)
@@ -74,9 +65,10 @@ def claim(sentence, condition, *, over, **numbers):
             f"{loose[0]!r} in the claim {sentence!r} is not measured: "
             "put it in braces and hand the number over, or write it as `code`."
         )
-    blanks = _Sentence()
-    filled = blanks.vformat(sentence, (), numbers)
-    unused = set(numbers) - blanks.used
+    shown = {name for _, name, *_ in string.Formatter().parse(sentence) if name is not None}
+    if missing := sorted(shown - set(numbers)):
+        raise ValueError(f"The claim speaks of {{{missing[0]}}}, but no number {missing[0]}=… was given.")
+    filled, unused = _Sentence().vformat(sentence, (), numbers), set(numbers) - shown
     if unused or not numbers:
         what = ", ".join(sorted(unused)) or "no number at all"
         raise ValueError(f"The claim {sentence!r} was given {what}, and does not show it in braces.")

@@ -34,7 +34,7 @@ def _missing(data):
     for name, part in zip(("inputs", "targets"), data[:2], strict=True):
         lost = max(float(np.mean(~np.isfinite(np.asarray(a, float)))) for a in tf.nest.flatten(part))
         if lost:
-            told = f"{lost:.1%} of the {name} are NaN or infinite. A single one makes every weight NaN in the step that uses it."
+            told = f"{100 * lost:.3g}% of the {name} are NaN or infinite. A single one makes every weight NaN in the step that uses it."
             return Finding("missing_values", told, CAUSES["missing_values"].fix)
     return None
 

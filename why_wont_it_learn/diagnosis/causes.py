@@ -54,7 +54,7 @@ CAUSES = {
         "02_activations",
     ),
     "frozen_weights": Cause(
-        "Some weights are not trained at all: their layers are frozen, or the model does not know of them.",
+        "Some weights are not trained at all: their layers are frozen, or the model does not track them.",
         "Set trainable = True and compile again; make every layer a layer of the model.",
         "02_activations",
     ),
@@ -74,14 +74,14 @@ CAUSES = {
         "03_optimizers",
     ),
     "optimizer_choice": Cause(
-        "One learning rate for all weights is too large for some and too small for others; an optimizer that scales each step "
-        "learns.",
+        "One learning rate for all weights is too large for some and too small for others; an optimizer that scales the step "
+        "of each weight separately learns.",
         "Use adam, or give sgd momentum.",
         "03_optimizers",
     ),
     "unscaled_inputs": Cause(
         "Large inputs drive units to the flat ends of their activations, and inputs of different sizes need different learning rates.",
-        "Scale the inputs to mean 0 and standard deviation 1, computed from the training samples.",
+        "Scale the inputs to mean 0 and standard deviation 1, using the mean and standard deviation of the training samples.",
         "04_preprocessing",
     ),
     "unscaled_targets": Cause(

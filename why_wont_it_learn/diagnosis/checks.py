@@ -33,13 +33,17 @@ def data_faults(data):
     known = np.isfinite(x)
     if not np.isfinite(data.targets_2d).all():
         bad = float((~np.isfinite(data.targets_2d)).any(axis=1).mean())
-        yield Finding("missing_values", f"{bad:.1%} of the targets are not numbers.", "Leave these samples out.")
+        yield Finding(
+            "missing_values", f"{100 * bad:.3g}% of the targets are NaN or infinite.", "Leave these samples out."
+        )
     elif len(y) == 1:
         text = (
             f"There is a single training sample, of shape {data.x.shape[1:]}: the first axis of x counts the samples."
         )
         yield Finding(
-            "label_or_data_bug", text, "Look where the others get lost; to learn one by heart, look at the loss alone."
+            "label_or_data_bug",
+            text,
+            "Find out where the other samples are lost; if you mean to memorise this one, judge by the loss alone.",
         )
     elif (y == y[0]).all():
         yield Finding(
@@ -83,7 +87,7 @@ def unmixed_batches(y, batch_size, fix):
     if alone < ONE_CLASS or by_chance > 1 - ONE_CLASS:
         return None
     text = (
-        f"Of the first {len(starts)} batches, {alone:.0%} hold samples of one class only (shuffled, {by_chance:.1%} "
+        f"Of the first {len(starts)} batches, {alone:.0%} hold samples of one class only (after shuffling, {by_chance:.1%} "
         "would): each step makes the network forget the other classes."
     )
     return Finding("label_or_data_bug", text, fix)
@@ -113,9 +117,9 @@ def repeated_samples(data):
         return None
     return Finding(
         "label_or_data_bug",
-        f"Of {len(x):,} training samples only {len(different):,} are different: each stands there about {len(x) / len(different):.0f} "
-        "times. The network learns these and does not know the others.",
-        "Look where the samples are made: a generator, say, that begins from the start in each batch gives the same ones every time.",
+        f"Of {len(x):,} training samples only {len(different):,} are different: each occurs about {len(x) / len(different):.0f} "
+        "times. The network learns these and never sees any others.",
+        "Look where the samples are made: a generator that starts again with each batch, say, gives the same samples every time.",
     )
 
 
@@ -139,14 +143,14 @@ def unlike_validation(data):
         np.maximum(x.std(axis=0), x_val.std(axis=0)), 1e-12
     )
     outside = ((x_val < x.min(axis=0)) | (x_val > x.max(axis=0))).mean(axis=0)
-    for column in np.argsort(-shift)[:1]:
-        if shift[column] > FAR_SHIFT or outside[column] > OUTSIDE:
-            name, of_train, of_val = input_name(column, data.columns), x[:, column], x_val[:, column]
-            text = (
-                f"{name} has mean {short(of_train.mean())} and standard deviation {short(of_train.std())} in the training samples, "
-                f"{short(of_val.mean())} and {short(of_val.std())} in the validation samples."
-            )
-            return [Finding("label_or_data_bug", text, ALIKE)]
+    column = int(np.argmax(shift))
+    if shift[column] > FAR_SHIFT or outside[column] > OUTSIDE:
+        name, of_train, of_val = input_name(column, data.columns), x[:, column], x_val[:, column]
+        text = (
+            f"{name} has mean {short(of_train.mean())} and standard deviation {short(of_train.std())} in the training samples, "
+            f"{short(of_val.mean())} and {short(of_val.std())} in the validation samples."
+        )
+        return [Finding("label_or_data_bug", text, ALIKE)]
     told = told_apart(data)
     if told > TOLD_APART:
         text = f"The inputs alone tell whether a sample is from the training or from the validation set (area under the ROC curve {told:.2f})."
@@ -171,14 +175,12 @@ def unlearnable(data, x, y, skill, in_time):
     """
     shift, moved = skill_of_moved_targets(x, y, data.task, in_time)
     if shift:
-        rows = f"{shift} row{'s' * (abs(shift) > 1)}"
-        text = (
-            f"The inputs say nothing about their own targets, but with the targets moved by {rows} they do (a skill of "
-        )
+        how = "in reverse order" if shift > 2 else f"moved by {shift} row{'s' * (abs(shift) > 1)}"
+        text = f"The inputs say nothing about their own targets, but with the targets {how} they do (a skill of "
         return [
             Finding("label_or_data_bug", f"{text}{moved:.2f}).", "Join inputs and targets again, row by row.", True)
         ]
-    text = f"A linear model, a kernel model and a tree ensemble learn almost nothing from it (a skill of {max(skill, 0):.2f})."
+    text = f"A linear model, a kernel model and a tree ensemble learn almost nothing from these data (a skill of {max(skill, 0):.2f})."
     found = [
         Finding(
             "label_or_data_bug", text, "Check that each target belongs to its row: print ten of them and look at them."
@@ -208,8 +210,8 @@ def misread_ids(data, skill, in_time):
     if not as_ids > max(skill, 0) + CLEARLY_MORE:
         return [], skill
     text = (
-        f"The inputs are whole numbers, {len(np.unique(x)):,} different ones. Taken for measurements, reference models reach a skill of "
-        f"{max(skill, 0):.2f}; taken for the numbers of words or categories, {as_ids:.2f}."
+        f"The inputs are whole numbers, {len(np.unique(x)):,} different ones. Reference models that treat them as measurements reach a skill "
+        f"of {max(skill, 0):.2f}; those that treat them as IDs of words or categories, {as_ids:.2f}."
     )
     words = "Start with an Embedding, or encode the categories one-hot: the order of such numbers means nothing."
     return [Finding("label_or_data_bug", text, words, True)], as_ids
@@ -259,7 +261,7 @@ def misread_inputs(model, x):
     return [
         Finding(
             "label_or_data_bug",
-            f"The first layer is an Embedding, which takes the numbers of words: it cuts off everything after the decimal point. {text} "
+            f"The first layer is an Embedding, which takes the IDs of words or categories: it cuts off everything after the decimal point. {text} "
             f"{len(np.unique(x)):,} different values become {different}.",
             "Leave the Embedding out, so that the measurements go into the network as they are; or give it whole numbers.",
         )

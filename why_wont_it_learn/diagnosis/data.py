@@ -135,7 +135,10 @@ class Data:
         answers = np.asarray(answers, float).reshape(len(self.x), -1)
         if self.task not in ("regression", "distribution"):
             answers = self._probabilities(answers, logits)
-        return self._skill(answers[: self.points], self.true_targets[: self.points]), self._val_skill(answers)
+        return (
+            self._skill(answers[: self.points], self.true_targets[: self.points]),
+            self._skill(answers[self.points :], self.true_targets[self.points :], self.val_class_weight),
+        )
 
     def _probabilities(self, answers, logits):
         """Predictions as probabilities of the classes: as many columns as `true_targets` has, if that can be told."""
@@ -156,10 +159,6 @@ class Data:
             number = np.clip(np.round(np.where(known, answers[:, 0], 0)), 0, wanted - 1).astype(int)
             return np.where(known[:, None], np.eye(wanted)[number], np.nan)
         return answers
-
-    def _val_skill(self, answers):
-        """The skill on validation samples of predictions (samples, …) of all samples."""
-        return self._skill(answers[self.points :], self.true_targets[self.points :], self.val_class_weight)
 
     @cached_property
     def val_class_weight(self):
@@ -281,10 +280,6 @@ class Data:
         """The classes that predictions (samples, …) mean: (samples,) whole numbers."""
         answers = self._probabilities(np.asarray(answers, float).reshape(len(self.x), -1), logits)
         return _labels(answers)
-
-    def weighted(self, class_weight):
-        """The same with a weight for each class. class_weight: (classes,)."""
-        return replace(self, class_weight=tuple(class_weight))
 
     @cached_property
     def few_columns(self):
@@ -455,7 +450,7 @@ def data_of(model, x, y, validation_data=None):
 
     ValueError if it is not numbers, empty, or of lengths that do not fit.
     """
-    x, y = _single(x), _single(y)
+    x, y = single(x), single(y)
     columns = tuple(getattr(x, "columns", ()))
     columns = columns if all(isinstance(name, str) for name in columns) else ()  # pandas numbers those that have none
     dtype = _dtype(x)
@@ -536,7 +531,7 @@ def _answers(model, x):
     return tf.convert_to_tensor(only(answers))
 
 
-def _single(values):
+def single(values):
     """The one array that a dict or list of arrays holds, as `fit` takes it of a model with one named input or output."""
     parts = list(values.values()) if type(values) is dict else values
     one = isinstance(parts, (list, tuple)) and len(parts) == 1 and getattr(parts[0], "ndim", 0) > 0
@@ -545,23 +540,23 @@ def _single(values):
 
 def _dtype(x):
     """The type of number in which the network is given its inputs."""
-    values = getattr(x, "to_numpy", lambda: x)()
-    dtype = getattr(values, "dtype", None)
-    dtype = np.dtype(dtype.as_numpy_dtype if isinstance(dtype, tf.DType) else dtype) if dtype is not None else None
-    return dtype.name if dtype is not None and dtype.kind in "iu" else "float32"
+    kept = hasattr(x, "__array__") and np.asarray(x).dtype.kind in "iu"
+    return np.asarray(x).dtype.name if kept else "float32"
 
 
 def _validation_arrays(validation_data, x, y):
     """validation_data as numbers, in the shape of x and y."""
     if not isinstance(validation_data, (list, tuple)) or len(validation_data) < 2:
         raise ValueError(f"validation_data is a {type(validation_data).__name__}: give (x, y), two arrays.")
-    held = [_numbers(f"validation_data[{i}]", _single(part)) for i, part in enumerate(validation_data[:2])]
+    held = [_numbers(f"validation_data[{i}]", single(part)) for i, part in enumerate(validation_data[:2])]
     if len(held[0]) != len(held[1]):
-        raise ValueError(f"validation_data has {len(held[0])} samples and {len(held[1])} targets.")
+        raise ValueError(
+            f"validation_data has {len(held[0])} samples and {len(held[1])} targets: give one target for each sample."
+        )
     for name, part, like in zip("xy", held, (x, y), strict=True):
         if part.size != len(part) * int(np.prod(like.shape[1:])):
             raise ValueError(
-                f"{name} has samples of shape {like.shape[1:]}, in validation_data they have {part.shape[1:]}."
+                f"Samples of {name} have shape {like.shape[1:]}, and in validation_data {part.shape[1:]}: give both the same shape."
             )
     return [part.reshape(len(part), *like.shape[1:]) for part, like in zip(held, (x, y), strict=True)]
 
@@ -571,7 +566,7 @@ def skill_of_moved_targets(x, y, task, in_time):
 
     x, y: the samples in the order in which they were given. It stops when it is no longer `in_time()`.
     """
-    x, y = _numbers("x", _single(x)), _numbers("y", _single(y))
+    x, y = _numbers("x", single(x)), _numbers("y", single(y))
     most = min(MOST_MOVED, max(FEWEST_SAMPLES, MOST_NUMBERS // max(1, x[:1].size)))
     x, y = x[:most], y[:most]
     targets_2d = y.reshape(len(y), -1)
@@ -616,10 +611,8 @@ def _is_truth_table(x):
 
 
 def _numbers(name, values):
-    values = getattr(values, "to_numpy", lambda: values)()
     try:
-        if isinstance(values, (list, tuple)) or not hasattr(values, "dtype"):
-            values = np.asarray(values)
+        values = np.asarray(values)
         with np.errstate(over="ignore"):
             numbers = np.asarray(values, "float32")
     except (TypeError, ValueError):

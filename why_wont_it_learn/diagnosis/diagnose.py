@@ -19,37 +19,14 @@ from ..engine.batches import weights_of_classes
 from ..engine.cache import quick_start
 from ..engine.initial_weights import fresh_values
 from ..keras_private import layers_of
-from ..program import WHOLE_KERNELS, program_of, random_state_kept, refusal
-from . import report
+from ..program import WHOLE_KERNELS, program_of, random_state_kept
+from . import checks, fixes, report
 from .call import sample_of
 from .causes import CAUSES
-from .checks import (
-    CONSTANT_COLUMN,
-    data_faults,
-    misread_ids,
-    misread_inputs,
-    repeated_samples,
-    same_batches,
-    unlearnable,
-    unlike_validation,
-    unmixed_batches,
-)
 from .class_weights import ClassWeighted, never_predicted, ranking
 from .code import changes
 from .data import WORST, data_of
 from .findings import Finding, listed
-from .fixes import (
-    Variant,
-    class_balanced,
-    filled,
-    fixed_output_and_loss,
-    fixes_for,
-    plain_network,
-    with_all_trained,
-    with_batch_norm_momentum,
-    with_output_activation,
-    with_usual_start,
-)
 from .given import drawn, known_targets, last_held_back
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
@@ -71,7 +48,7 @@ from .own_step import changes_by_fit, trained_by_fit
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
 from .symptoms import input_name, two_digits
 from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
-from .untrained import blocked_weights, equal_units, frozen_layers, infinite_gradient
+from .untrained import blocked_weights, equal_units, frozen_layers, gradients_of, infinite_gradient
 
 OF_LOGITS = {
     loss_name(kind()): kind
@@ -85,16 +62,20 @@ MOST_SAMPLES_PROBED = 1024  # where one odd sample among them matters
 PLAIN = 0.8  # plausibility
 # Causes that can be seen before training ends.
 OF_THE_DATA = {"unscaled_inputs", "unscaled_targets", "label_or_data_bug"}
-# Units are brought there by a scale, a start or their activation, which can be changed.
 MIX_DATASET = "Shuffle the rows before they are batched: dataset.shuffle(len(dataset)).batch(32)."
 MIX_ARRAYS = "Leave out shuffle=False: fit shuffles arrays before every epoch."
-FLAT_UNITS = {"dead_relu", "saturated_activation"}
+FLAT_UNITS = {
+    "dead_relu",
+    "saturated_activation",
+}  # brought about by a scale, a start or an activation, which can be changed
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
 LITTLE = 0.3  # skill that can be attained where labels are hardly ever likelier than not
 SOMETIMES = 0.2  # as often as there are labels, for a network to predict them at all
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 SLOW = 0.2  # of the budget: where a training would take longer, copies that train one after the other become fewer
-OF_LOSS_ALONE = "What the outputs mean is known to the loss alone, so their skill is how much of the loss of the best constant output is saved."
+OF_LOSS_ALONE = (
+    "Only the loss knows what the outputs mean, so their skill compares the loss with that of the best constant output."
+)
 LEFT_OF_START = 0.1  # part of what the averages of BatchNormalization start from, when training ends
 QUICK_AVERAGES = 0.8  # momentum of BatchNormalization for a short training
 FEW_IN_A_BATCH = 4  # samples, for BatchNormalization
@@ -193,9 +174,9 @@ def diagnose(
         x, y, sample_weight, batch_size, notes = drawn(x, y, sample_weight, batch_size)
         if validation_split and validation_data is None:
             x, y, sample_weight, validation_data = last_held_back(x, y, sample_weight, validation_split)
-        unmixed = same_batches(x, batch_size) if in_order and not whole else None
+        unmixed = checks.same_batches(x, batch_size) if in_order and not whole else None
         if in_order and unmixed is None and not keras.tree.is_nested(y):
-            unmixed = unmixed_batches(y, batch_size, MIX_DATASET if shuffle else MIX_ARRAYS)
+            unmixed = checks.unmixed_batches(y, batch_size, MIX_DATASET if shuffle else MIX_ARRAYS)
         if validation_data is not None and not isinstance(validation_data, (list, tuple)):
             validation_data = drawn(validation_data, None, None, batch_size)[:2]
         _build(model, x)
@@ -217,11 +198,13 @@ def diagnose(
         try:
             findings.extend(examination.findings())  # keeps those that came before an interruption
         except KeyboardInterrupt:
-            notes.append(f"Interrupted while trying {search.doing}.")
+            notes.append(f"Interrupted during this step: {search.doing.rstrip('.')}.")
         except Exception as error:  # in layers or a loss of one's own: what was found before still holds
-            notes.append(f"The search ended early, while trying {search.doing.rstrip('.')}: {first_line(error)}")
+            notes.append(
+                f"The search ended early, during this step: {search.doing.rstrip('.')}. The error: {first_line(error)}"
+            )
         if search.out_of_time or not search.in_time:
-            notes.append(f"The {budget:g} seconds were over before the end of: {search.doing.rstrip('.')}.")
+            notes.append(f"The {budget:g} seconds ran out during this step: {search.doing.rstrip('.')}.")
         progress(1.0, "done")
         found = examination.diagnosis(findings, notes, min(seeds, len(search.runner.seeds)), clock() - began)
         return replace(found, call=(given, x, y, epochs, batch_size))
@@ -251,7 +234,7 @@ def _prepared(model, x, y, validation_data, sample_weight, class_weight):
             return model, data
         if data.with_classes and from_logits(data.loss) is not None:
             weights = tuple(float(class_weight.get(n, 1.0)) for n in range(data.classes))
-            return model, replace(data.weighted(weights), loss=ClassWeighted(as_loss(data.loss), weights))
+            return model, replace(data, class_weight=weights, loss=ClassWeighted(as_loss(data.loss), weights))
     if class_weight is not None:
         sample_weight = weights_of_classes(y, class_weight)
     return joined(model, x, y, sample_weight, validation_data)
@@ -262,7 +245,7 @@ def _copyable(program, data):
     notes = []
     kind = program.optimizer["class_name"].lower()
     if kind in WHOLE_KERNELS or not program.optimizer_can_be_copied():
-        program = program.with_optimizer("adam", Variant(program, data).learning_rate)
+        program = program.with_optimizer("adam", fixes.Variant(program, data).learning_rate)
         notes.append(f"Copies of a network cannot share {kind}: adam with the same learning rate is used in its place.")
     if program.model is not None:
         notes.append(
@@ -287,7 +270,7 @@ class _Examination:
     def __init__(self, model, program, data, given, search, notes, unmixed):
         self.model, self.notes, self.unmixed = model, notes, unmixed
         self.inner = model.inner if isinstance(model, Joined) else model
-        self.variant, self.given, self.search = Variant(program, data), given, search
+        self.variant, self.given, self.search = fixes.Variant(program, data), given, search
         n_validation = len(data.x) - data.points
         self.margin = 1 / np.sqrt(n_validation) if n_validation else 0.0
         self.skill, self.attainable_skill = np.nan, np.nan
@@ -307,7 +290,7 @@ class _Examination:
         variant, after = self.together or (None, WORST)
         alone = findings[0].after if findings and findings[0].after is not None else WORST
         if findings and alone < min(HEALTHY * self.attainable_skill, after - LEAST_LIFT):
-            fix = f"{findings[0].fix} This alone is not enough: the lines show all that was changed."
+            fix = f"{findings[0].fix} This alone is not enough: the code below shows everything that was changed."
             findings[0] = replace(findings[0], fix=fix, fixed=variant, verified=True, before=self.skill, after=after)
         findings = [
             one if one.fixed is None else replace(one, diff=changes(self.variant, one.fixed)) for one in findings
@@ -343,7 +326,7 @@ class _Examination:
     def findings(self):
         """Yield each `Finding`, in the order of an examination."""
         variant, data = self.variant, self.variant.data
-        faults = list(data_faults(data)) or _no_weights(self.model)
+        faults = list(checks.data_faults(data)) or _no_weights(self.model)
         if faults:
             self.certain = True
             yield from faults
@@ -352,14 +335,14 @@ class _Examination:
             self.certain = True
             yield self.unmixed
             self._trained_as_it_is(self._from_given_weights(variant))
-            self.notes.append("The skill is what it reaches with these samples in any order, not in these batches.")
+            self.notes.append("The skill is that of training on shuffled samples, not on these batches.")
             return
         if own_step(self.inner):
             yield from self._by_fit()
             return
         variant = self.variant = self._from_given_weights(variant)
         outcome = self._trained_as_it_is(variant)
-        if outcome.error and not refusal(variant.program, data):
+        if outcome.error and _can_step(variant.program, data):
             yield from self._without_copies(outcome.error)
             return
         if not outcome.error:
@@ -375,7 +358,7 @@ class _Examination:
                     self.certain = True
                     return
         if complete and not outcome.error:
-            repeated = repeated_samples(variant.data) if _gap(outcome) > UNLIKE_GAP else None
+            repeated = checks.repeated_samples(variant.data) if _gap(outcome) > UNLIKE_GAP else None
             if repeated is not None:
                 self.certain = True
                 yield repeated
@@ -417,14 +400,16 @@ class _Examination:
             return
         some = bool(found) or not complete or imbalance is not None
         self.certain = some
-        misread, self.attainable_skill = misread_ids(variant.data, self.attainable_skill, lambda: self.search.in_time)
+        misread, self.attainable_skill = checks.misread_ids(
+            variant.data, self.attainable_skill, lambda: self.search.in_time
+        )
         if misread:
             self.certain = True
             yield from misread
             return
         if self.attainable_skill < NOTHING:
             self.certain = True
-            yield from unlearnable(variant.data, *self.given, self.attainable_skill, lambda: self.search.in_time)
+            yield from checks.unlearnable(variant.data, *self.given, self.attainable_skill, lambda: self.search.in_time)
             return
         passable = self.skill >= PASSABLE * self.attainable_skill and not self.certain
         for finding in self._fixes(variant, outcome, some):
@@ -438,7 +423,7 @@ class _Examination:
     def _unlike(self, variant, outcome):
         """What is found where the network does better on the training samples because the others are not like them."""
         alike = _gap(outcome) <= UNLIKE_GAP  # it is NaN where all validation samples are of one class
-        return [] if alike else unlike_validation(variant.data)
+        return [] if alike else checks.unlike_validation(variant.data)
 
     def _rare_labels(self, variant, outcome):
         """The `Finding`s where no sample is likelier than not to have a label, but the network knows which are likelier; else None."""
@@ -461,14 +446,14 @@ class _Examination:
                 return None
             self.healthy = self.certain = True
             self.notes.append(
-                f"Hardly any sample is likelier than not to have a label, so the skill says little; the network {text}."
+                f"Hardly any sample has a label with a probability above 50%, so the skill says little; the network {text}."
             )
             return []
         if not skilled and self.attainable_skill >= NOTHING:
             return None
         self.certain = True
         text = f"The labels are rare ({rare:.1%} of all), and hardly any sample is predicted to have one; the network {text}."
-        fix = "Let a rare label count more in the loss, or predict it from a lower probability on; judge by precision and recall."
+        fix = "Give rare labels more weight in the loss, or lower the probability above which a label is predicted; judge by precision and recall."
         return [Finding("class_imbalance", text, fix)]
 
     def _without_copies(self, error):
@@ -533,7 +518,7 @@ class _Examination:
         if (fewer := len(self.search.runner.seeds)) < seeds:
             told = "one seed" if fewer == 1 else f"{fewer} seeds"
             self.notes.append(
-                f"It trains slowly, so each trial was made from {told} only; a larger budget allows more."
+                f"It trains slowly, so each trial was trained with {told} only; a larger budget allows more."
             )
         self.as_it_is = None if outcome.error else outcome
         self.quick = left - self.search.runner.left < QUICK * self.search.budget
@@ -543,7 +528,7 @@ class _Examination:
         if variant.data.task == "several" and outcome.answers is not None and 1 < len(variant.data.parts) <= MOST_NAMED:
             skills = variant.data.skills(outcome.answers[0])
             words = [f"{name} {two_digits(np.nanmin(skill))}" for name, skill in skills.items()]
-            self.notes.append(f"Skill of the outputs from the first seed: {', '.join(words)}.")
+            self.notes.append(f"Skill of the outputs with the first seed: {', '.join(words)}.")
         if variant.data.has_validation:  # what it has learned can be learned
             own = float(np.median(outcome.held[-1]))
             self.attainable_skill = max(self.attainable_skill, own if own > self.attainable_skill + LEAST_LIFT else -1)
@@ -555,7 +540,7 @@ class _Examination:
         quick = self.quick and seeds > 1 and hangs_on_seeds(variant.program.layers)
         if not ((0 < failed < 1 or quick) and self.skill >= PASSABLE * self.attainable_skill):
             return outcome
-        self.search.with_seeds(MANY_SEEDS)
+        self.search.runner.seeds = range(MANY_SEEDS)
         more = self.search.attempt(variant, 0.3, "the network as it is, with more seeds")
         if more is not None and not more.error and more.steps == more.planned:
             seeds, failed = MANY_SEEDS, self.judge.failed(more)
@@ -564,7 +549,7 @@ class _Examination:
             self.notes.append(told)
         if seeds == MANY_SEEDS and failed > SELDOM:
             return more
-        self.search.with_seeds(len(outcome.train[-1]))
+        self.search.runner.seeds = range(len(outcome.train[-1]))
         return outcome
 
     def _attainable(self, data):
@@ -575,7 +560,7 @@ class _Examination:
             skill = data.max_skill
         if data.task != "several" and data.gives_back_inputs:
             width, inputs = narrowest(self.model), data.inputs_2d.shape[1]
-            told = f"It gives back {inputs} inputs through {width} numbers: {width} principal components set what can be learned."
+            told = f"The network reproduces its {inputs} inputs from {width} numbers: what can be learned is what {width} principal components reach."
             if width < inputs:
                 skill = min(skill, data.skill_of_components(width))
             if width < inputs and told not in self.notes:
@@ -587,7 +572,7 @@ class _Examination:
         data = variant.data
         if self.attainable_skill > 0.8 or not data.has_validation or data.task == "several" or data.gives_back_inputs:
             return False
-        outcome = self.search.attempt(plain_network(variant), 0.2, "a plain network")
+        outcome = self.search.attempt(fixes.plain_network(variant), 0.2, "a plain network")
         if outcome is None or self.judge.skill(outcome) <= self.skill + 0.25:
             return False
         self.attainable_skill = self.judge.skill(outcome)
@@ -625,13 +610,13 @@ class _Examination:
         """Missing values: (finding, the variant with them filled in, its outcome)."""
         known = np.isfinite(variant.data.inputs_2d)
         empty = np.flatnonzero(~known.any(axis=0))
-        fixed = variant.having(data=filled(variant.data))
+        fixed = variant.having(data=fixes.filled(variant.data))
         after = self.search.attempt(fixed, 0.25, "missing values filled in")
-        text = f"{(~known).any(axis=1).mean():.1%} of the samples have inputs that are not numbers. "
+        text = f"{100 * (~known).any(axis=1).mean():.3g}% of the samples have inputs that are NaN or infinite. "
         words = "Fill them in (SimpleImputer), or leave these samples out."
         if len(empty):
             text = f"{input_name(empty[0], variant.data.columns)} is not a number for any sample. "
-            words = f"Leave it out. {CONSTANT_COLUMN}"
+            words = f"Leave it out. {checks.CONSTANT_COLUMN}"
         text += "A single NaN makes every weight NaN in the first step that uses it."
         finding = self._found("missing_values", text, words, before, after, fixed)
         if after is not None:
@@ -654,19 +639,18 @@ class _Examination:
         if seen is None:
             return None, variant, outcome
         words = CAUSES["class_imbalance"].fix
-        fixed = class_balanced(variant)
+        fixed = fixes.class_balanced(variant)
         after = self.search.attempt(fixed, 0.3, words)
         if after is None or after.error:
             return None, variant, outcome
-        before = replace(
-            outcome, **dict(zip(("train", "held"), _skills(fixed.data, outcome.answers, logits), strict=True))
-        )
+        train, held = np.array([fixed.data.skill(each, logits) for each in outcome.answers]).T[:, None]
+        before = replace(outcome, train=train, held=held)
         of_accuracy = self.attainable_skill, self.skill
         self.attainable_skill, self.skill = self._attainable(fixed.data), self.judge.skill(before)
         name, fraction, accuracy, largest = seen
         text = (
-            f"Class {name} ({fraction:.1%} of the training samples) is hardly ever predicted; the accuracy of {accuracy:.1%} is that of "
-            f"always predicting the most frequent class ({largest:.1%})."
+            f"Class {name} ({fraction:.1%} of the training samples) is hardly ever predicted; the accuracy of {accuracy:.1%} is not clearly above "
+            f"that of always predicting the most frequent class ({largest:.1%})."
         )
         # If it does not help, it is not kept: it was measured on another scale than the others.
         finding = self._found("class_imbalance", text, words, before, after, fixed, always=False)
@@ -692,24 +676,22 @@ class _Examination:
             return None, None
         words = "Use glorot_uniform, or he_normal before relu, and biases of 0."
         text = f"All weights of {names[0]} start equal, so its units get equal gradients and stay equal: the layer is one unit wide."
-        fixed = variant.having(program=with_usual_start(variant.program)) if variant.program.model is None else None
+        fixed = (
+            variant.having(program=fixes.with_usual_start(variant.program)) if variant.program.model is None else None
+        )
         if variant.program.all_own:
-            words = "Leave the first weights to the initializers of the layers; set a seed where each run shall begin alike."
+            words = "Leave the initial weights to the initializers of the layers; if every run must start from the same weights, set a seed."
             fixed = variant.having(program=replace(variant.program, own=None))
-        after = fixed and self.search.attempt(fixed, 0.3, words)
-        if not after:
-            return (
-                (None, None)
-                if self.judge.is_well(outcome)
-                else (Finding("bad_initialization", text, words, fixed=variant), outcome)
-            )
-        finding = self._found("bad_initialization", text, words, outcome, after, fixed)
-        return (finding, after) if finding.verified or not self.judge.is_well(outcome) else (None, None)
+        well, after = self.judge.is_well(outcome), fixed and self.search.attempt(fixed, 0.3, words)
+        finding = Finding("bad_initialization", text, words, fixed=variant)
+        if after:
+            finding = self._found("bad_initialization", text, words, outcome, after, fixed)
+        return (None, None) if well and not finding.verified else (finding, after or outcome)
 
     def _trainable(self, variant, outcome):
         """Where weights are never trained or inputs are misread: (findings, variant, outcome)."""
         data, program = variant.data, variant.program
-        found = misread_inputs(self.model, data.x) or self._asked(blocked_weights, data)
+        found = checks.misread_inputs(self.model, data.x) or self._asked(blocked_weights, data)
         if found:
             self.certain = True
             if found[0].cause in FLAT_UNITS:
@@ -730,7 +712,7 @@ class _Examination:
             found, changed, after = self._quicker_averages(variant, outcome, momentum)
             if found:
                 return found, changed, after
-        for fix in fixes_for(variant, outcome):
+        for fix in fixes.fixes_for(variant, outcome):
             if fix.name == "no rescaling":
                 found, changed, after = self._scaled_once(variant, outcome, fix)
                 if found:
@@ -740,20 +722,20 @@ class _Examination:
             return [], variant, outcome
         names = ", ".join(layer.name for layer in frozen[:3])
         text = (
-            f"{len(frozen)} layers are frozen ({names}): of {self.model.count_params():,} weights, "
+            f"{len(frozen)} layer{'s are' if len(frozen) > 1 else ' is'} frozen ({names}): of {self.model.count_params():,} weights, "
             f"{sum(int(np.prod(v.shape)) for v in self.model.trainable_variables):,} are trained."
         )
         words = "Set trainable = True for these layers, then call compile again."
         if program.model is not None:
             self.certain = True
             return [Finding("frozen_weights", text, words)], variant, outcome
-        fixed = variant.having(program=with_all_trained(program))
+        fixed = variant.having(program=fixes.with_all_trained(program))
         return self._tried(variant, outcome, "frozen_weights", text, words, fixed, untried=True)
 
     def _scaled_once(self, variant, outcome, fix):
         """Inputs that were scaled before a Rescaling layer scales them: (findings, variant, outcome)."""
         x = rescaled(variant.program.layers, variant.data.inputs_2d)
-        text = f"The Rescaling layer gets inputs that are scaled already, and makes numbers from {x.min():.2g} to {x.max():.2g} of them."
+        text = f"The inputs are already scaled before the Rescaling layer, which turns them into numbers from {x.min():.2g} to {x.max():.2g}."
         found, variant, outcome = self._tried(variant, outcome, fix.cause, text, fix.words, fix.apply(variant))
         if not found:
             self.failed.add(fix.name)
@@ -766,8 +748,8 @@ class _Examination:
             size, "it gives noise"
         )
         text = (
-            f"BatchNormalization is trained with batches of {size}, of which it takes mean and standard deviation: {what}, passes "
-            "hardly any gradient back, and does something else when the network predicts."
+            f"BatchNormalization normalises with the mean and standard deviation of each batch, here of size {size}: {what}, passes "
+            "hardly any gradient back, and behaves differently when the network predicts."
         )
         words = "Use batches of 32 samples."
         fixed = variant.having(program=replace(variant.program, batch_size=32), longer=8 / size * variant.longer)
@@ -777,11 +759,11 @@ class _Examination:
         """BatchNormalization that predicts with averages which have hardly moved: (findings, variant, outcome)."""
         text = (
             f"BatchNormalization predicts with moving averages of mean and variance. A step moves them by {1 - momentum:.2g} of the way, "
-            f"so after all {outcome.planned} steps {momentum**outcome.planned:.0%} of the 0 and 1 that they start from is left: the "
-            "network does something else when it predicts than when it trains."
+            f"so after all {outcome.planned} steps their initial values, 0 and 1, still have a weight of {momentum**outcome.planned:.0%}: "
+            "the network behaves differently when it predicts than when it trains."
         )
         words = f"Give BatchNormalization a momentum of {QUICK_AVERAGES}, or train longer."
-        fixed = variant.having(program=with_batch_norm_momentum(variant.program, QUICK_AVERAGES))
+        fixed = variant.having(program=fixes.with_batch_norm_momentum(variant.program, QUICK_AVERAGES))
         return self._tried(variant, outcome, "too_few_epochs", text, words, fixed)
 
     def _asked(self, question, data, drawn=False, samples=SAMPLES_PROBED):
@@ -885,7 +867,7 @@ class _Examination:
                 f"The loss takes logits (it does not change when a number is added to every class), and the output is already a "
                 f"{output.activation}, so that it is applied twice.",
                 f"Remove the {output.activation} from the last layer, or use a loss that takes probabilities.",
-                variant.having(program=with_output_activation(program, "linear")), False,
+                variant.having(program=fixes.with_output_activation(program, "linear")), False,
             )  # fmt: skip
         found = mismatches(output.activation, data.n_predicted, loss_name(loss), logits, data.targets)
         if logits is None and data.task == "regression":
@@ -901,10 +883,10 @@ class _Examination:
     def _fitting(self, variant, output, activation):
         """(words, variant) with an output and a loss that fit the targets; activation: of the output, if that is all to be changed."""
         if output.dense and not activation and variant.data.task != "several":
-            return fixed_output_and_loss(variant)
+            return fixes.fixed_output_and_loss(variant)
         activation = activation or fitting(variant.data.targets).activation
         words = f"Use {'no activation' if activation == 'linear' else activation} in the output layer instead of {output.activation}."
-        return words, variant.having(program=with_output_activation(variant.program, activation))
+        return words, variant.having(program=fixes.with_output_activation(variant.program, activation))
 
     def _mismatches_of_parts(self, data):
         """The certain mismatches of a model of several outputs, each with the name of its output."""
@@ -955,9 +937,16 @@ class _Examination:
         return Finding("capacity_too_low", text, "Try more units and layers, then other inputs.")
 
 
-def _skills(data, answers, logits):
-    """The skills of the predictions of some seeds: (training, validation), each (1, seeds)."""
-    return np.array([data.skill(each, logits) for each in answers]).T[:, None]
+def _can_step(program, data):
+    """Whether Keras itself can take a training step of a program on some data."""
+    rows = slice(0, min(program.batch_size, data.points))
+    try:
+        model = program.compiled()
+        values = [tf.identity(v.value) for v in model.trainable_variables]
+        gradients_of(model, values, (tf.constant(data.inputs[rows]), tf.constant(data.y[rows]), ()), training=True)
+    except Exception:  # of layers or a loss that are not Keras's, anything
+        return False
+    return True
 
 
 def _gap(outcome):

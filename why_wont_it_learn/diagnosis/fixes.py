@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -11,19 +12,10 @@ from sklearn.impute import SimpleImputer
 
 from ..engine.initial_weights import throughout
 from ..program import Program
+from . import measure
 from .call import penalties_of_weights
 from .class_weights import ClassWeighted, balanced
 from .data import Data
-from .measure import (
-    NOISE_LAYERS,
-    first_rescaling,
-    growing_steps,
-    padding_after,
-    regularization,
-    rescaled,
-    unmasked_padding,
-    with_bounded_state,
-)
 from .network import kind_of, linear_layers, only, other_layers, output_of, output_stage, stages
 from .output_and_loss import as_loss, fitting
 from .symptoms import OFF_SCALE, SELF_SCALING, Scale, usual_rate
@@ -59,6 +51,27 @@ class Variant:
     def epochs(self):
         """How many epochs it is trained."""
         return max(1, round(self.longer * self.program.epochs))
+
+    @cached_property
+    def added_loss(self):
+        """The part of the first loss that layers of one's own have added to it, such as a divergence: 0 to 1.
+
+        Penalties on weights do not count.
+        """
+        program, data = self.program, self.data
+        if program.model is None and not program.known:
+            return 0.0
+        model, rows = program.build(), slice(0, min(data.points, SAMPLES))
+        x, y = tf.constant(data.inputs[rows]), tf.constant(data.y[rows])
+        try:
+            with keras.StatelessScope(collect_losses=True):
+                outputs = only(model(x, training=False))
+                total = sum(float(loss) for loss in model.losses)
+            of_data = float(tf.reduce_mean(as_loss(program.loss)(y, outputs))) * program.loss_weight
+        except Exception:  # of layers or a loss that are not Keras's, anything
+            return 0.0
+        added = max(0.0, total - sum(map(float, penalties_of_weights(model))))
+        return added / (added + max(of_data, 1e-12)) if added > 1e-6 * abs(total) else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +159,7 @@ def wider(program):
 
 
 def with_hidden_layers(program):
-    """Two layers of 32 relu units before the output, as a `Sequential`, or None where the model is not a plain chain of layers."""
-    if not is_chain(program):
-        return None
+    """Two layers of 32 relu units before the output, as a `Sequential`."""
 
     def edit(layers):
         found = stages(layers)
@@ -189,8 +200,8 @@ def without_regularization(program):
             for name in config:
                 if name.endswith("_regularizer"):
                     config[name] = None
-            if kind_of(layer) in NOISE_LAYERS:
-                config[NOISE_LAYERS[kind_of(layer)]] = 0.0
+            if kind_of(layer) in measure.NOISE_LAYERS:
+                config[measure.NOISE_LAYERS[kind_of(layer)]] = 0.0
             if kind_of(layer) == "ActivityRegularization":
                 config.update(l1=0.0, l2=0.0)
 
@@ -200,7 +211,7 @@ def without_regularization(program):
 
 def without_rescaling(program):
     """A first Rescaling layer that changes nothing."""
-    return program.edited(lambda layers: first_rescaling(layers).update(scale=1.0, offset=0.0))
+    return program.edited(lambda layers: measure.first_rescaling(layers).update(scale=1.0, offset=0.0))
 
 
 def with_penalty(program, l2):
@@ -272,7 +283,7 @@ def class_balanced(variant):
     data = variant.data
     weights = balanced(data.labels[: data.points], data.classes)
     loss = _weighted(variant.program.loss, weights)
-    return variant.having(program=replace(variant.program, loss=loss), data=data.weighted(weights))
+    return variant.having(program=replace(variant.program, loss=loss), data=replace(data, class_weight=weights))
 
 
 # --- the list of what is tried -----------------------------------------------------------------------------------------
@@ -289,7 +300,7 @@ def filled(data):
 
 def padded_before(data):
     """The padding behind each sequence moved to its front."""
-    at = (np.arange(data.x.shape[1]) - padding_after(data.x)[:, None]) % data.x.shape[1]
+    at = (np.arange(data.x.shape[1]) - measure.padding_after(data.x)[:, None]) % data.x.shape[1]
     x = np.take_along_axis(data.x, at.reshape(*at.shape, *[1] * (data.x.ndim - 2)), axis=1)
     return replace(data, x=x).after('x = keras.utils.pad_sequences(sequences, padding="pre")')
 
@@ -328,12 +339,12 @@ def fixes_for(variant, outcome):
     def add(name, cause, words, apply, size=1):
         fixes.append(Fix(name, cause, words, apply, size))
 
-    if unmasked_padding(program.layers, data.x[: data.points]):
+    if measure.unmasked_padding(program.layers, data.x[: data.points]):
         add("padded before", "label_or_data_bug", "Pad at the front, as pad_sequences does, or mask the padding (mask_zero=True, Masking).",
             lambda p: p.having(data=padded_before(p.data)))  # fmt: skip
-    if growing_steps(program.layers, data.x):
+    if measure.growing_steps(program.layers, data.x):
         add("bounded state", "exploding_gradient", "Use tanh, Keras's default, in the recurrent layers.",
-            lambda p: p.having(program=p.program.edited(with_bounded_state)))  # fmt: skip
+            lambda p: p.having(program=p.program.edited(measure.with_bounded_state)))  # fmt: skip
     if (
         not data.tokens
         and np.isfinite(data.inputs_2d).all()
@@ -342,7 +353,10 @@ def fixes_for(variant, outcome):
         add("x scaled", "unscaled_inputs", "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).",
             lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
     x = data.inputs_2d[: data.points]
-    if first_rescaling(program.layers) and Scale.of(x).away < Scale.of(rescaled(program.layers, x)).away:
+    if (
+        measure.first_rescaling(program.layers)
+        and Scale.of(x).away < Scale.of(measure.rescaled(program.layers, x)).away
+    ):
         add("no rescaling", "unscaled_inputs", "Scale the inputs once: remove the Rescaling layer, or what scales them before it.",
             lambda p: p.having(program=without_rescaling(p.program)))  # fmt: skip
     output = output_stage(program.layers)
@@ -351,8 +365,7 @@ def fixes_for(variant, outcome):
     if numbers is not None and not bounded and Scale.of(numbers).away > OFF_SCALE:
         add("y scaled", "unscaled_targets", "Scale the targets to mean 0 and standard deviation 1.",
             lambda p: p.having(data=p.data.y_scaled()))  # fmt: skip
-    middle = float(program.rates(np.array([epochs * program.steps(data.points) // 2]))[0]) * variant.rate
-    if middle < 0.1 * rate:
+    if rate > 0 and measure.rate_halfway(variant) < 0.1:
         add("constant rate", "learning_rate_too_low", f"Keep the learning rate at {rate:g}, or let it decay by epochs, not by steps.",
             lambda p: p.having(program=p.program.with_rate(p.learning_rate), rate=1.0))  # fmt: skip
     if data.has_two_labels:
@@ -374,10 +387,10 @@ def fixes_for(variant, outcome):
     longer = max(4, round(FEWEST_STEPS / (epochs * program.steps(data.given))))
     add("longer", "too_few_epochs", f"Train for {longer * epochs} epochs instead of {epochs}.",
         lambda p: p.having(longer=longer * p.longer))  # fmt: skip
-    if regularization(program) is not None:
+    if measure.regularization(program) is not None:
         add("no regularization", "over_regularized", "Remove the penalties and the dropout, then add back a little.",
             lambda p: p.having(program=without_regularization(p.program)), 2)  # fmt: skip
-    if added_loss(variant) > 0:
+    if variant.added_loss > 0:
         add("data loss", "over_regularized", f"Let what the layers add to the loss count less: multiply it by {1 / MORE:g}, say.",
             lambda p: with_data_loss(p, MORE), 2)  # fmt: skip
     if kind == "sgd" and not program.optimizer["config"].get("momentum"):
@@ -397,7 +410,7 @@ def fixes_for(variant, outcome):
     if other_layers(program.layers) and linear_layers(program.layers):
         add("bent", "capacity_too_low", "Give the hidden layers an activation, such as relu.",
             lambda p: p.having(program=with_relu(p.program)))  # fmt: skip
-    if found and not other_layers(program.layers) and with_hidden_layers(program) is not None:
+    if found and not other_layers(program.layers) and is_chain(program):
         add("deeper", "capacity_too_low", "Add two hidden layers of 32 relu units.",
             lambda p: p.having(program=with_hidden_layers(p.program)), 3)  # fmt: skip
     add("clipped", "exploding_gradient", "Clip the gradients (clipnorm=1).",
@@ -411,27 +424,6 @@ def fixes_for(variant, outcome):
         add("stop early", "overfitting", f"Stop after {max(1, round(share * epochs))} epochs (EarlyStopping).",
             lambda p: p.having(longer=share * p.longer))  # fmt: skip
     return fixes
-
-
-def added_loss(variant):
-    """The part of the first loss that layers of one's own have added to it, such as a divergence: 0 to 1.
-
-    Penalties on weights do not count.
-    """
-    program, data = variant.program, variant.data
-    if program.model is None and not program.known:
-        return 0.0
-    model, rows = program.build(), slice(0, min(data.points, SAMPLES))
-    x, y = tf.constant(data.inputs[rows]), tf.constant(data.y[rows])
-    try:
-        with keras.StatelessScope(collect_losses=True):
-            outputs = only(model(x, training=False))
-            total = sum(float(loss) for loss in model.losses)
-        of_data = float(tf.reduce_mean(as_loss(program.loss)(y, outputs))) * program.loss_weight
-    except Exception:  # of layers or a loss that are not Keras's, anything
-        return 0.0
-    added = max(0.0, total - sum(map(float, penalties_of_weights(model))))
-    return added / (added + max(of_data, 1e-12)) if added > 1e-6 * abs(total) else 0.0
 
 
 def with_data_loss(variant, times):

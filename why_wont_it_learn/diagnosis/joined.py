@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..keras_private import layers_of, loss_weights_of
-from .data import TOKEN_LAYERS, WORST, Data, split, spread_out, task_of, wants_reversed
+from .data import TOKEN_LAYERS, WORST, Data, single, split, spread_out, task_of, wants_reversed
 from .network import first_line, own_step
 from .output_and_loss import as_loss, from_logits, loss_for, loss_name, value_of
 
@@ -216,22 +216,20 @@ def joined(model, x, y, sample_weight, validation_data):
     all_y = np.concatenate([*flat_y, *weights], axis=1)
     rows_x, rows_y, n_train = split(flat_x, all_y, validation)
     starts = np.cumsum([0, *(int(np.prod(o.shape[1:])) for o in outputs)])
-    parts, at = {}, 0
+    parts, terms, at = {}, [], 0
     for i, y_i in zip(used, flat_y, strict=True):
+        columns, places = slice(at, at + y_i.shape[1]), slice(starts[i], starts[i + 1])
         width, shape = int(np.prod(outputs[i].shape[1:])), np.shape(targets[i])[1:]
-        own = rows_y[:, at : at + y_i.shape[1]].reshape(len(rows_y), *shape)
+        own = rows_y[:, columns].reshape(len(rows_y), *shape)
         task, classes, signed = task_of(own if own.ndim > 1 else own[:, None], losses[i], width)
         parts[names[i]] = Part(
             rows_x, own, n_train, task, classes, signed, given=samples,
             start=int(starts[i]), width=width, logits=from_logits(losses[i]),
             loss=losses[i], reversed=wants_reversed(model, losses[i], own, task, width),
         )  # fmt: skip
+        terms.append((as_loss(losses[i]), factors[i], columns, shape, places, outputs[i].shape[1:]))
         at += y_i.shape[1]
-    loss = _joint_loss(
-        [losses[i] for i in used], [factors[i] for i in used], [outputs[i].shape[1:] for i in used],
-        [np.shape(targets[i])[1:] for i in used], used,
-        [int(np.prod(o.shape[1:])) for o in outputs], bool(weights),
-    )  # fmt: skip
+    loss = _joint_loss(terms, bool(weights))
     wrapper(tf.constant(flat_x[:2]))
     wrapper.compile(optimizer=model.optimizer, loss=loss)
     tokens = any(type(layer).__name__ in TOKEN_LAYERS for layer in layers_of(model))
@@ -307,7 +305,7 @@ def _by_output(model, y):
         names = sorted(y) if isinstance(y, dict) else [f"output {number + 1}" for number in range(len(y))]
     if isinstance(y, dict):
         return names, [y.get(name) for name in names]
-    return names, list(y) if isinstance(y, (list, tuple)) and len(names) > 1 else [y]
+    return names, list(y) if isinstance(y, (list, tuple)) and len(names) > 1 else [single(y)]
 
 
 def _losses(model, names, count):
@@ -324,21 +322,20 @@ def _losses(model, names, count):
     return losses, [1.0 if factor is None else float(factor) for factor in factors]
 
 
-def _joint_loss(losses, factors, output_shapes, target_shapes, used, widths, weighted):
-    """(y_true, y_pred) -> the sum of the losses of all outputs, each on its own columns."""
-    losses = [as_loss(loss) for loss in losses]
-    starts = np.cumsum([0, *widths])
-    target_widths = [int(np.prod(shape)) for shape in target_shapes]
+def _joint_loss(terms, weighted):
+    """(y_true, y_pred) -> the sum of the losses of all outputs, each on its own columns.
+
+    terms: for each output its loss, its factor, its columns among the targets and their shape, its places among the predictions and
+    their shape.
+    """
 
     def sum_of_losses(y_true, y_pred):
         weight = y_true[:, -1] if weighted else None
-        total, at = 0.0, 0
-        rows = zip(losses, factors, output_shapes, target_shapes, target_widths, used, strict=True)
-        for loss, factor, shape, target_shape, width, i in rows:
-            target = tf.reshape(y_true[:, at : at + width], [-1, *target_shape])
-            prediction = tf.reshape(y_pred[:, starts[i] : starts[i + 1]], [-1, *shape])
+        total = 0.0
+        for loss, factor, columns, target_shape, places, shape in terms:
+            target = tf.reshape(y_true[:, columns], [-1, *target_shape])
+            prediction = tf.reshape(y_pred[:, places], [-1, *shape])
             total += factor * tf.reduce_mean(loss(target, prediction, sample_weight=weight))
-            at += width
         return total
 
     return sum_of_losses

@@ -84,7 +84,7 @@ def _not_a_number(model, data, predictions):
         Finding(
             "loss_mismatch",
             f"The loss is {value:g} for what the model predicts before training, and from there no step can be taken.",
-            "Keep what goes into a logarithm, a root or a quotient away from 0: compute with logarithms throughout (logsumexp, "
+            "Keep denominators and the arguments of logarithms and roots away from 0: compute with logarithms throughout (logsumexp, "
             "log_softmax), clip, or scale the targets.",
         )
     ]

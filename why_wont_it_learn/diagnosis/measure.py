@@ -33,7 +33,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
         inputs=Scale.of(rescaled(program.layers, x), data.columns) if numbers and not scales_itself(program.layers) else None,
         targets=Scale.of(y) if y is not None and np.isfinite(y).all() else None,
         own_loss=data.has_two_labels and data.own_loss, reversed_loss=data.reversed,
-        rate_halfway=_rate_halfway(variant), agreement=_agreement(outcome, data),
+        rate_halfway=rate_halfway(variant), agreement=_agreement(outcome, data),
         condition=_condition(x) if numbers else 1.0,
         padding=unmasked_padding(program.layers, data.x[: data.points]),
         growing_steps=growing_steps(program.layers, data.x),
@@ -50,7 +50,8 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
     )  # fmt: skip
 
 
-def _rate_halfway(variant):
+def rate_halfway(variant):
+    """The learning rate in the middle of training, as a fraction of the highest."""
     half = variant.epochs * variant.program.steps(variant.data.points) // 2
     return float(variant.program.rates(np.array([half]))[0]) * variant.rate / max(variant.learning_rate, 1e-30)
 

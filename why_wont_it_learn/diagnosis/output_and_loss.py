@@ -174,7 +174,8 @@ def range_mismatches(activation, units, targets):
     elif targets.task == "distribution" and activation != "softmax":
         yield Mismatch(cause, "The targets of a sample sum to 1, which softmax would ensure.", False)
     elif activation in ("relu", "sigmoid", "tanh"):
-        yield Mismatch(cause, f"{activation} is flat at the ends of its range, and the targets reach there.", False)
+        ends = "0" if activation == "relu" else "the ends of its range"
+        yield Mismatch(cause, f"{activation} is flat at {ends}, where it passes back hardly any gradient.", False)
 
 
 def _loss_mismatches(units, loss, targets):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from ..engine.training import predictions_by_keras
+from ..engine.training import fresh_copy
 from .network import first_line
 from .symptoms import OFF_SCALE, Scale
 from .trial_runner import TrialResult
@@ -53,10 +53,12 @@ def trained_by_fit(model, variant, given, flat, in_time):
     for seed in SEEDS:
         stop = _Stop(in_time)
         try:
-            predictions = predictions_by_keras(
-                model, seed, train_x, train_y, x, rate=variant.rate, epochs=epochs, batch_size=variant.program.batch_size,
-                callbacks=[stop],
-            )  # fmt: skip
+            with fresh_copy(model, seed):
+                if variant.rate != 1:
+                    model.optimizer.learning_rate = variant.rate * float(model.optimizer.learning_rate)
+                batch_size = variant.program.batch_size
+                model.fit(train_x, train_y, epochs=epochs, batch_size=batch_size, callbacks=[stop], verbose=0)
+                predictions = model.predict(x, verbose=0)
         except Exception as error:  # whatever its own training step raises
             return TrialResult(variant, error=first_line(error))
         predictions = [np.reshape(part, (len(data.x), -1)) for part in keras.tree.flatten(predictions)]

@@ -123,14 +123,14 @@ def _headline(diagnosis):
     seeds = "one seed" if diagnosis.seeds == 1 else f"{diagnosis.seeds} seeds"
     took = f"({diagnosis.seconds:.0f} s, {seeds} for each trial)"
     if diagnosis.healthy:
-        return f"Healthy: it reaches a skill of {diagnosis.skill:.2f}; what can be learned is about {diagnosis.attainable_skill:.2f}. {took}"
+        return f"No problem found: it reaches a skill of {diagnosis.skill:.2f}, and about {diagnosis.attainable_skill:.2f} can be learned. {took}"
     if diagnosis.healthy is None:
         so_far = (
             "nothing was trained" if np.isnan(diagnosis.skill) else f"a skill of {two_digits(diagnosis.skill)} so far"
         )
         return f"There was not enough time to tell whether it learns: {so_far}. Give it a larger budget. {took}"
     if np.isnan(diagnosis.skill):
-        return f"It cannot learn from these data. {took}"
+        return f"It cannot learn as it is. {took}"
     skill = "below 0" if diagnosis.skill < 0 else f"of {diagnosis.skill:.2f}"
     return f"It does not learn: a skill {skill}, where at least {max(diagnosis.attainable_skill, 0):.2f} can be learned. {took}"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .fixes import Fix, added_loss, fixes_for
+from .fixes import Fix, fixes_for
 from .measure import training_of
 from .network import linear_layers
 from .symptoms import hypotheses
@@ -140,10 +140,6 @@ class Search:
             return None
         return self.run(variant, fraction, doing)
 
-    def with_seeds(self, seeds):
-        """Train everything from so many seeds from now on."""
-        self.runner.seeds = range(seeds)
-
     def compare(self, words, cause, before, after, judge, always=True):
         """The `FixTrial` of a change that was made without a choice, kept among the trials (if it works, or `always`)."""
         trial = FixTrial(
@@ -183,7 +179,7 @@ class Search:
         scores = judge.scores(outcome)
         first = look(loop, variant, loop.first_state(variant.program, self.runner.seeds), 0)
         last = look(loop, variant, outcome.state, int(np.argsort(scores)[len(scores) // 2]))
-        plausible = hypotheses(training_of(variant, outcome, first, last, judge.attainable_skill, added_loss(variant)))
+        plausible = hypotheses(training_of(variant, outcome, first, last, judge.attainable_skill, variant.added_loss))
         linear = bool(linear_layers(variant.program.layers))
         queue = []
         for fix in fixes_for(variant, outcome):

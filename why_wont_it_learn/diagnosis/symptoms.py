@@ -200,7 +200,7 @@ def missing_values(t):
     if t.missing:
         yield Symptom(
             "missing_values", 1.0,
-            f"{t.missing:.1%} of the inputs are NaN. A single NaN makes every weight NaN in the first step that uses it.",
+            f"{100 * t.missing:.3g}% of the inputs are NaN. A single NaN makes every weight NaN in the first step that uses it.",
         )  # fmt: skip
 
 
@@ -298,7 +298,7 @@ def diverged(t):
     if t.diverged >= 0.5:
         yield Symptom(
             "learning_rate_too_high", 0.45 if t.growing_steps >= MANY_STEPS else 0.75 + 0.2 * (_times_usual(t) > 1.5),
-            f"The loss grew until it was no longer a number. {_about_rate(t)}",
+            f"The loss or the predictions are not finite. {_about_rate(t)}",
         )  # fmt: skip
 
 
@@ -345,7 +345,7 @@ def short_steps(t):
     plausibility = _between(np.log10(_times_usual(t)), [-2, -1, -0.3, 0], [0.95, 0.85, 0.4, 0.2])
     way = f"It was trained for {t.steps} steps"
     if t.optimizer in STEP_OF_THE_RATE and t.steps:
-        way += f" of about the learning rate, so no weight can have moved by much more than {t.steps * t.learning_rate:.2g}"
+        way += f", each about as long as the learning rate, so no weight can have moved by much more than {t.steps * t.learning_rate:.2g}"
     yield Symptom("learning_rate_too_low", plausibility, f"{_about_rate(t)} {way}.")
 
 
@@ -513,7 +513,7 @@ def predictions_against_targets(t):
     else:
         yield Symptom(
             "loss_mismatch", 0.7,
-            "The loss is not one of Keras, and nothing says which of the two labels it takes for which: here it wants "
+            "The loss is not one of Keras's, so it is not known which label it means large predictions to stand for: here it wants "
             f"{'small' if t.reversed_loss else 'large'} predictions for label 1.",
         )  # fmt: skip
 

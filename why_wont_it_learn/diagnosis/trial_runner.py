@@ -11,7 +11,7 @@ from ..engine.batches import CannotHold
 from ..engine.layer_metrics import Probes
 from ..engine.program import first_state, predict
 from ..engine.state import Shape
-from ..engine.tracing import graph_for, maps_well, predictor_for
+from ..engine.tracing import graph_for, maps_well, predictor_for, without_first_values
 from .network import first_line, only, output_stage, stages
 from .output_and_loss import as_loss, from_logits
 
@@ -157,10 +157,9 @@ class TrialRunner:
 
     def _key(self, program):
         """What programs have in common that can be trained by one loop."""
-        parts = [
-            _without_starts(program.config), program.optimizer, program.batch_size, id(program.model), program.loss_weight,
-        ]  # fmt: skip
-        return json.dumps([*parts, str(program.loss), len(self.seeds)], default=repr)
+        config = json.loads(json.dumps(program.config, default=repr), object_hook=without_first_values)
+        rest = program.optimizer, program.batch_size, id(program.model), program.loss_weight, str(program.loss)
+        return json.dumps([config, *rest, len(self.seeds)], default=repr)
 
     def loop(self, variant):
         """The `Copies` of a variant's program: programs that differ in first weights or rates only share them."""
@@ -171,22 +170,16 @@ class TrialRunner:
             self.loops[key] = Copies(variant.program, len(self.seeds), variant.data)
         return self.loops[key]
 
-    def steps(self, variant):
-        """How many steps a variant is to be trained."""
-        return max(1, round(variant.longer * variant.program.epochs * variant.program.steps(self.points)))
-
-    def run(self, variant, seconds=np.inf, slow=np.inf):
+    def run(self, variant, seconds=np.inf, slow=np.inf, began=None):
         """The `TrialResult` of a variant, after at most about `seconds`.
 
         slow: where copies train one after the other and would take longer than so many seconds, this and all later trials
-        have fewer seeds, one at least.
+        have fewer seeds, one at least. began: when, by `clock`; None for now.
         """
-        began = self.clock()
-        return self._trained(variant, began, min(self.deadline, began + seconds), slow)
-
-    def _trained(self, variant, began, end, slow=np.inf):
-        """The same of a training that has begun; end: when it ends at the latest."""
-        planned, data = self.steps(variant), variant.data
+        began = self.clock() if began is None else began
+        end = min(self.deadline, began + seconds)
+        planned = max(1, round(variant.longer * variant.program.epochs * variant.program.steps(self.points)))
+        data = variant.data
         try:
             new = self._key(variant.program) not in self.loops
             loop = self.loop(variant)
@@ -218,7 +211,7 @@ class TrialRunner:
                 # Not after the first step alone, which also starts TensorFlow's kernels.
                 if 1 < done < planned and fits < len(loop.blocks) > 1:
                     self.seeds = range(max(1, int(fits)))
-                    return self._trained(variant, began, end)
+                    return self.run(variant, seconds, began=began)
                 if done >= mark or over:
                     answers = self._answers(loop, state, x)
                     marks.append([data.skill(each, logits) for each in answers])
@@ -242,15 +235,6 @@ def is_logits(program):
     if output is not None and output.activation in ("sigmoid", "softmax"):
         return False
     return from_logits(program.loss)
-
-
-def _without_starts(config):
-    """A configuration without what does not matter for the loop: first weights and names."""
-    if isinstance(config, dict):
-        return {
-            k: _without_starts(v) for k, v in config.items() if not k.endswith("_initializer") and k != "build_config"
-        }
-    return [_without_starts(v) for v in config] if isinstance(config, (list, tuple)) else config
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,10 @@ def blocked_weights(model, data, values=None):
     ]
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        gradients, hidden = _gradients(model, values, data)
+        gradients, hidden = gradients_of(model, values, data)
     rng = np.random.default_rng(0)
     moved = [v + tf.cast(NOISE * rng.standard_normal(v.shape), v.dtype) for v in values]
-    again, _ = _gradients(model, moved, data, training=True)  # weights that matter in training alone are trained, too
+    again, _ = gradients_of(model, moved, data, training=True)  # weights that matter in training alone are trained, too
     still = [_is_nothing(g) and _is_nothing(h) for g, h in zip(gradients, again, strict=True)]
     reasons = (_without_gradient(model, still, values, data) or _constant_softmax(model, said), _hidden(hidden))
     return [finding for finding in reasons if finding is not None]
@@ -71,7 +71,7 @@ def infinite_gradient(model, data, values=None):
     values = [tf.convert_to_tensor(v.value) for v in model.trainable_variables] if values is None else values
     if not np.isfinite(loss_of(model, values, data)):
         return []
-    gradients, _ = _gradients(model, [tf.convert_to_tensor(v) for v in values], data)
+    gradients, _ = gradients_of(model, [tf.convert_to_tensor(v) for v in values], data)
     owner = owners(model)
     names = [
         owner[id(v)].name
@@ -96,7 +96,7 @@ def equal_units(model, data, values=None):
     values: as for `blocked_weights`.
     """
     values = [tf.convert_to_tensor(v.value) for v in model.trainable_variables] if values is None else values
-    gradients, _ = _gradients(model, [tf.convert_to_tensor(v) for v in values], data)
+    gradients, _ = gradients_of(model, [tf.convert_to_tensor(v) for v in values], data)
     owner, names = owners(model), []
     for variable, value, gradient in zip(model.trainable_variables, values, gradients, strict=True):
         layer = owner.get(id(variable))
@@ -118,7 +118,7 @@ def _alike(values, units):
     return bool(np.ptp(columns, axis=-1).max() <= 1e-5 * np.abs(columns).max())
 
 
-def _gradients(model, values, data, training=False):
+def gradients_of(model, values, data, training=False):
     """(the gradient of the loss without penalties for each trainable weight, None where there is no way to it;
     trainable weights that were read and do not belong to the model)."""
     with tf.GradientTape() as tape:
@@ -196,7 +196,7 @@ def _hidden(variables):
     names = sorted({v.name.split("/")[0].split(":")[0] for v in variables})
     return Finding(
         "frozen_weights",
-        f"The model computes with {number:,} weights that it does not know ({listed(names)}): a layer that is called inside a "
+        f"The model computes with {number:,} weights that it does not track ({listed(names)}): a layer that is called inside a "
         "Lambda or a plain function keeps its initial weights.",
         "Make that layer a layer of the model (or an attribute of a layer of your own) instead of calling it in a Lambda.",
     )

@@ -7,7 +7,7 @@ import tensorflow as tf
 from .batches import none_for_empty
 from .layer_metrics import Probes, first_samples
 from .loop import evaluate
-from .records import Record
+from .records import PROBES, Record
 
 
 class Dealt(keras.utils.PyDataset):
@@ -99,7 +99,7 @@ def fit_by_keras(model, reason, x, y, sample_weight, class_weight, prepared, bat
 
     return Record(
         history,
-        *(stack(name) for name in ("gradient_norm", "update_ratio", "dead", "saturated")),
+        *map(stack, PROBES),
         layers=[layer.name for layer in found.layers] if rows else [],
         hidden_layers=[layer.name for layer in found.hidden] if rows else [],
         engine="model.fit",

@@ -69,7 +69,7 @@ def _from_clones(layer, variable, index, seeds):
         return np.stack(values).reshape(len(seeds), *variable.shape)
     except Exception as error:
         raise ValueError(
-            f"No fresh copy of the layer {layer.name} can be made ({type(error).__name__}: {str(error).splitlines()[0]}). Give "
+            f"No fresh copy of the layer {layer.name} can be made ({type(error).__name__}: {(str(error).splitlines() or [''])[0]}). Give "
             f"it a `get_config`, or an attribute `{variable.name}_initializer` for its weight `{variable.name}`."
         ) from error
     finally:

@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 
 from ..keras_private import takes_logits
 
+PROBES = ("gradient_norm", "update_ratio", "dead", "saturated")
 LEARNED = 0.95  # a skill from here on counts as learned; the one definition
 
 
@@ -38,16 +39,18 @@ class Record:
     reason: str = ""
 
     @classmethod
-    def of(cls, rows, columns, layers, hidden, **more):
+    def of(cls, rows, columns, layers, hidden):
         """From the rows of a loop, (epochs, columns)."""
-        names = columns["history"]
-        history = {name: rows[:, i].tolist() for i, name in enumerate(names)}
-        at, probes = len(names), {}
-        for name in ("gradient_norm", "update_ratio", "dead", "saturated"):
-            width = columns.get(name, 0)
-            probes[name] = rows[:, at : at + width]
-            at += width
-        return cls(history, **probes, layers=layers, hidden_layers=hidden, **more)
+        history, probes = by_name(rows, columns)
+        return cls({n: v.tolist() for n, v in history.items()}, **probes, layers=layers, hidden_layers=hidden)
+
+
+def by_name(rows, columns):
+    """(history, what was measured in the layers) of the rows of a loop, (…, columns), each {name: values}."""
+    names = columns["history"]
+    ends = np.cumsum([len(names), *(columns.get(name, 0) for name in PROBES)])
+    history, *probes = np.split(rows, ends[:-1], axis=-1)
+    return {n: history[..., i] for i, n in enumerate(names)}, dict(zip(PROBES, probes, strict=True))
 
 
 @dataclass
@@ -80,9 +83,7 @@ class SeedStudy:
         seeds = "seed" if n == 1 else "seeds"
         self.verdict = f"Learned with {learned} of {n} {seeds} ({low:.0%} to {high:.0%} with 95% confidence)."
         if np.all(np.isnan(self.skill) & np.isfinite(self.loss[:, -1])):
-            self.verdict = (
-                "Whether it learned cannot be judged by these outputs and targets: give `fit_seeds` a `score`."
-            )
+            self.verdict = "These outputs and targets do not show whether it learned: give `fit_seeds` a `score`."
 
 
 def wilson(successes, n):

@@ -119,10 +119,6 @@ class Stacked:
     def _each_with(self, data, function, *arguments):
         return function(*arguments, data)
 
-    def _map(self, function, *arguments):
-        """`function` for each of the models."""
-        return tf.vectorized_map(lambda row: function(*row), arguments, warn=False)
-
     def _for_each(self, values):
         """Values that all models share, once for each."""
         return tf.nest.map_structure(lambda a: tf.broadcast_to(a, tf.concat([self.lead, tf.shape(a)], 0)), values)
@@ -131,10 +127,10 @@ class Stacked:
         return loss
 
     def _moved(self, slots, gradients, weights):
-        return self._map(super()._moved, slots, gradients, weights)
+        return super()._each(super()._moved, slots, gradients, weights)
 
     def _history(self, metrics):
-        return self._map(super()._history, metrics)
+        return super()._each(super()._history, metrics)
 
     def _predict(self, weights, layers, x):
         return self._outputs(self.packing.parts(weights), layers, x, False)[0]
@@ -165,7 +161,7 @@ class Stacked:
                 return layer(h, training=training), [scope.get_current_value(v) for v in layer.variables]
 
         h = h if len(h.shape) > len(layer.input.shape) else self._for_each(h)
-        h, after = self._map(called, h, [values[id(v)] for v in layer.variables])
+        h, after = super()._each(called, h, [values[id(v)] for v in layer.variables])
         values.update(zip(map(id, layer.variables), after, strict=True))
         return h
 
@@ -190,12 +186,7 @@ class Stacked:
         """The loss of each model: (models,)."""
         weights = none_for_empty(sample_weight)
         if not _takes_models(self.loss, y, outputs):
-            return self._map(
-                lambda y, outputs, *weights: self.loss(y, outputs, *weights),
-                y,
-                outputs,
-                *([] if weights is None else [weights]),
-            )
+            return super()._each(self.loss, y, outputs, *([] if weights is None else [weights]))
         targets = tf.cast(y, tf.float32)
         if targets.shape.rank == 2 and outputs.shape[-1] == 1:
             targets = targets[..., None]
@@ -209,7 +200,9 @@ class Stacked:
         if not pairs:
             return loss
         regularizers, parts = zip(*pairs, strict=True)
-        return loss + self._map(lambda *one: tf.add_n([r(p) for r, p in zip(regularizers, one, strict=True)]), *parts)
+        return loss + super()._each(
+            lambda *one: tf.add_n([r(p) for r, p in zip(regularizers, one, strict=True)]), *parts
+        )
 
     def _updated(self, metrics, y, outputs, sample_weight):
         """The values of all metrics but the loss, after a batch."""
@@ -221,4 +214,4 @@ class Stacked:
                 self.model.compute_metrics(None, y, outputs, sample_weight=none_for_empty(sample_weight))
                 return [scope.get_current_value(v) for v in self.metrics[2:]]
 
-        return self._map(updated, metrics, y, outputs, sample_weight)
+        return super()._each(updated, metrics, y, outputs, sample_weight)

@@ -254,7 +254,7 @@ def fingerprint(model):
     if compiled.get("loss") is None:
         return None
     text = json.dumps(config, default=repr)
-    config = json.loads(text, object_hook=_without_first_values)
+    config = json.loads(text, object_hook=without_first_values)
     if _has_own_code(config):
         return None
     if len(model.outputs) == 1 and type(model.optimizer).__name__ != "Muon":
@@ -286,7 +286,7 @@ def _of_keras(thing):
     return module.split(".")[0] == "keras"
 
 
-def _without_first_values(config):
+def without_first_values(config):
     """A part of a configuration without what only makes first values, which are inputs of the graph."""
     drop = ("build_config", "compile_config")
     return {k: v for k, v in config.items() if k not in drop and not k.endswith("_initializer")}

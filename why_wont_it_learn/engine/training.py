@@ -1,6 +1,8 @@
 """`fit` and `fit_seeds`: a model and data in, a record out."""
 
 import contextlib
+import itertools
+import reprlib
 from functools import partial
 
 import keras
@@ -42,7 +44,7 @@ def fit(
 ):
     """Train a compiled Keras model in place, as `model.fit` does, and return a `Record` of what went on in its layers.
 
-    The losses are those of `model.fit(shuffle=False)` at every epoch, up to rounding, and so are the weights, the state of the
+    With `shuffle=False`, the losses are those of `model.fit(shuffle=False)` at every epoch, up to rounding, and so are the weights, the state of the
     layers and the optimizer's state afterwards: a `model.fit` that follows goes on from there. All epochs run in one compiled
     loop. A model that the loop cannot hold (an own `train_step`, say) is trained by `model.fit` itself: `record.engine` says so
     and `record.reason` says why.
@@ -222,18 +224,11 @@ def _copies_by_keras(model, start, data, validation, x, deal, batch_size, epochs
     return train, 1
 
 
-def predictions_by_keras(model, seed, x, y, seen, *, rate=1.0, **options):
-    """What a fresh copy of this seed predicts for `seen` after `model.fit(x, y, **options)`. The model gets its values back.
-
-    rate: times the learning rate of the optimizer, where that is no schedule.
-    """
+def fresh_copy(model, seed):
+    """While active, a built model is a fresh copy of this seed with a fresh optimizer; then it gets its own values back."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    with _as_copy(model, (*fresh_values(model, [seed]), _fresh_optimizer(model, 1)), 0):
-        if rate != 1:
-            model.optimizer.learning_rate = rate * float(model.optimizer.learning_rate)
-        model.fit(x, y, verbose=0, **options)
-        return model.predict(seen, verbose=0)
+    return _as_copy(model, (*fresh_values(model, [seed]), _fresh_optimizer(model, 1)), 0)
 
 
 @contextlib.contextmanager
@@ -336,9 +331,7 @@ def _check_model(model):
             f"Keras runs on {keras.backend.backend()}, but why_wont_it_learn needs the TensorFlow backend: set the environment "
             "variable KERAS_BACKEND=tensorflow before Keras is imported."
         )
-    if type(model).__module__.startswith("tf_keras") or any(
-        c.__module__.startswith("tf_keras") for c in type(model).__mro__
-    ):
+    if any(c.__module__.startswith("tf_keras") for c in type(model).__mro__):
         raise TypeError("The model is one of tf_keras (Keras 2). Build it with `import keras` (Keras 3.3 or newer).")
     if not isinstance(model, keras.Model):
         raise TypeError(f"model is a {type(model).__name__}, but must be a compiled keras.Model.")
@@ -356,16 +349,26 @@ def _check_numbers(epochs, batch_size, validation_split, seed):
         raise ValueError(f"validation_split={validation_split!r} is not a fraction from 0 to below 1.")
 
 
+MOST_SEEDS = 1_000_000  # a list of more fills the memory before anything is trained
+
+
 def seed_list(seeds):
     """The seeds that a number of seeds (0, 1, 2, …) or some whole numbers stand for: a list of int; ValueError for anything else."""
+    given = seeds
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         seeds = range(seeds)
     if isinstance(seeds, (str, bool)) or not hasattr(seeds, "__iter__"):
-        raise ValueError(f"seeds={seeds!r} is neither a number of seeds nor some seeds such as [0, 1, 2].")
-    seeds = list(seeds)
+        raise ValueError(f"seeds={given!r} is neither a number of seeds nor some seeds such as [0, 1, 2].")
+    seeds = list(itertools.islice(seeds, MOST_SEEDS + 1))
+    if len(seeds) > MOST_SEEDS:
+        raise ValueError(
+            f"seeds={reprlib.repr(given)} is more than {MOST_SEEDS:,} trainings, the most that one call takes."
+        )
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ValueError(f"seeds contains {seed!r}, which is not a whole number of 0 or more.")
     if not seeds:
-        raise ValueError("seeds=0 trains nothing: give a number from 1 on, or some seeds such as [0, 1, 2].")
+        raise ValueError(
+            f"seeds={given!r} trains nothing: give a number of 1 or more, or some seeds such as [0, 1, 2]."
+        )
     return [int(seed) for seed in seeds]
