@@ -420,6 +420,19 @@ def test_what_ids_tell_can_be_learned():
     assert diagnose(reader(keras.optimizers.Adam(0.01)), IDS, ODD, epochs=80).healthy
 
 
+def test_samples_whose_targets_are_missing_are_left_out_for_a_trial():
+    holes = np.arange(240)[:, None] % 20 == 0
+    found = diagnose(tanh_network(), X, np.where(holes, np.nan, SINE), epochs=60, clock=Ticks(1e-6))
+    assert found.causes[0] == "missing_values"
+    first = found.findings[0]
+    assert "5% of the samples have targets" in first.evidence
+    assert first.verified
+    assert found.skill == first.before == -1
+    assert first.after == pytest.approx(diagnose(tanh_network(), X, SINE, epochs=60, clock=Ticks(1e-6)).skill, abs=0.3)
+    hopeless = diagnose(tanh_network(), X, np.full_like(SINE, np.nan), epochs=60)
+    assert (hopeless.causes, hopeless.findings[0].verified) == (["missing_values"], False)
+
+
 def test_inputs_that_are_never_a_number_are_told_with_their_likely_origin():
     nothing = diagnose(tanh_network(), np.full_like(X, np.nan), SINE)
     assert nothing.causes == ["missing_values"]

