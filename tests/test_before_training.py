@@ -76,11 +76,11 @@ def frozen(trained=False):
     return network(base, L.Dense(1)), X, NUMBER
 
 
-def two_outputs(loss):
+def two_outputs(loss, loss_weights=None):
     inputs = keras.Input((6,))
     h = L.Dense(8, "relu")(inputs)
     model = keras.Model(inputs, {"a": L.Dense(1, name="a")(h), "b": L.Dense(3, "softmax", name="b")(h)})
-    model.compile(optimizer="adam", loss=loss)
+    model.compile(optimizer="adam", loss=loss, loss_weights=loss_weights)
     return model, X, {"a": 1e4 * NUMBER, "b": ONE_HOT}
 
 
@@ -149,6 +149,9 @@ FAULTS = {
     "one of two outputs": (
         lambda: two_outputs({"a": "mse", "b": logits_loss}), "loss_mismatch", "output 'b'",
     ),
+    "one output drowns the other": (
+        lambda: two_outputs({"a": "mse", "b": "categorical_crossentropy"}), "unscaled_targets", "the loss of the output 'a'",
+    ),
     "NaN": (lambda: (network(L.Dense(1)), np.where(X > 2, np.nan, X), NUMBER), "missing_values", "inputs are NaN"),
     "NaN targets": (lambda: (network(L.Dense(1)), X, np.where(X[:, :1] > 2, np.nan, 0)), "missing_values", "targets"),
     "constant targets": (lambda: (network(L.Dense(1)), X, np.ones(120)), "label_or_data_bug", "targets are the same"),
@@ -177,6 +180,11 @@ def attention_to_one():
     inputs = keras.Input((1, 6))
     attended = L.Flatten()(L.MultiHeadAttention(2, 4)(inputs, inputs))
     return compiled(keras.Model(inputs, L.Dense(1)(attended))), X[:, None], NUMBER
+
+
+def of_known(y, p):
+    known = ops.logical_not(ops.isnan(y))
+    return ops.mean(ops.where(known, ops.square(ops.where(known, y, 0.0) - p), 0.0), axis=-1)
 
 
 def contrastive(y, p):
@@ -209,6 +217,11 @@ HEALTHY = {
     "attention to one": attention_to_one,
     "two outputs": lambda: (lambda m, x, y: (m, x, y | {"a": NUMBER}))(
         *two_outputs({"a": "mse", "b": "categorical_crossentropy"})
+    ),
+    "two outputs with weights": lambda: two_outputs({"a": "mse", "b": "categorical_crossentropy"}, {"a": 1e-8, "b": 1.0}),
+    "targets that the loss leaves out": lambda: (network(L.Dense(1), loss=of_known), X, np.where(X[:, :1] > 1, np.nan, NUMBER)),
+    "a logarithm of what is never 0": lambda: (
+        network(L.Dense(3, "softmax"), loss=lambda y, p: -ops.sum(y * ops.log(p), -1)), X, ONE_HOT * (1 + X[:, :1] ** 2),
     ),
     "subclassed": lambda: (compiled(Subclassed(L.Dense(1))), X, NUMBER),
     "scaled inside": lambda: (network(L.BatchNormalization(), L.Dense(8, "relu"), L.Dense(1)), 1e4 * X, NUMBER),

@@ -1,5 +1,7 @@
 """`diagnose` takes whatever `model.fit` takes: every kind of model and of data gets a report, and none an exception."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -361,6 +363,22 @@ def test_what_is_sorted_by_class_is_not_called_healthy(dataset):
     assert report.healthy is False
     assert "one class only" in report.findings[0].evidence
     assert ("dataset.shuffle" if dataset else "Leave out shuffle=False") in report.findings[0].fix
+
+
+def test_what_the_order_costs_is_measured(monkeypatch):
+    model, x, y = by_class()
+    asked = []
+
+    def trained(*given, **options):
+        asked.append((given[0], options["batch_size"], options["shuffle"]))
+        return SimpleNamespace(skill=[0.2])
+
+    monkeypatch.setattr("why_wont_it_learn.diagnosis.diagnose.fit_seeds", trained)
+    report = diagnose(model, x, y, batch_size=10, shuffle=False, epochs=60, seeds=2, clock=Ticks(1e-6))
+    assert asked == [(model, 10, False)]
+    assert report.skill == report.findings[0].before == 0.2
+    assert report.findings[0].after > 0.9
+    assert report.findings[0].verified
 
 
 def test_the_split_of_fit_is_judged_by():

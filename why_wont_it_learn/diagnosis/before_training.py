@@ -1,5 +1,6 @@
 """What can be told of a model and its data before the first step."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -8,14 +9,16 @@ from .causes import CAUSES
 from .checks import data_faults
 from .data import data_of
 from .findings import Finding, finding_of
-from .joined import needs_joining, with_own_meaning, with_positions
+from .given import known_targets
+from .joined import by_output, losses_of, needs_joining, with_own_meaning, with_positions
 from .loss_check import loss_findings
 from .measure import rescaled, scales_itself
 from .network import output_of
-from .output_and_loss import from_logits, loss_name, mismatches
+from .output_and_loss import as_loss, from_logits, loss_name, mismatches
 from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
 from .untrained import untrained_weights
 
+DROWNS = 1e4  # so many times as large as those of the others, the loss of an output is all that training lowers
 FAR = 128.0  # so many times out of scale, data are named before anything was trained; pixels of 0 to 255 are less and often learn
 
 
@@ -24,9 +27,12 @@ def before_training(model, data):
 
     data: as `sample_of` gives it. Only what is wrong however it is trained is named, so a network that learns gets none.
     """
-    if missing := _missing(data):
+    *data, _, _, missing = known_targets(model, *data, None)
+    data = tuple(keras.tree.map_structure(tf.convert_to_tensor, part) for part in data)
+    if missing := missing or _missing(data):
         return [missing]  # every number that is computed from these says nothing
-    found = [*_of_output_and_data(model, data), *loss_findings(model, data), *untrained_weights(model, data)]
+    found = [*_of_output_and_data(model, data), *loss_findings(model, data), *_drowned(model, data)]
+    found += untrained_weights(model, data)
     return list({finding.cause: finding for finding in reversed(found)}.values())[::-1]
 
 
@@ -37,6 +43,25 @@ def _missing(data):
             told = f"{100 * lost:.3g}% of the {name} are NaN or infinite. A single one makes every weight NaN in the step that uses it."
             return Finding("missing_values", told, CAUSES["missing_values"].fix)
     return None
+
+
+def _drowned(model, data):
+    """Yield a `Finding` if the loss of one output is so large that the layers that it shares with others are trained for it alone."""
+    names, targets = by_output(model, data[1])
+    losses, factors = losses_of(model, names, len(names))
+    predictions = tf.nest.flatten(model(data[0], training=False))
+    if not len(predictions) == len(targets) > 1 or any(part is None for part in (*targets, *losses)):
+        return
+    first = [
+        factor * float(tf.reduce_mean(as_loss(loss)(*pair)))
+        for loss, factor, *pair in zip(losses, factors, targets, predictions, strict=True)
+    ]
+    largest = int(np.argmax(first))
+    others = max(value for number, value in enumerate(first) if number != largest)
+    if first[largest] > DROWNS * others > 0:
+        text = f"Before training, the loss of the output {names[largest]!r} is {first[largest]:.3g}, that of no other above {others:.3g}"
+        words = "Scale the targets of that output, or give it a small weight in loss_weights."
+        yield Finding("unscaled_targets", f"{text}: the layers that they share are trained for it alone.", words)
 
 
 def _of_output_and_data(model, data):

@@ -18,6 +18,7 @@ import tensorflow as tf
 from ..engine.batches import weights_of_classes
 from ..engine.cache import quick_start
 from ..engine.initial_weights import fresh_values
+from ..engine.training import fit_seeds
 from ..keras_private import layers_of
 from ..program import WHOLE_KERNELS, program_of, random_state_kept
 from . import checks, fixes, report
@@ -336,10 +337,12 @@ class _Examination:
             yield from faults
             return
         if self.unmixed is not None:  # it is trained on shuffled samples here, and might be called healthy
-            self.certain = True
-            yield self.unmixed
-            self._trained_as_it_is(self._from_given_weights(variant))
-            self.notes.append("The skill is that of training on shuffled samples, not on these batches.")
+            self.certain, finding = True, self.unmixed
+            try:
+                self._trained_as_it_is(self._from_given_weights(variant))
+                finding = self._tried_in_order(finding)
+            finally:
+                yield finding  # also where that is interrupted
             return
         if own_step(self.inner):
             yield from self._by_fit()
@@ -466,6 +469,19 @@ class _Examination:
         self.measured = False
         if self._has_loss():
             yield from self._trainable(self.variant, TrialResult(self.variant))[0]
+
+    def _tried_in_order(self, finding):
+        """What was found about the order of the samples, with the skill of training in that order, if that is quick."""
+        shuffled, program = self.skill, self.variant.program
+        if self.quick:
+            study = fit_seeds(
+                self.inner, *self.given, seeds=1, epochs=program.epochs, batch_size=program.batch_size, shuffle=False
+            )
+            if study.skill[0] < shuffled - LEAST_LIFT:
+                self.skill = float(study.skill[0])
+                return replace(finding, verified=True, before=self.skill, after=shuffled)
+        self.notes.append("The skill is that of training on shuffled samples, not on these batches.")
+        return finding
 
     def _has_loss(self):
         """Whether the model is compiled with a loss, and not its training step alone knows one."""

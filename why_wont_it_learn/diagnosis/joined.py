@@ -192,7 +192,7 @@ def _are_several(given):
 def joined(model, x, y, sample_weight, validation_data):
     """(a `Joined` model, its `JointData`). x, y: structures of arrays. sample_weight: (samples,) or None."""
     x = keras.tree.map_structure(lambda part: np.asarray(part), x)
-    names, targets = _by_output(model, y)
+    names, targets = by_output(model, y)
     samples = len(keras.tree.flatten(x)[0])
     columns = _columns(keras.tree.flatten(x))
     weights = [] if sample_weight is None else [np.asarray(sample_weight, "float32").reshape(samples, 1)]
@@ -202,7 +202,7 @@ def joined(model, x, y, sample_weight, validation_data):
         outputs = keras.tree.flatten(model(wrapper.unpacked(tf.constant(flat_x[:2])), training=False))
     except Exception as error:
         raise ValueError(f"The model cannot be called on these inputs: {first_line(error)}") from None
-    losses, factors = _losses(model, names, len(outputs))
+    losses, factors = losses_of(model, names, len(outputs))
     if not any(losses) and own_step(model):  # which knows the loss
         losses = [loss_for(target, output) for target, output in zip(targets, outputs, strict=False)]
     used = [i for i, loss in enumerate(losses) if loss is not None and targets[i] is not None]
@@ -210,7 +210,7 @@ def joined(model, x, y, sample_weight, validation_data):
     validation = None
     if validation_data is not None:
         val_x = _columns(keras.tree.flatten(validation_data[0]))
-        _, val_y = _by_output(model, validation_data[1])
+        _, val_y = by_output(model, validation_data[1])
         val_columns = _columns(val_y[i] for i in used) + [np.ones((len(val_x[0]), 1), "float32")] * len(weights)
         validation = np.concatenate(val_x, axis=1), np.concatenate(val_columns, axis=1)
     all_y = np.concatenate([*flat_y, *weights], axis=1)
@@ -295,7 +295,7 @@ def _is_own(data):
     return bool(np.isclose(plain, exchanged, rtol=1e-4))
 
 
-def _by_output(model, y):
+def by_output(model, y):
     """(names of the outputs, their targets), in the order of the flattened outputs."""
     outputs = getattr(model, "output", None)
     names = list(getattr(model, "output_names", None) or ["output"])
@@ -308,7 +308,7 @@ def _by_output(model, y):
     return names, list(y) if isinstance(y, (list, tuple)) and len(names) > 1 else [single(y)]
 
 
-def _losses(model, names, count):
+def losses_of(model, names, count):
     """The loss and its factor of each output."""
 
     def spread(values, default):

@@ -70,7 +70,7 @@ def loss_findings(model, data, diverged=False):
             return loss_for(model, data, tf.nest.pack_sequence_as(predictions, changed))
 
         if output is not None:
-            finding = _judged(output, loss, is_bounded(model, data, values, index))
+            finding = _judged(output, loss, flat[index], is_bounded(model, data, values, index))
             findings += [finding] * (finding is not None)
     return findings or _not_a_number(model, data, predictions)
 
@@ -151,7 +151,7 @@ def is_bounded(model, data, values=None, index=0):
     return bool(((outputs >= 0) & (outputs <= 1)).all())
 
 
-def _judged(output, loss, bounded):
+def _judged(output, loss, predictions, bounded):
     if output.classes and output.right.shape[-1] > 1 and output.right.size != output.targets.size:
         exchanged = float(loss(np.roll(output.right, 1, axis=-1)))
         if np.isclose(exchanged, float(loss(output.right)), rtol=1e-4):
@@ -160,6 +160,8 @@ def _judged(output, loss, bounded):
     constant = np.broadcast_to(output.right.mean(axis=0), output.right.shape)
     at_constant, at_right = float(loss(constant)), float(loss(output.right))
     if not np.isfinite(at_right) and not output.classes:
+        if np.isfinite(float(loss(predictions))):
+            return None  # the logarithm of 0, say, that a prediction never is
         return Finding(
             "loss_mismatch",
             f"{where} loss is {at_right} for predictions that equal the targets.",
