@@ -474,7 +474,7 @@ def test_a_real_find_fills_its_cell():
     [
         (lab_with(learned=False), "did not learn: its skill is 0.50"),
         (lab_with(learned=False, skill=-np.inf), "did not learn: it diverged"),
-        (lab_with(finished=False), "still training"),
+        (lab_with(finished=False), "no finished run"),
         (lab_with(problem="abs"), "map is of the problem sine, and the settings are for abs"),
         (lab_with(depth=5), "depth is 5, and the map goes from 1 to 3"),
         (lab_with(learning_rate=1e-5), "learning rate is 1e-05, and the map goes from 0.001 to 0.1"),
@@ -492,7 +492,7 @@ def test_registering_says_what_happened(lab, sentence):
 
 
 def test_no_run_yet():
-    assert "still training" in hunt(FakeLab(HUNT)).register()
+    assert "no finished run" in hunt(FakeLab(HUNT)).register()
 
 
 def test_a_class_pools_its_discoveries():
