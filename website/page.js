@@ -284,7 +284,7 @@ function decades(low, high) {
     // Too few powers of ten to read a height by.
     for (let e = from - 1; e <= to; e++) ticks.push(2 * 10 ** e, 5 * 10 ** e);
   }
-  return ticks.filter((tick) => tick >= low && tick <= high).map((tick) => [tick, written(tick)]);
+  return ticks.filter((tick) => tick >= low && tick <= high).map((tick) => [tick, written(tick).replace(/e\+0*/, "e")]);
 }
 
 // The colours of a surface from low to high, as the theme has them: three colours, mixed in between.
@@ -379,7 +379,7 @@ class LossPlot extends Plot {
     this.line("network", one.validation);
     const broken = one.validation.find(([, loss]) => !Number.isFinite(loss));
     const title = broken ? "Loss: it diverged" : `Validation loss ${written(one.val_loss)}`;
-    const words = `Training loss ${written(one.loss)}, after ${one.ran} epochs; a constant has ${written(data.constant)}, the ${data.referenceName} ${written(data.floor)}`;
+    const words = `Training loss ${written(one.loss)}, after ${one.ran} epochs; the baseline has ${written(data.constant)}, the ${data.referenceName} ${written(data.floor)}`;
     this.say(title, `${title}. ${words}.`);
   }
 }
@@ -610,8 +610,8 @@ function lab(grid, place) {
   gallery.append(...(pictures.length % 2 ? [element("div", {}, strip.node, words)] : [strip.node, words]));
   pictures.push(strip);
   const legend = element("p", { class: "still-legend", "aria-hidden": "true" });
-  const keys = [["network", grid.kind === "curve" ? "network, validation" : "validation"], ["training", "training"], ["constant", "a constant"], ["floor", "noise floor, learned"]];
-  if (grid.kind === "curve") keys.push(["truth", "truth"]);
+  const keys = [["network", grid.kind === "curve" ? "network, validation" : "validation"], ["training", "training"], ["constant", "baseline"], ["floor", "noise floor, learned"]];
+  if (grid.kind === "curve") keys.push(["truth", "true function"]);
   if (grid.pictures.includes("units")) keys.push(["dead", "dead"], ["saturated", "saturated"]);
   legend.append(...keys.map(([name, words]) => element("span", { class: `still-key still-key-${name}` }, words)));
   const stage = element("div", { class: "wwil-stage" }, gallery, legend, spoken, element("div", { class: "wwil-row" }, reset), share);

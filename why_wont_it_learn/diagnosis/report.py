@@ -92,7 +92,7 @@ def _image(picture):
     data = base64.b64encode(picture.png()).decode()
     width = round(picture.get_size_inches()[0] * 100)
     image = f"<img src='data:image/png;base64,{data}' width='{width}' alt='{html.escape(picture.alt, quote=True)}'>"
-    return f"<div style='overflow-x:auto'>{image}</div>"  # on a telephone its letters stay large enough
+    return f"<div style='overflow-x:auto' tabindex='0'>{image}</div>"  # on a telephone its letters stay large enough
 
 
 def _proof(diagnosis):
