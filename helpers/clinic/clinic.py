@@ -255,7 +255,7 @@ class Clinic(KernelWidget):
         }
 
 
-@functools.lru_cache(maxsize=16)  # each state shows all results anew
+@functools.lru_cache(maxsize=16)  # each state shows all results again
 def _plot(result, look):
     """The plot of a result as PNG; no bytes where it has none."""
     return plots.Renderer(result.pictures, *look).frame(plots.Scene(run=result.run))[1] if result.pictures else b""
