@@ -24,10 +24,8 @@ WHILE_TRAINING = (
     symptoms.diverged, symptoms.dead_units, symptoms.saturated_units, symptoms.vanishing_gradient,
     symptoms.exploding_gradient, symptoms.short_steps, symptoms.overfitting,
 )  # fmt: skip
-CANNOT_RECOVER = {
-    symptoms.diverged: 0.0,
-    symptoms.dead_units: 0.9,
-}  # the plausibility from which on `stop` ends the training
+# What `stop` ends the training for, and from which plausibility on.
+CANNOT_RECOVER = {symptoms.diverged: 0.0, symptoms.dead_units: 0.9}
 
 
 class Watch(keras.callbacks.Callback):

@@ -28,7 +28,7 @@ from .class_weights import ClassWeighted, never_predicted, ranking
 from .code import changes
 from .data import WORST, data_of
 from .findings import Finding, listed
-from .given import drawn, known_targets, last_held_back
+from .given import ONE_NAN, drawn, known_targets, last_held_back
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
 from .measure import rescaled
@@ -65,10 +65,8 @@ PLAIN = 0.8  # plausibility
 OF_THE_DATA = {"unscaled_inputs", "unscaled_targets", "label_or_data_bug"}
 MIX_DATASET = "Shuffle the rows before they are batched: dataset.shuffle(len(dataset)).batch(32)."
 MIX_ARRAYS = "Leave out shuffle=False: fit shuffles arrays before every epoch."
-FLAT_UNITS = {
-    "dead_relu",
-    "saturated_activation",
-}  # brought about by a scale, a start or an activation, which can be changed
+# Brought about by a scale, a start or an activation, which can be changed.
+FLAT_UNITS = {"dead_relu", "saturated_activation"}
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
 LITTLE = 0.3  # skill that can be attained where labels are hardly ever likelier than not
 SOMETIMES = 0.2  # as often as there are labels, for a network to predict them at all
@@ -637,7 +635,7 @@ class _Examination:
         if len(empty):
             text = f"{input_name(empty[0], variant.data.columns)} is not a number for any sample. "
             words = f"Leave it out. {checks.CONSTANT_COLUMN}"
-        text += "A single NaN makes every weight NaN in the first step that uses it."
+        text += ONE_NAN
         finding = self._found("missing_values", text, words, before, after, fixed)
         if after is not None:
             self.attainable_skill = self._attainable(fixed.data)
