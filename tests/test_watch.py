@@ -110,6 +110,13 @@ def test_a_training_that_is_nan_at_a_usual_rate_is_ended_early(capsys):
     assert capsys.readouterr().out.count("Training is stopped") == 1
 
 
+def test_of_a_nan_in_the_data_what_follows_is_not_named_as_well(capsys):
+    x = np.where(np.arange(200)[:, None] == 60, np.nan, X)
+    watch = watched(network(L.Dense(16, "relu"), L.Dense(1)), epochs=8, x=x, watch=Watch(x, Y))
+    assert [finding.cause for finding in watch.findings] == ["missing_values"]
+    assert "Before the first step" in capsys.readouterr().out
+
+
 def test_a_momentum_of_1_is_watched():
     assert watched(plain(optimizer=keras.optimizers.SGD(0.001, momentum=1.0)), epochs=2).record.history["loss"]
 

@@ -381,6 +381,13 @@ def test_what_the_order_costs_is_measured(monkeypatch):
     assert report.findings[0].verified
 
 
+def test_an_order_that_costs_nothing_is_no_fault():
+    model, x, y = by_class()
+    report = diagnose(model, x, y, batch_size=5, shuffle=False, epochs=100, seeds=2, clock=Ticks(1e-6))
+    assert report.healthy
+    assert any(note.endswith("Training in that order does as well here.") for note in report.notes)
+
+
 def test_the_split_of_fit_is_judged_by():
     model, x, y = by_class()
     for split, told in (

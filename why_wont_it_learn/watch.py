@@ -209,7 +209,7 @@ class Watch(keras.callbacks.Callback):
             return
         for row in WHILE_TRAINING:
             for symptom in row(training):
-                if symptom.plausibility >= SURE:
+                if symptom.plausibility >= SURE and not self._explained():
                     self._say(f"Epoch {number}", finding_of(symptom), symptom.plausibility)
                 lost = symptom.plausibility >= CANNOT_RECOVER.get(row, np.inf)
                 if self._stop and lost and not self.model.stop_training:
@@ -231,9 +231,13 @@ class Watch(keras.callbacks.Callback):
             named = len(self.findings)
             self._lines.append(f"{end}. {f'{named} problem' + 's' * (named > 1) if named else 'Nothing'} found.")
             return
-        for symptom in symptoms.likely(training):
+        for symptom in () if self._explained() else symptoms.likely(training):
             self._say(f"After {epochs}", finding_of(symptom), symptom.plausibility)
         self._lines.append(f"{end}. `diagnose(model, x, y)` tries fixes and says which one helps.")
+
+    def _explained(self):
+        """Whether a NaN in the data, which was named before, has made the loss NaN: what else is seen then follows from it."""
+        return "missing_values" in self._said and not np.isfinite(self._history["loss"][-1])
 
     def _say(self, when, finding, plausibility):
         if plausibility >= self._said.get(finding.cause, -1) + WORSE:

@@ -173,8 +173,8 @@ def diagnose(
         x, y, sample_weight, batch_size, notes = drawn(x, y, sample_weight, batch_size)
         if validation_split and validation_data is None:
             x, y, sample_weight, validation_data = last_held_back(x, y, sample_weight, validation_split)
-        unmixed = checks.same_batches(x, batch_size) if in_order and not whole else None
-        if in_order and unmixed is None and not keras.tree.is_nested(y):
+        same, unmixed = checks.same_batches(x, batch_size) if in_order and not whole else None, None
+        if in_order and not keras.tree.is_nested(y):
             unmixed = checks.unmixed_batches(y, batch_size, MIX_DATASET if shuffle else MIX_ARRAYS)
         if validation_data is not None and not isinstance(validation_data, (list, tuple)):
             validation_data = drawn(validation_data, None, None, batch_size)[:2]
@@ -192,7 +192,7 @@ def diagnose(
             progress(min(1.0, (clock() - began) / budget), search.doing)
 
         search = Search(TrialRunner(data.given, began + budget, seeds, tell, clock), budget)
-        examination = _Examination(model, program, data, (x, y), search, notes, unmixed, lost)
+        examination = _Examination(model, program, data, (x, y), search, notes, same, unmixed, lost)
         findings = []
         try:
             findings.extend(examination.findings())  # keeps those that came before an interruption
@@ -266,8 +266,8 @@ def _build(model, x):
 class _Examination:
     """One call of `diagnose`: `findings` goes from the data to the fixes and yields what it finds on the way."""
 
-    def __init__(self, model, program, data, given, search, notes, unmixed, lost):
-        self.model, self.notes, self.unmixed, self.lost = model, notes, unmixed, lost
+    def __init__(self, model, program, data, given, search, notes, same, unmixed, lost):
+        self.model, self.notes, self.same, self.unmixed, self.lost = model, notes, same, unmixed, lost
         self.inner = model.inner if isinstance(model, Joined) else model
         self.variant, self.given, self.search = fixes.Variant(program, data), given, search
         n_validation = len(data.x) - data.points
@@ -329,7 +329,7 @@ class _Examination:
     def findings(self):
         """Yield each `Finding`, in the order of an examination."""
         variant, data = self.variant, self.variant.data
-        faults = list(checks.data_faults(data)) or _no_weights(self.model)
+        faults = [self.same] if self.same else list(checks.data_faults(data)) or _no_weights(self.model)
         if faults:
             self.certain = True
             yield from faults
@@ -337,11 +337,14 @@ class _Examination:
         if self.unmixed is not None:  # it is trained on shuffled samples here, and might be called healthy
             self.certain, finding = True, self.unmixed
             try:
-                self._trained_as_it_is(self._from_given_weights(variant))
-                finding = self._tried_in_order(finding)
+                outcome = self._trained_as_it_is(self._from_given_weights(variant))
+                finding = self._tried_in_order(finding, self.judge.is_well(outcome))
             finally:
-                yield finding  # also where that is interrupted
-            return
+                if finding is not None:
+                    yield finding  # also where that is interrupted
+            if finding is not None:
+                return
+            self.certain = False
         if own_step(self.inner):
             yield from self._by_fit()
             return
@@ -468,8 +471,11 @@ class _Examination:
         if self._has_loss():
             yield from self._trainable(self.variant, TrialResult(self.variant))[0]
 
-    def _tried_in_order(self, finding):
-        """What was found about the order of the samples, with the skill of training in that order, if that is quick."""
+    def _tried_in_order(self, finding, learns):
+        """What was found about the order of the samples, with the skill of training in that order, if that is quick.
+
+        None where the network learns in that order, too. learns: whether it does from shuffled samples.
+        """
         shuffled, program = self.skill, self.variant.program
         if self.quick:
             study = fit_seeds(
@@ -478,6 +484,9 @@ class _Examination:
             if study.skill[0] < shuffled - LEAST_LIFT:
                 self.skill = float(study.skill[0])
                 return replace(finding, verified=True, before=self.skill, after=shuffled)
+            if learns:
+                self.notes.append(f"{finding.evidence.split(':')[0]}. Training in that order does as well here.")
+                return None
         self.notes.append("The skill is that of training on shuffled samples, not on these batches.")
         return finding
 
