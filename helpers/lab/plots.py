@@ -633,8 +633,15 @@ class Units(Layers):
             return [self.titled("Units")]
         values = {name: self._share(scene.shown, name) for name, _ in self.sides}
         artists = [a for name in values for a in self.moved(self.stemmed[name], values[name], 0.0)]
-        title = "Units: " + ", ".join(f"{v.mean():.0%} {name}" for name, v in values.items() if len(v))
-        return [*artists, *self.names, self.titled("Units" if scene.diverged or title == "Units: " else title)]
+        title = "Units"
+        if not scene.diverged and len(values["dead"]):
+            dead, saturated = (values[name].mean() for name in ("dead", "saturated"))
+            # Where an activation can saturate, a dead unit is a saturated one that is flat for every sample.
+            if dead and saturated:
+                title = f"Units: {saturated:.0%} saturated, {dead:.0%} also dead"
+            else:
+                title = f"Units: {dead:.0%} dead, {saturated:.0%} saturated"
+        return [*artists, *self.names, self.titled(title)]
 
     def _share(self, shown, name):
         """The share in each hidden layer at the end, of many seeds the mean: (hidden layers,)."""
