@@ -301,6 +301,21 @@ def test_skill_of_a_constant_is_0_and_of_the_truth_1():
     assert skill_of(model, np.array([0, 0, 1]), [np.array([[-1.0], [np.nan], [0.3]])]) == pytest.approx(0)
 
 
+@pytest.mark.parametrize(
+    ("loss", "y", "predictions", "skill"),
+    [
+        ("hinge", [-1, 1, 1, -1], [[-3.0], [9.0], [0.1], [-0.1]], 1),
+        (keras.losses.SquaredHinge(), [0, 1, 1, 0], [[-3.0], [9.0], [-0.1], [-0.1]], 0.5),
+        ("categorical_hinge", np.eye(2)[[0, 0, 1, 1]], np.eye(2)[[0, 0, 0, 1]], 0.5),
+        (keras.losses.SparseCategoricalCrossentropy(ignore_class=-1), [0, 1, -1, -1], np.eye(2)[[0, 1, 1, 1]], 1),
+    ],
+)
+def test_skill_where_the_targets_are_classes_of_another_kind(loss, y, predictions, skill):
+    model = compiled(L.Dense(len(predictions[0])))
+    model.compile("sgd", loss)
+    assert skill_of(model, np.array(y), [np.array(predictions)]) == pytest.approx(skill)
+
+
 def test_outputs_that_only_the_loss_understands_have_no_skill():
     spread = dense(L.Dense(2), loss=lambda y, p: (y - p[:, :1]) ** 2 * ops.exp(-p[:, 1:]) + p[:, 1:])
     study = fit_seeds(spread, X, Y, seeds=SEEDS, **OPTIONS)

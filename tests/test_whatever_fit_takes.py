@@ -12,9 +12,9 @@ from keras import layers, ops
 from why_wont_it_learn import diagnose
 from why_wont_it_learn.diagnosis.checks import same_batches, unmixed_batches
 from why_wont_it_learn.diagnosis.data import data_of
-from why_wont_it_learn.diagnosis.given import drawn
+from why_wont_it_learn.diagnosis.given import drawn, known_validation
 from why_wont_it_learn.diagnosis.joined import joined, needs_joining, with_own_meaning
-from why_wont_it_learn.diagnosis.measure import growing_steps, with_bounded_state
+from why_wont_it_learn.diagnosis.measure import growing_steps, scales_itself, with_bounded_state
 from why_wont_it_learn.diagnosis.own_step import as_given
 from why_wont_it_learn.program import program_of
 
@@ -386,6 +386,68 @@ def test_an_order_that_costs_nothing_is_no_fault():
     report = diagnose(model, x, y, batch_size=5, shuffle=False, epochs=100, seeds=2, clock=Ticks(1e-6))
     assert report.healthy
     assert any(note.endswith("Training in that order does as well here.") for note in report.notes)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_adapted_normalization_is_copied_with_what_it_has_seen(nested):
+    scale = layers.Normalization()
+    scale.adapt(100 * X + 50)
+    model = chain(keras.Sequential([scale]) if nested else scale, Dense(32, "relu"), Dense(1))
+    program = program_of(model, 1, 32)
+    assert np.abs(keras.Sequential(program.build().layers[:1])(100 * X + 50)).mean() < 1
+    assert scales_itself(program.layers, program.fixed)
+
+
+def test_a_normalization_that_was_never_adapted_scales_nothing():
+    model = chain(layers.Normalization(name="scale"), Dense(32, "relu"), Dense(1))
+    model.optimizer.learning_rate = 0.01
+    report = diagnose(model, 100 * X + 50, X[:, 0], epochs=60, seeds=2, clock=Ticks(0.1))
+    assert report.causes[0] == "unscaled_inputs"
+    assert "The layer scale was never adapted" in str(report)
+    given = chain(layers.Normalization(mean=50.0, variance=1e4), Dense(1))
+    assert scales_itself(program_of(given, 1, 32).layers, {})
+
+
+def test_samples_of_a_class_that_the_loss_ignores_are_left_out():
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    model = chain(Dense(16, "relu"), Dense(2, "softmax"), loss=loss)
+    model.optimizer.learning_rate = 0.05
+    report = diagnose(model, X, np.where(KIND == 0, -1, LABELS), epochs=60, seeds=2, clock=Ticks(0.1))
+    assert report.healthy, report
+    assert "33% of the samples are of class -1, which the loss ignores" in str(report)
+
+
+def test_missing_values_of_validation_samples_alone_are_not_blamed_for_the_training():
+    model = chain(Dense(16, "relu"), Dense(1))
+    model.optimizer.learning_rate = 0.05
+    held_out = np.where(np.arange(40)[:, None] == 3, np.nan, X[:40]), X[:40, 0]
+    report = diagnose(model, X, X[:, 0], validation_data=held_out, epochs=60, seeds=2, clock=Ticks(0.1))
+    assert report.healthy, report
+    assert "2.5% of the validation samples have inputs that are NaN" in str(report)
+    assert known_validation(X, (held_out[0][3:4], Y[3:4]))[0] is None
+    assert known_validation(held_out[0], held_out) == (held_out, []), "the training samples lack some, too"
+
+
+def test_trained_weights_are_where_a_newly_compiled_model_starts():
+    model = chain(Dense(16, "tanh"), Dense(1))
+    model.optimizer.learning_rate = 0.05
+    model.fit(X, X[:, 0], epochs=40, verbose=0)
+    model.optimizer.learning_rate = 1e-5
+    report = diagnose(model, X, X[:, 0], epochs=1, seeds=2, clock=Ticks(0.1))
+    assert "was trained for 160 steps before; here, copies of it are trained for 1 epoch, from" in str(report)
+    assert report.skill < 0.5
+    model.compile(keras.optimizers.Adam(1e-5), "mse")
+    report = diagnose(model, X, X[:, 0], epochs=1, seeds=2, clock=Ticks(0.1))
+    assert report.skill > 0.9
+    assert "every copy starts from these" in str(report)
+
+
+def test_the_random_state_of_numpy_is_left_as_it_was():
+    np.random.seed(3)  # noqa: NPY002  what programs of others use
+    before = np.random.get_state()[1:3]  # noqa: NPY002
+    diagnose(chain(Dense(8, "relu"), Dense(1, "sigmoid"), loss="binary_crossentropy"), X, LABELS, clock=Ticks(1.0))
+    for was, now in zip(before, np.random.get_state()[1:3], strict=True):  # noqa: NPY002
+        np.testing.assert_array_equal(was, now)
 
 
 def test_the_split_of_fit_is_judged_by():

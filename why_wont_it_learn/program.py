@@ -115,6 +115,8 @@ class Program:
         for layer in layers_of(model)[1:]:
             if layer.name in self.fixed:
                 layer.set_weights(self.fixed[layer.name])
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()  # it works with numbers that it computes from its weights
         return model
 
     def make_optimizer(self):

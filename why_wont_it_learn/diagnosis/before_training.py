@@ -71,9 +71,10 @@ def _of_output_and_data(model, data):
         return
     try:
         facts = data_of(model, x.numpy(), y.numpy())
-        layers = program_of(model, 1, 1, facts.loss).layers
+        program = program_of(model, 1, 1, facts.loss)
     except ValueError:  # layers that cannot be taken apart
         return
+    layers = program.layers
     if with_own_meaning(with_positions(facts, facts.output_shape)) is not facts:
         return  # a label for each position is not several labels, and what only the loss understands has no range
     if faults := list(data_faults(facts)):
@@ -86,7 +87,7 @@ def _of_output_and_data(model, data):
             if mismatch.strong:
                 yield Finding(mismatch.cause, mismatch.evidence, CAUSES[mismatch.cause].fix)
     training = Training(
-        inputs=None if facts.tokens or scales_itself(layers) else Scale.of(inputs),
+        inputs=None if facts.tokens or scales_itself(layers, program.fixed) else Scale.of(inputs),
         targets=Scale.of(targets) if facts.task == "regression" else None,
     )
     for row, scale in ((unscaled_inputs, training.inputs), (unscaled_targets, training.targets)):

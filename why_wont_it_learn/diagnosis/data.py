@@ -218,7 +218,7 @@ class Data:
         """
         if self.with_classes:
             few = self.true_targets.shape[1] <= MOST_CLASSES
-            models = [make_pipeline(StandardScaler(), SVC())] if few else []
+            models = [make_pipeline(StandardScaler(), SVC(random_state=0))] if few else []
             models.append(ExtraTreesClassifier(50 if few else 20, random_state=0))
         else:
             curves = KernelRidge(kernel="rbf", alpha=0.1), KernelRidge(kernel="rbf", alpha=0.1, gamma=1.0)

@@ -28,10 +28,10 @@ from .class_weights import ClassWeighted, never_predicted, ranking
 from .code import changes
 from .data import WORST, data_of
 from .findings import Finding, listed
-from .given import ONE_NAN, drawn, known_targets, last_held_back
+from .given import ONE_NAN, drawn, known_targets, known_validation, last_held_back
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
-from .measure import rescaled
+from .measure import rescaled, unadapted
 from .network import first_line, hangs_on_seeds, narrowest, other_layers, output_of, own_step
 from .output_and_loss import (
     SAMPLES,
@@ -159,7 +159,9 @@ def diagnose(
             notebook.
         clock: gives the seconds that the budget is counted in.
 
-    A model with a training step of its own is trained by `fit`, from one or two seeds, and needs no loss in `compile`.
+    A model that `fit` has trained is judged by training copies from new initial weights, for `epochs`. One that comes with trained
+    weights and a new optimizer starts from these. A model with a training step of its own is trained by `fit`, from one or two
+    seeds, and needs no loss in `compile`.
 
     ValueError if the model is not compiled, or if x and y are empty, not numbers or of different lengths.
     """
@@ -181,12 +183,24 @@ def diagnose(
         _build(model, x)
         x, y, sample_weight, validation_data, more, lost = known_targets(model, x, y, sample_weight, validation_data)
         notes += more
+        validation_data, more = known_validation(x, validation_data)
+        notes += more
         given = model
         model, data = _prepared(model, x, y, validation_data, sample_weight, class_weight)
         if any(part.task == "own" for part in getattr(data, "parts", {}).values()):
             notes.append(OF_LOSS_ALONE)
         program, more = _copyable(program_of(model, epochs, batch_size, data.loss), data)
         notes += more
+        steps = int(model.optimizer.iterations.numpy())
+        if steps > epochs * program.steps(data.given):
+            whole = f"{epochs} epoch{'s' * (epochs > 1)}, from new initial weights"
+            notes.append(
+                f"The model was trained for {steps:,} steps before; here, copies of it are trained for {whole}."
+            )
+        if name := unadapted(program.layers, program.fixed):
+            notes.append(
+                f"The layer {name} was never adapted and passes its inputs on as they are: call adapt(x) first."
+            )
 
         def tell():
             progress(min(1.0, (clock() - began) / budget), search.doing)
@@ -688,13 +702,23 @@ class _Examination:
         return None, variant, outcome
 
     def _from_given_weights(self, variant):
-        """The variant whose copies all start from the model's weights, where it was given equal units that it would not draw."""
-        given = (
-            variant.program.own is not None and variant.program.model is None and self._asked(equal_units, variant.data)
-        )
-        if not given or self._asked(equal_units, variant.data, drawn=True):
+        """The variant whose copies all start from the model's weights, where its initializers would not draw such: equal units, or trained."""
+        if variant.program.own is None or variant.program.model is not None:
+            return variant
+        if self._comes_trained(variant.program.own):
+            self.notes.append("The model comes with trained weights, so every copy starts from these.")
+        elif not self._asked(equal_units, variant.data) or self._asked(equal_units, variant.data, drawn=True):
             return variant
         return variant.having(program=replace(variant.program, all_own=True))
+
+    def _comes_trained(self, own):
+        """Whether most of the weights that start from the same value with every seed, such as biases, have other values now."""
+        try:
+            drawn = fresh_values(self.model, [0, 1])[0]
+        except ValueError:  # a layer of one's own that cannot be made again by itself
+            return False
+        constant = [(values[0], now) for values, now in zip(drawn, own, strict=True) if np.array_equal(*values)]
+        return bool(constant) and np.mean([not np.array_equal(*pair) for pair in constant]) >= 0.5
 
     def _equal_units(self, variant, outcome):
         """Layers whose units start and stay equal: (finding, outcome of the fix), or (None, None) where that does no harm."""

@@ -1,4 +1,4 @@
-"""What `diagnose` is given, as arrays: samples of a dataset, the last ones held back, those whose targets are known."""
+"""What `diagnose` is given, as arrays: samples of a dataset, the last ones held back, those that are known."""
 
 import math
 
@@ -50,11 +50,16 @@ def known_targets(model, x, y, sample_weight, validation_data):
 
     finding: a `Finding` if the loss of the built model does not leave them out itself, else None.
     """
-    known = _known(y)
+    ignored = getattr(model.loss, "ignore_class", None)
+    known = _known(y, ignored)
     if known is None or known.all() or known.sum() < FEWEST_TO_SPLIT:
         return x, y, sample_weight, validation_data, [], None
     notes, finding = [], None
-    if np.isfinite(_loss_at(model, x, y, ~known)):
+    if ignored is not None:
+        notes = [
+            f"{np.mean(~known):.0%} of the samples are of class {ignored}, which the loss ignores, and are left out."
+        ]
+    elif np.isfinite(_loss_at(model, x, y, ~known)):
         lacking = f"{np.mean(~known):.0%} of the samples lack some"
         notes = [f"The loss leaves out targets that are missing. {lacking}: the trials leave them out whole."]
     else:
@@ -64,17 +69,37 @@ def known_targets(model, x, y, sample_weight, validation_data):
         )
         finding = Finding("missing_values", text, words)
     if validation_data is not None:
-        held_out = _known(validation_data[1])
+        held_out = _known(validation_data[1], ignored)
         if held_out is not None and held_out.any():
             validation_data = tuple(_rows(part, held_out) for part in validation_data[:2])
     return *(_rows(part, known) for part in (x, y, sample_weight)), validation_data, notes, finding
 
 
-def _known(y):
-    """Whether all targets of each sample are numbers: (samples,) bool; None for what is not one array of numbers."""
-    if y is None or keras.tree.is_nested(y) or not np.issubdtype(np.asarray(y).dtype, np.floating):
+def known_validation(x, validation_data):
+    """(validation data, notes) without samples whose inputs are not numbers, where those of all training samples are."""
+    if validation_data is None or not _known_inputs(x).all() or (known := _known_inputs(validation_data[0])).all():
+        return validation_data, []
+    note = (
+        f"{np.mean(~known):.1%} of the validation samples have inputs that are NaN or infinite: the validation loss is NaN, "
+        "training is not affected. They are left out here."
+    )
+    return tuple(_rows(part, known) for part in validation_data[:2]) if known.any() else None, [note]
+
+
+def _known_inputs(x):
+    parts = [known for part in keras.tree.flatten(x) if (known := _known(part, None)) is not None]
+    return np.all(parts, axis=0) if parts else np.ones(1, bool)
+
+
+def _known(y, ignored):
+    """Whether all targets of each sample are numbers, and none the class that the loss ignores: (samples,) bool.
+
+    None for what is not one array of numbers.
+    """
+    if y is None or keras.tree.is_nested(y) or not np.issubdtype(np.asarray(y).dtype, np.number):
         return None
-    return np.isfinite(np.asarray(y)).all(axis=tuple(range(1, np.ndim(y))))
+    y = np.asarray(y)
+    return (np.isfinite(y) & (ignored is None or y != ignored)).all(axis=tuple(range(1, y.ndim)))
 
 
 def _loss_at(model, x, y, rows):

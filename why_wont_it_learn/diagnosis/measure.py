@@ -30,7 +30,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
         train_skill=train_skill, attainable_skill=attainable_skill, linear_skill=data.linear_skill,
         val_skill=float(np.median(outcome.held[-1])) if data.has_validation else np.nan,
         diverged=outcome.diverged,
-        inputs=Scale.of(rescaled(program.layers, x), data.columns) if numbers and not scales_itself(program.layers) else None,
+        inputs=Scale.of(rescaled(program.layers, x), data.columns) if numbers and not scales_itself(program.layers, program.fixed) else None,
         targets=Scale.of(y) if y is not None and np.isfinite(y).all() else None,
         own_loss=data.has_two_labels and data.own_loss, reversed_loss=data.reversed,
         rate_halfway=rate_halfway(variant), agreement=_agreement(outcome, data),
@@ -99,10 +99,26 @@ def padding_after(x):
     return np.cumprod(empty[:, ::-1], axis=1).sum(axis=1)
 
 
-def scales_itself(layers):
+def first_computing(layers):
+    """The configuration of the first layer that computes something, also of a model that the network begins with; None if none does."""
+    first = next((layer for layer in layers if kind_of(layer) not in SHAPING_LAYERS), None)
+    return first if first is None or "layers" not in first["config"] else first_computing(first["config"]["layers"])
+
+
+def unadapted(layers, fixed):
+    """The name of the Normalization layer that a network begins with, if it was never adapted; else None. fixed: as in `Program`."""
+    first = first_computing(layers)
+    if first is None or kind_of(first) != "Normalization":
+        return None
+    name = first["config"]["name"]
+    mean, variance, *_ = fixed.get(name) or (1, 1)
+    return name if not np.any(mean) and np.all(np.equal(variance, 1)) else None
+
+
+def scales_itself(layers, fixed):
     """Whether the first layer that computes something scales its inputs by what it sees of them, or takes them to pieces."""
-    first = next((kind for layer in layers if (kind := kind_of(layer)) not in SHAPING_LAYERS), None)
-    return first in SCALING_LAYERS
+    first = first_computing(layers)
+    return first is not None and kind_of(first) in SCALING_LAYERS and unadapted(layers, fixed) is None
 
 
 def first_rescaling(layers):
@@ -110,9 +126,7 @@ def first_rescaling(layers):
 
     None if there is none, or not by two numbers.
     """
-    first = next((layer for layer in layers if kind_of(layer) not in SHAPING_LAYERS), None)
-    if first is not None and "layers" in first["config"]:  # a pretrained model, say
-        return first_rescaling(first["config"]["layers"])
+    first = first_computing(layers)
     if first is None or kind_of(first) != "Rescaling":
         return None
     config = first["config"]

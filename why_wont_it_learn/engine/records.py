@@ -95,10 +95,10 @@ def wilson(successes, n):
 def skill_of(model, y, predictions):
     """1 − error / baseline of predictions for targets; for several outputs the mean over the outputs.
 
-    Where the loss is a cross-entropy the targets are classes: the error is the fraction of wrong classes, the baseline that of
-    always predicting the most frequent class. Elsewhere they are numbers: the error is the mean squared error, the baseline that
-    of always predicting the mean of the targets, unit by unit. NaN where the targets are constant or not given, or outputs and
-    targets are not the same number of numbers.
+    Where the loss is a cross-entropy or a hinge loss the targets are classes: the error is the fraction of wrong classes, the
+    baseline that of always predicting the most frequent class; a class that the loss ignores is left out. Elsewhere they are
+    numbers: the error is the mean squared error, the baseline that of always predicting the mean of the targets, unit by unit.
+    NaN where the targets are constant or not given, or outputs and targets are not the same number of numbers.
 
     predictions: one array for each output, in the order of `tf.nest.flatten`.
     """
@@ -124,21 +124,25 @@ def _skill(targets, predictions, loss):
     known = loss if loss in ("crossentropy", "ce") else keras.losses.get(loss)  # "bce" is a name of one, too
     function = getattr(known, "fn", known)  # the name of an object is free
     name = str(getattr(function, "__name__", None) or getattr(known, "name", known)).lower()
-    of_probabilities = "crossentropy" in name or name == "ce"
-    of_classes = of_probabilities and predictions.ndim > 1 and predictions.shape[-1] > 1 and "binary" not in name
+    hinge = name in ("hinge", "squared_hinge")  # of signs
+    of_labels = hinge or name in ("categorical_hinge", "ce") or "crossentropy" in name
+    one_each = hinge or "binary" in name  # each output is a label of its own
+    of_classes = of_labels and predictions.ndim > 1 and predictions.shape[-1] > 1 and not one_each
     if targets.size != predictions.size and not (
         of_classes and targets.size * predictions.shape[-1] == predictions.size
     ):
         return float("nan")  # only the loss knows what such outputs say of the targets
-    if of_probabilities:
+    if of_labels:
         if of_classes:
             one_hot = targets.shape == predictions.shape
             targets = targets.argmax(-1) if one_hot else targets.reshape(predictions.shape[:-1])
             wrong = (predictions.argmax(-1) != targets) | np.isnan(predictions).any(-1)
+            ignored = getattr(known, "ignore_class", None)
+            if ignored is not None:
+                wrong, targets = wrong[targets != ignored], targets[targets != ignored]
         else:
-            logits = takes_logits(loss)
-            targets = targets.reshape(predictions.shape) > 0.5
-            wrong = ((predictions > (0 if logits else 0.5)) != targets) | np.isnan(predictions)
+            targets = targets.reshape(predictions.shape) > (0 if hinge else 0.5)
+            wrong = ((predictions > (0 if hinge or takes_logits(loss) else 0.5)) != targets) | np.isnan(predictions)
         error, baseline = np.mean(wrong), 1 - max(np.mean(targets == k) for k in np.unique(targets))
     else:
         targets = targets.reshape(predictions.shape).astype("float64")
