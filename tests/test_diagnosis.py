@@ -161,6 +161,10 @@ MEASURED = {
     "odd_initial_weights": (
         Training(layers=[Layer(16, "tanh", "RandomNormal", 0.0, 60.0, 4.0), *DENSE]), Training(layers=DENSE), "bad_initialization",
     ),
+    "odd_initial_weights, all of one sign": (
+        Training(layers=[Layer(16, "tanh", "RandomUniform", 0.0, 4.0, 4.0, 0.87), *DENSE]),
+        Training(layers=[Layer(2, "tanh", "RandomUniform", 0.0, 2.9, 2.2, 0.87), *DENSE]), "bad_initialization",
+    ),
     "one_rate_for_all": (
         Training(optimizer="sgd", condition=3e4, inputs=Scale(np.zeros(2), np.ones(2))),
         Training(optimizer="adam", condition=3e4, inputs=Scale(np.zeros(2), np.ones(2))),

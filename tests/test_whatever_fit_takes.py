@@ -10,11 +10,12 @@ from clocks import Ticks, Work
 from keras import layers, ops
 
 from why_wont_it_learn import diagnose
-from why_wont_it_learn.diagnosis.checks import same_batches, unmixed_batches
+from why_wont_it_learn.diagnosis.checks import cut_anew, same_batches, unmixed_batches
 from why_wont_it_learn.diagnosis.data import data_of
+from why_wont_it_learn.diagnosis.fixes import without_regularization
 from why_wont_it_learn.diagnosis.given import drawn, known_validation
 from why_wont_it_learn.diagnosis.joined import joined, needs_joining, with_own_meaning
-from why_wont_it_learn.diagnosis.measure import growing_steps, scales_itself, with_bounded_state
+from why_wont_it_learn.diagnosis.measure import growing_steps, regularization, scales_itself, with_bounded_state
 from why_wont_it_learn.diagnosis.own_step import as_given
 from why_wont_it_learn.program import program_of
 
@@ -379,6 +380,50 @@ def test_what_the_order_costs_is_measured(monkeypatch):
     assert report.skill == report.findings[0].before == 0.2
     assert report.findings[0].after > 0.9
     assert report.findings[0].verified
+
+
+class Kept(layers.Layer):
+    """Multiplies by numbers that Keras does not know of."""
+
+    def build(self, shape):
+        self.factors = tf.Variable(np.zeros(shape[-1], "float32"), trainable=False)
+
+    def call(self, x):
+        return x * ops.convert_to_tensor(self.factors)
+
+
+def test_variables_that_keras_does_not_know_are_named():
+    report = diagnose(chain(Kept(name="kept"), Dense(1)), X, X[:, 0], epochs=4, seeds=2, clock=Ticks(1e-3))
+    assert report.causes == ["frozen_weights"]
+    assert "6 numbers that the model computes with are no weights of it (kept.factors)" in report.findings[0].evidence
+
+
+def test_pictures_whose_colours_were_cut_anew_are_found():
+    rng = np.random.default_rng(0)
+    colour, at = rng.integers(0, 3, 240), np.arange(8)
+    place = rng.uniform(2, 6, (240, 2))
+    blobs = np.exp(-((at[:, None] - place[:, :1, None]) ** 2 + (at - place[:, 1:, None]) ** 2) / 3)
+    colours_first = (np.where(np.arange(3) == colour[:, None], 1.0, 0.3)[:, :, None, None] * blobs[:, None]).astype(
+        "float32"
+    )
+    model = chain(layers.Conv2D(4, 1), layers.GlobalAveragePooling2D(), Dense(3, "softmax"),
+                  shape=(8, 8, 3), loss="sparse_categorical_crossentropy")  # fmt: skip
+    model.optimizer.learning_rate = 0.1
+    report = diagnose(model, colours_first.reshape(-1, 8, 8, 3), colour, epochs=12, seeds=2, clock=Ticks(0.1))
+    assert report.causes[0] == "label_or_data_bug"
+    assert "np.transpose(x, (0, 2, 3, 1))" in report.findings[0].fix
+    right = data_of(model, np.ascontiguousarray(colours_first.transpose(0, 2, 3, 1)), colour)
+    assert cut_anew(right) is None
+    noise = data_of(model, rng.normal(size=(240, 8, 8, 3)).astype("float32"), colour)
+    assert cut_anew(noise) is None
+
+
+@pytest.mark.parametrize("around", [lambda layer: layer, layers.Bidirectional])
+def test_dropout_within_a_layer_is_dropout(around):
+    model = chain(around(layers.LSTM(4, dropout=0.5, recurrent_dropout=0.2)), Dense(1), shape=(5, 2))
+    program = program_of(model, 1, 32)
+    assert regularization(program) == pytest.approx(0.6)
+    assert regularization(without_regularization(program)) is None
 
 
 def test_an_order_that_costs_nothing_is_no_fault():

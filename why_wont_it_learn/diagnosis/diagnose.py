@@ -49,7 +49,14 @@ from .own_step import changes_by_fit, trained_by_fit
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
 from .symptoms import input_name, two_digits
 from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
-from .untrained import blocked_weights, equal_units, frozen_layers, gradients_of, infinite_gradient
+from .untrained import (
+    blocked_weights,
+    equal_units,
+    frozen_layers,
+    gradients_of,
+    infinite_gradient,
+    untracked_variables,
+)
 
 OF_LOGITS = {
     loss_name(kind()): kind
@@ -360,12 +367,12 @@ class _Examination:
                 return
             self.certain = False
         if own_step(self.inner):
-            yield from self._by_fit()
+            yield from self._by_fit(f"it has its own {own_step(self.inner)}.")
             return
         variant = self.variant = self._from_given_weights(variant)
         outcome = self._trained_as_it_is(variant)
         if outcome.error and _can_step(variant.program, data):
-            yield from self._without_copies(outcome.error)
+            yield from self._by_fit(f"copies of it cannot be trained side by side: {outcome.error}")
             return
         if not outcome.error:
             outcome = self._from_more_seeds(variant, outcome)
@@ -508,11 +515,10 @@ class _Examination:
         """Whether the model is compiled with a loss, and not its training step alone knows one."""
         return any(loss is not None for loss in keras.tree.flatten(self.inner.loss))
 
-    def _by_fit(self):
-        """What can be found in a model with a training step of its own, which only `fit` can train."""
+    def _by_fit(self, reason):
+        """What can be found in a model that only `fit` can train; reason: why only `fit` can."""
         variant, given = self.variant, self.given if isinstance(self.model, Joined) else None
         flat = not given and np.ndim(self.given[1]) == 1 and variant.data.y.ndim == 2
-        reason = f"it has its own {own_step(self.inner)}."
         found = self._trainable(variant, TrialResult(variant))[0] if self._has_loss() else []
         if found:
             yield from found
@@ -543,7 +549,9 @@ class _Examination:
                 if finding.verified and self.judge.is_well(after):
                     break
         yield from sorted(works, key=lambda finding: -finding.after)
-        if not works:
+        if not works and not own_step(self.inner):
+            yield from untracked_variables(self.inner)
+        elif not works:
             text = (
                 f"Its own training step decides what is minimized, and after {outcome.planned} steps the predictions have a skill of "
                 f"{two_digits(max(self.skill, WORST))}; {self.attainable_skill:.2f} can be learned. Nothing that was tried lifts it."
@@ -752,6 +760,15 @@ class _Examination:
                     tried[0] = replace(tried[0], cause=found[0].cause, evidence=found[0].evidence)
                 found = tried + found if works else found
             return found, variant, outcome
+        pictures = checks.cut_anew(data) if isinstance(data.x, np.ndarray) else None
+        if pictures is not None:
+            text = "Neighbouring pixels differ less if each picture is cut into one picture for each colour: reshape has mixed colours and places."
+            words = "Where colours come first, move the axis: np.transpose(x, (0, 2, 3, 1)) instead of reshape."
+            found, changed, after = self._tried(
+                variant, outcome, "label_or_data_bug", text, words, variant.having(data=pictures), untried=True
+            )
+            if found:
+                return found, changed, after
         if outcome.diverged and (found := self._asked(infinite_gradient, data, samples=MOST_SAMPLES_PROBED)):
             self.certain = True
             return found, variant, outcome

@@ -204,6 +204,7 @@ def without_regularization(program):
                 config[measure.NOISE_LAYERS[kind_of(layer)]] = 0.0
             if kind_of(layer) == "ActivityRegularization":
                 config.update(l1=0.0, l2=0.0)
+        return throughout(layers, lambda config: dict.fromkeys(config.keys() & set(measure.DROPOUT_WITHIN), 0.0))
 
     edited = program.edited(edit)
     return edited.with_settings(weight_decay=0.0) if edited.optimizer["config"].get("weight_decay") else edited

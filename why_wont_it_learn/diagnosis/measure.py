@@ -7,6 +7,7 @@ from .network import kind_of, linear_layers, other_layers, stages
 from .symptoms import Layer, Scale, Training
 
 NOISE_LAYERS = {"Dropout": "rate", "AlphaDropout": "rate", "GaussianDropout": "rate", "GaussianNoise": "stddev"}
+DROPOUT_WITHIN = ("dropout", "recurrent_dropout")  # of recurrent layers and of attention
 SCALING_LAYERS = ("BatchNormalization", "Normalization", "LayerNormalization", "Discretization")
 SHAPING_LAYERS = ("InputLayer", "Flatten", "Reshape")
 RECURRENT = ("LSTM", "GRU", "SimpleRNN")  # not Bidirectional: backwards it reads the padding first
@@ -40,8 +41,8 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
         optimizer=kind, learning_rate=variant.learning_rate / max(1 - momentum, 0.01),
         regularization=max(regularization(program) or 0.0, added) or None,
         layers=tuple(
-            Layer(stage.units, stage.activation, stage.initializer.get("class_name", ""), stage.bias, size, usual)
-            for stage, size, usual in zip(stages(program.layers), first.size, first.usual, strict=True)
+            Layer(stage.units, stage.activation, stage.initializer.get("class_name", ""), stage.bias, size, usual, side)
+            for stage, size, usual, side in zip(stages(program.layers), first.size, first.usual, first.one_sided, strict=True)
         ),
         other_layers=bool(other_layers(program.layers)) or (data.task == "distribution" and len(first.size) < 2),
         bends=not linear_layers(program.layers),
@@ -149,15 +150,17 @@ def _condition(x):
 
 
 def regularization(program):
-    """How strong the strongest penalty or dropout is, 0 to 1; None without any.
+    """How strong all dropout together or the strongest penalty is, 0 to 1; None without any.
 
-    A dropout counts by its rate, an L2 of 0.1 or a weight decay of 0.33 as 1.
+    Dropouts count by what none of them drops, an L2 of 0.1 or a weight decay of 0.33 counts as 1.
     """
-    strengths = [3 * float(program.optimizer["config"].get("weight_decay") or 0)]
+    rates, strengths = [], [3 * float(program.optimizer["config"].get("weight_decay") or 0)]
+
     for layer in program.layers:
         config, kind = layer["config"], kind_of(layer)
+        rates.extend(_dropout_within(config))
         if kind in NOISE_LAYERS:
-            strengths.append(float(config.get(NOISE_LAYERS[kind]) or 0))
+            rates.append(_number(config.get(NOISE_LAYERS[kind])))
         penalties = [value for name, value in config.items() if name.endswith("_regularizer") and value]
         if kind == "ActivityRegularization":
             penalties.append({"config": config})
@@ -165,7 +168,13 @@ def regularization(program):
             numbers = penalty.get("config") if isinstance(penalty, dict) else None
             numbers = numbers if isinstance(numbers, dict) else {}
             strengths.append(max(1e-6, 10 * max(_number(numbers.get(name)) for name in ("l1", "l2"))))
-    return min(1.0, max(strengths)) or None
+    return min(1.0, max(*strengths, 1 - np.prod(1 - np.clip(rates, 0, 1)))) or None
+
+
+def _dropout_within(config):
+    """The rates of dropout of a layer or of the first layer within it: those of `Bidirectional` work side by side."""
+    rates = [_number(config.get(name)) for name in DROPOUT_WITHIN]
+    return rates if any(rates) or "layer" not in config else _dropout_within(config["layer"]["config"])
 
 
 def _number(value):

@@ -31,6 +31,8 @@ STEP_OF_THE_RATE = ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion")
 SELF_SCALING = (*STEP_OF_THE_RATE, "adafactor", "lamb", "muon")
 SQUASHING = ("sigmoid", "tanh", "softsign", "hard_sigmoid")
 OFF_SCALE = 1.5  # times away from mean 0 and standard deviation 1, from which on it is tried to scale
+ONE_SIDED = 0.8  # mean of a kernel over its root mean square; numbers drawn evenly between 0 and 1 have 0.87
+FEW_UNITS = 4  # whose weights may by chance all have one sign
 DRAWN_TO_SCALE = ("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal")
 
 
@@ -60,7 +62,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Layer:
-    """A Dense layer as it starts. norm: of its kernel; usual_norm: as glorot_uniform makes it; NaN if not measured."""
+    """A Dense layer as it starts. norm: of its kernel; usual_norm: as glorot_uniform makes it; NaN if not measured.
+
+    one_sided: the mean of its kernel over its root mean square, without sign: 1 where all weights are equal.
+    """
 
     units: int
     activation: str
@@ -68,6 +73,7 @@ class Layer:
     bias: float = 0.0
     norm: float = np.nan
     usual_norm: float = np.nan
+    one_sided: float = 0.0
 
 
 def _nothing():
@@ -397,6 +403,12 @@ def odd_initial_weights(t):
                 "bad_initialization", _between(abs(np.log10(times)), [0.4, 0.7, 1.0], [0.4, 0.7, 0.9]),
                 f"The weights of layer {number} start {times:.2g} times as large as glorot_uniform makes them "
                 f"({layer.initializer}).",
+            )  # fmt: skip
+        elif layer.one_sided > ONE_SIDED and layer.units >= FEW_UNITS:
+            yield Symptom(
+                "bad_initialization", 0.75,
+                f"Nearly all weights of layer {number} start with the same sign (their mean is {layer.one_sided:.2f} of their root mean "
+                f"square), so its units start out computing almost the same ({layer.initializer}).",
             )  # fmt: skip
         if abs(layer.bias) > 0.5:
             yield Symptom("bad_initialization", 0.5, f"The biases of layer {number} start at {layer.bias:g}.")

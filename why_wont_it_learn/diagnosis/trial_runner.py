@@ -242,13 +242,14 @@ class Look:
     """What goes on in the layers of one copy.
 
     gradient: L2 norm of dL/dW of each Dense kernel, input side first; nan where it is not a number. size: of each kernel;
-    usual: its size as glorot_uniform makes it.
+    usual: its size as glorot_uniform makes it. one_sided: its mean over its root mean square, without sign.
     dead, saturated: of each hidden Dense layer, as `engine.layer_metrics.units` measures them.
     """
 
     gradient: np.ndarray
     size: np.ndarray
     usual: np.ndarray
+    one_sided: np.ndarray
     dead: np.ndarray
     saturated: np.ndarray
 
@@ -258,7 +259,7 @@ def look(loop, variant, state, member):
     program, data = variant.program, variant.data
     found = stages(program.layers)
     if not found:
-        return Look(*[np.zeros(0)] * 5)
+        return Look(*[np.zeros(0)] * 6)
     model = getattr(loop.model, "inner", loop.model)
     variables = model.trainable_variables, model.non_trainable_variables
     for part, values in zip(variables, loop.values(state, member), strict=True):
@@ -279,8 +280,10 @@ def look(loop, variant, state, member):
     by_name = {layer.name: layer for layer in model.layers}
     kernels = [by_name[names[stage.index]].kernel for stage in found]
     sizes = [float(np.linalg.norm(kernel.numpy())) for kernel in kernels]
+    means = [abs(float(np.mean(kernel.numpy()))) * np.sqrt(np.prod(kernel.shape)) for kernel in kernels]
+    one_sided = np.array(means) / np.maximum(sizes, 1e-12)
     usual = [np.sqrt(2 * np.prod(kernel.shape) / np.sum(kernel.shape)) for kernel in kernels]
-    return Look(norms, np.array(sizes), np.array(usual), dead, saturated)
+    return Look(norms, np.array(sizes), np.array(usual), one_sided, dead, saturated)
 
 
 def _by_layer(layers, values, names, missing):

@@ -202,6 +202,25 @@ def _hidden(variables):
     )
 
 
+def untracked_variables(model):
+    """`Finding`s, one at most: variables of numbers that a layer keeps as an attribute and that Keras does not know."""
+    kept = [
+        (layer, name, v)
+        for layer in layers_of(model)
+        for name, v in vars(layer).items()
+        if isinstance(v, tf.Variable) and v.dtype.is_floating
+    ]
+    if not kept:
+        return
+    number = sum(int(np.prod(v.shape)) for _, _, v in kept)
+    yield Finding(
+        "frozen_weights",
+        f"{number:,} numbers that the model computes with are no weights of it ({listed([f'{layer.name}.{name}' for layer, name, _ in kept])}): "
+        "a layer keeps them in a tf.Variable, and no optimizer is given them.",
+        "Make them in the layer's build with self.add_weight(…), which Keras knows of.",
+    )
+
+
 def frozen_layers(model):
     """The innermost layers with kernels that are not trained, by their own flag or that of a layer around them."""
     every = {id(layer): layer for layer in layers_of(model)}.values()
