@@ -338,6 +338,7 @@ def test_the_next_window_of_a_series_holds_the_target_and_proves_nothing():
     x = np.stack([series[t : t + 4] for t in range(300)])
     found = diagnose(network(Dense(8, "relu"), Dense(1), inputs=4), 10 * x, series[4:, None], epochs=20)
     assert set(found.causes) == {"label_or_data_bug", "nothing_to_learn"}
+    assert "and reference models learn nothing either" in str(found)
     assert not any("moved by" in finding.evidence for finding in found.findings)
 
 

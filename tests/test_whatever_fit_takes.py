@@ -426,6 +426,12 @@ def test_dropout_within_a_layer_is_dropout(around):
     assert regularization(without_regularization(program)) is None
 
 
+def test_class_weights_that_fit_does_not_find_are_named():
+    model = chain(Dense(8, "relu"), Dense(1, "sigmoid"), loss="binary_crossentropy")
+    report = diagnose(model, X, LABELS, class_weight={"0": 1.0, "1": 5.0}, epochs=1, seeds=1, clock=Ticks(1.0))
+    assert "No key of class_weight is a whole number ('0' and '1'): no weight is used." in report.notes
+
+
 def test_an_order_that_costs_nothing_is_no_fault():
     model, x, y = by_class()
     report = diagnose(model, x, y, batch_size=5, shuffle=False, epochs=100, seeds=2, clock=Ticks(1e-6))

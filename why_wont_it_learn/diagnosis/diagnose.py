@@ -46,8 +46,8 @@ from .output_and_loss import (
     takes_logits_of,
 )  # fmt: skip
 from .own_step import changes_by_fit, trained_by_fit
-from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, NOTHING, PASSABLE, SELDOM, Judge, Search
-from .symptoms import input_name, two_digits
+from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, PASSABLE, SELDOM, Judge, Search
+from .symptoms import NOTHING, input_name, two_digits
 from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
 from .untrained import (
     blocked_weights,
@@ -180,6 +180,11 @@ def diagnose(
         in_order = y is None or not shuffle  # a dataset, whose order `fit` keeps, or arrays for which it is told to
         whole = isinstance(x, tf.data.Dataset)  # it may give all samples in each batch, again and again
         x, y, sample_weight, batch_size, notes = drawn(x, y, sample_weight, batch_size)
+        if class_weight and not any(isinstance(kind, (int, np.integer)) for kind in class_weight):
+            notes.append(
+                f"No key of class_weight is a whole number ({listed([repr(k) for k in class_weight])}): no weight is used."
+            )
+            class_weight = None
         if validation_split and validation_data is None:
             x, y, sample_weight, validation_data = last_held_back(x, y, sample_weight, validation_split)
         same, unmixed = checks.same_batches(x, batch_size) if in_order and not whole else None, None

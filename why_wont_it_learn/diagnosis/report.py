@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from .symptoms import two_digits
+from .symptoms import NOTHING, two_digits
 from .trial_runner import CHECKPOINTS
 
 PROVED, NOT_PROVED = "#0072B2", "#5B6470"  # colours, as in pictures.py
@@ -132,7 +132,13 @@ def _headline(diagnosis):
     if np.isnan(diagnosis.skill):
         return f"It cannot learn as it is. {took}"
     skill = "below 0" if diagnosis.skill < 0 else f"of {diagnosis.skill:.2f}"
-    return f"It does not learn: a skill {skill}, where at least {max(diagnosis.attainable_skill, 0):.2f} can be learned. {took}"
+    attainable = diagnosis.attainable_skill
+    rest = (
+        f"where at least {attainable:.2f} can be learned"
+        if attainable >= NOTHING
+        else "and reference models learn nothing either"
+    )
+    return f"It does not learn: a skill {skill}, {rest}. {took}"
 
 
 def _verdict(finding):

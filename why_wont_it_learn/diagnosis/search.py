@@ -7,7 +7,7 @@ import numpy as np
 from .fixes import Fix, fixes_for
 from .measure import training_of
 from .network import linear_layers
-from .symptoms import hypotheses
+from .symptoms import NOTHING, hypotheses
 from .trial_runner import TrialResult, look
 
 HEALTHY = 0.85  # of the attainable skill: from here on a network has no fault
@@ -16,7 +16,6 @@ LEAST_LIFT = 0.1  # of skill, for a fix to count
 LARGE_GAP = 0.3  # of skill, between training and validation samples: what is missing then may be overfitting
 PASSABLE = 0.65  # of the attainable skill: from here on a network has a fault only if one is plain, and its fix works
 SELDOM = 0.2  # fraction of the seeds that may fail
-NOTHING = 0.1  # where reference models have no more skill than this, there is nothing to be learned
 LEAST_PLAUSIBILITY = 0.12  # for a cause's fix to be tried
 LEAST_TIME = 0.05  # of the budget, to begin something new
 ACTIVATION_CAUSES = ("vanishing_gradient", "dead_relu", "saturated_activation")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 LIKELY = 0.5  # a cause more plausible than this is named without a fix having been tried
+NOTHING = 0.1  # where reference models have no more skill than this, there is nothing to be learned
 LEARNABLE = 0.03  # part of the baseline's error that the best prediction avoids: below it there is nothing to learn
 FITS = 0.85  # part of the attainable skill from which on a network fits its training samples
 FITS_NOISE = 1.02  # skill on training samples, beyond what the true function reaches
