@@ -575,6 +575,31 @@ def test_the_joined_loss_is_that_of_evaluate():
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+def per_position():
+    return chain(Dense(2, "softmax"), shape=(5, 2), loss="sparse_categorical_crossentropy")
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "y", "weights", "told"),
+    [
+        (per_position, SERIES, WORDS % 2, {"sample_weight": np.ones((120, 5))}, r"of shape \(120, 5\), but .* one weight for each sample"),
+        (per_position, SERIES, WORDS % 2, {"sample_weight": np.ones((120, 1))}, "several positions of each sample"),
+        (per_position, SERIES, WORDS % 2, {"class_weight": {0: 1.0, 1: 2.0}}, "several positions of each sample"),
+        (two_outputs, X, [Y, LABELS], {"sample_weight": [np.ones(120), np.ones(120)]}, "a list of arrays, but"),
+        (plain, X, Y, {"sample_weight": np.ones(100)}, r"of shape \(100,\), but .* give shape \(120,\)"),
+    ],
+)  # fmt: skip
+def test_weights_that_are_not_those_of_samples_are_refused_in_a_sentence(make, x, y, weights, told):
+    with pytest.raises(ValueError, match=told):
+        diagnose(make(), x, y, **weights)
+
+
+def test_a_loss_of_ones_own_that_looks_at_whole_samples_takes_their_weights():
+    model = chain(Dense(2), shape=(5, 2), loss=lambda y, p: ops.mean((y - p) ** 2, axis=(1, 2)))
+    _, data = joined(model, SERIES, SERIES, np.arange(120.0).reshape(120, 1), None)
+    assert sorted(data.y[:, -1]) == list(range(120))
+
+
 def test_skills_of_several_outputs_are_told_apart():
     model = two_outputs()
     _, data = joined(model, X, [Y, LABELS], None, None)

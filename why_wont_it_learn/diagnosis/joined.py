@@ -195,7 +195,7 @@ def joined(model, x, y, sample_weight, validation_data):
     names, targets = by_output(model, y)
     samples = len(keras.tree.flatten(x)[0])
     columns = _columns(keras.tree.flatten(x))
-    weights = [] if sample_weight is None else [np.asarray(sample_weight, "float32").reshape(samples, 1)]
+    weights = [] if sample_weight is None else [_one_for_each(sample_weight, samples)]
     wrapper = Joined(model, keras.tree.map_structure(lambda part: part[:1], x))
     flat_x = np.concatenate(columns, axis=1)
     try:
@@ -206,6 +206,10 @@ def joined(model, x, y, sample_weight, validation_data):
     if not any(losses) and own_step(model):  # which knows the loss
         losses = [loss_for(target, output) for target, output in zip(targets, outputs, strict=False)]
     used = [i for i, loss in enumerate(losses) if loss is not None and targets[i] is not None]
+    if weights and any(_is_by_position(losses[i], targets[i], outputs[i]) for i in used):
+        raise ValueError(
+            "The loss compares several positions of each sample, where diagnose takes no weights: leave sample_weight or class_weight out."
+        )
     flat_y = _columns(targets[i] for i in used)
     validation = None
     if validation_data is not None:
@@ -237,6 +241,27 @@ def joined(model, x, y, sample_weight, validation_data):
     if data.has_two_labels:
         data = replace(data, reversed=next(iter(parts.values())).reversed)
     return wrapper, data
+
+
+def _one_for_each(sample_weight, samples):
+    """Weights of samples as (samples, 1) float32."""
+    weight = single(sample_weight)
+    several = _are_several(weight)
+    if several or np.size(weight) != samples:
+        what = f"a {type(weight).__name__} of arrays" if several else f"of shape {np.shape(weight)}"
+        raise ValueError(
+            f"sample_weight is {what}, but diagnose takes one weight for each sample: give shape ({samples},), or leave it out."
+        )
+    return np.asarray(weight, "float32").reshape(samples, 1)
+
+
+def _is_by_position(loss, target, output):
+    """Whether a loss gives several numbers for a sample, as for the steps of a sequence. output: for the first samples."""
+    try:
+        numbers = as_loss(loss).call(tf.constant(target[: len(output)], "float32"), output)
+    except Exception:  # of a loss that is not Keras's or does not fit, anything
+        return False
+    return len(output.shape) > 2 and int(np.prod(numbers.shape[1:])) > 1
 
 
 def _columns(parts):
