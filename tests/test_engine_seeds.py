@@ -282,6 +282,19 @@ def test_a_model_that_cannot_be_copied_is_an_error():
         fit_seeds(compiled(WithoutConfig(object()), L.Dense(1)), X, Y, seeds=2)
 
 
+def test_a_model_of_one_batch_size_is_trained_and_asked_in_such_batches():
+    model = keras.Sequential([keras.Input(batch_shape=(10, 5, 2)), L.LSTM(2, stateful=True), L.Dense(1)])
+    model.compile("adam", "mse")
+    x = rng.normal(size=(40, 5, 2)).astype("float32")
+    given = {"seeds": 2, "batch_size": 10}
+    study = fit_seeds(model, x, Y, validation_data=(x[:20], Y[:20]), **given)
+    assert study.reason == "The model takes batches of one fixed size."
+    assert np.isfinite(study.skill).all()
+    for wrong in {"batch_size": 20}, {"validation_split": 0.375}:
+        with pytest.raises(ValueError, match="batches of 10 samples only, .* give batch_size=10, and multiples of 10"):
+            fit_seeds(model, x, Y, **given | wrong)
+
+
 def test_skill_of_a_constant_is_0_and_of_the_truth_1():
     model = compiled(L.Dense(1))
     assert skill_of(model, Y, [np.full_like(Y, Y.mean())]) == pytest.approx(0, abs=1e-6)

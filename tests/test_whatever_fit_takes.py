@@ -600,6 +600,28 @@ def test_a_loss_of_ones_own_that_looks_at_whole_samples_takes_their_weights():
     assert sorted(data.y[:, -1]) == list(range(120))
 
 
+class Complaining(layers.Layer):
+    def call(self, x):
+        raise TypeError("It takes words.\nA long list follows.")
+
+
+def test_what_a_layer_says_is_told():
+    for x, weights in ((X, None), (X, np.ones(120))):
+        model = compiled(keras.Sequential([Complaining(), Dense(1)]))
+        model.built = True
+        with pytest.raises(ValueError, match=r"cannot be called on .*: It takes words\.$"):
+            diagnose(model, x, Y, sample_weight=weights)
+
+
+def test_a_model_of_one_batch_size_is_refused_in_a_sentence():
+    for weights in None, np.ones(120):
+        model = compiled(
+            keras.Sequential([keras.Input(batch_shape=(20, 5, 2)), layers.LSTM(2, stateful=True), Dense(1)])
+        )
+        with pytest.raises(ValueError, match="batches of 20 samples only, .* build it without a fixed batch size"):
+            diagnose(model, SERIES, Y, sample_weight=weights, batch_size=20)
+
+
 def test_skills_of_several_outputs_are_told_apart():
     model = two_outputs()
     _, data = joined(model, X, [Y, LABELS], None, None)

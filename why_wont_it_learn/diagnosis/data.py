@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from ..engine.batches import fixed_batch_size
 from ..keras_private import layers_of
 from .network import first_line, only, output_activation
 from .output_and_loss import (
@@ -525,10 +526,19 @@ def _answers(model, x):
     try:
         answers, _ = model.stateless_call(*([v.value for v in part] for part in state), x)
     except Exception as error:  # of a layer that is not Keras's, anything
-        raise ValueError(
-            f"The model cannot be called on a sample of x, of shape {x.shape}: {first_line(error)}"
-        ) from None
+        raise uncallable(model, f"a sample of x, of shape {x.shape}", error) from None
     return tf.convert_to_tensor(only(answers))
+
+
+def uncallable(model, what, error):
+    """The ValueError of a model that cannot be called on a few samples. what: these, in words. error: what the model raised."""
+    size = fixed_batch_size(model)
+    if size is None:
+        return ValueError(f"The model cannot be called on {what}: {first_line(error)}")
+    return ValueError(
+        f"The model takes batches of {size} samples only, and diagnose calls it on others: for a diagnosis, build it without a fixed "
+        "batch size (and without stateful=True)."
+    )
 
 
 def single(values):

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from ..keras_private import layers_of, loss_weights_of
-from .data import TOKEN_LAYERS, WORST, Data, single, split, spread_out, task_of, wants_reversed
-from .network import first_line, own_step
+from .data import TOKEN_LAYERS, WORST, Data, single, split, spread_out, task_of, uncallable, wants_reversed
+from .network import own_step
 from .output_and_loss import as_loss, from_logits, loss_for, loss_name, value_of
 
 MOST_REFERENCES = 4  # outputs for which reference models are trained
@@ -201,7 +201,7 @@ def joined(model, x, y, sample_weight, validation_data):
     try:
         outputs = keras.tree.flatten(model(wrapper.unpacked(tf.constant(flat_x[:2])), training=False))
     except Exception as error:
-        raise ValueError(f"The model cannot be called on these inputs: {first_line(error)}") from None
+        raise uncallable(model, "these inputs", error) from None
     losses, factors = losses_of(model, names, len(outputs))
     if not any(losses) and own_step(model):  # which knows the loss
         losses = [loss_for(target, output) for target, output in zip(targets, outputs, strict=False)]

@@ -1,5 +1,6 @@
 """The layers of a Keras model as its configuration describes them, and what follows from them without training."""
 
+import re
 from dataclasses import dataclass, replace
 
 import keras
@@ -23,6 +24,8 @@ STRAIGHT = (  # what only scales or moves numbers
 PASSING = {
     "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "Reshape", "ActivityRegularization",
 }  # fmt: skip
+
+BOLD = re.compile(r"\x1b\[\d*m")  # on and off, for a terminal
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,12 @@ def own_step(model):
 
 
 def first_line(error):
-    """What an error says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """What an error says, in one line; of one that a layer raised within Keras, what the layer says."""
+    lines = [line.strip() for line in BOLD.sub("", str(error)).splitlines() if line.strip()]
+    said = next((line for line in lines if not line.startswith("Exception encountered when calling ")), "")
+    if said and not said.startswith("Arguments received by "):
+        return said
+    return lines[0] if lines else type(error).__name__
 
 
 def output_activation(model):

@@ -50,6 +50,15 @@ def count(values):
     return numbers.pop()
 
 
+def fixed_batch_size(model):
+    """The size of the batches that a model is built for; None if it takes any."""
+    try:
+        shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    except (AttributeError, ValueError, TypeError):  # a subclassed model has no inputs that are known beforehand
+        return None
+    return next((shape[0] for shape in shapes if shape and shape[0] is not None), None)
+
+
 def weights_of_classes(y, class_weight):
     """The weight of each sample by its class, as `model.fit(class_weight=…)` gives it: (samples,)."""
     labels = np.asarray(y)

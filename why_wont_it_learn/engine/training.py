@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..keras_private import excluded_from_weight_decay, layers_of, overwritten_by_gradient
-from .batches import Batches, CannotHold, count, none_for_empty, prepare
+from .batches import Batches, CannotHold, count, fixed_batch_size, none_for_empty, prepare
 from .by_keras import fit_by_keras
 from .initial_weights import fresh_values
 from .layer_metrics import first_samples
@@ -130,6 +130,7 @@ def fit_seeds(
     score = score or partial(skill_of, model)
     data, validation = prepare(x, y, sample_weight, class_weight, validation_data, validation_split)
     samples = len(tf.nest.flatten(data)[0])
+    _check_whole_batches(model, batch_size, data, validation)
     build(model, data)
     weights, layers = fresh_values(model, seeds)
     start = weights, layers, _fresh_optimizer(model, len(seeds))
@@ -218,7 +219,7 @@ def _copies_by_keras(model, start, data, validation, x, deal, batch_size, epochs
                 model, "", None, None, None, None, (data, validation), deal(copies),
                 epochs=epochs, batch_size=batch_size, verbose=0, probes=False, on_progress=progress,
             )  # fmt: skip
-            predictions = tf.nest.flatten(model.predict(none_for_empty(x), verbose=0))
+            predictions = tf.nest.flatten(model.predict(none_for_empty(x), batch_size=batch_size, verbose=0))
         return {name: np.array([values], "float32") for name, values in record.history.items()}, [predictions]
 
     return train, 1
@@ -304,17 +305,10 @@ def _check_held(model):
         raise CannotHold("The model has no weights to train.")
     if any(map(overwritten_by_gradient, model.trainable_variables)):
         raise CannotHold("The optimizer replaces weights by their gradients, as in float8 training.")
-    if any(shape and shape[0] is not None for shape in _input_shapes(model)):
+    if fixed_batch_size(model) is not None:
         raise CannotHold("The model takes batches of one fixed size.")
     if model.jit_compile and any("seed_generator" in v.path for v in model.variables):
         raise CannotHold("The model draws random numbers and is compiled by XLA, which draws others.")
-
-
-def _input_shapes(model):
-    try:
-        return [tuple(tensor.shape) for tensor in model.inputs]
-    except (AttributeError, ValueError, TypeError):  # a subclassed model has no inputs that are known beforehand
-        return []
 
 
 def _reason(error):
@@ -347,6 +341,22 @@ def _check_numbers(epochs, batch_size, validation_split, seed):
         raise ValueError(f"seed={seed!r} is not a whole number of 0 or more.")
     if not 0 <= validation_split < 1:
         raise ValueError(f"validation_split={validation_split!r} is not a fraction from 0 to below 1.")
+
+
+def _check_whole_batches(model, batch_size, *parts):
+    """ValueError if layers that keep their state from batch to batch would get batches of another size than they are built for.
+
+    parts: the training data and the validation data, as the loop takes them.
+    """
+    size = fixed_batch_size(model)
+    if size is None or not any(getattr(layer, "stateful", False) for layer in layers_of(model)):
+        return
+    counts = [count(part) for part in parts if part]
+    if batch_size != size or any(number % size for number in counts):
+        raise ValueError(
+            f"The model takes batches of {size} samples only, and gets batch_size={batch_size} and {' and '.join(map(str, counts))} "
+            f"samples: give batch_size={size}, and multiples of {size} samples to train and to judge by."
+        )
 
 
 MOST_SEEDS = 1_000_000  # a list of more fills the memory before anything is trained
