@@ -1126,10 +1126,18 @@ def test_an_interruption_is_answered_from_what_was_tried():
     assert any("Interrupted" in note for note in d.notes)
 
 
+def quantised():
+    model = keras.Sequential([keras.Input((1,)), Dense(4, name="first"), Dense(1)])
+    model.quantize("int8")
+    model.compile("adam", "mse")
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "x", "y", "words"),
     [
         (lambda: keras.Sequential([keras.Input((1,)), Dense(1)]), X, SINE, "not compiled"),
+        (quantised, X, SINE, "The kernels of first and .* are quantised, and no training changes them"),
         (tanh_network, X, SINE[:10], "one target for each sample"),
         (tanh_network, X[:0], SINE[:0], "empty"),
         (tanh_network, np.array([["a"], ["b"]]), np.array([0, 1]), "OneHotEncoder"),

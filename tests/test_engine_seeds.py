@@ -270,6 +270,16 @@ def test_weights_are_drawn_anew_and_frozen_ones_stay():
             assert np.all(values == (1 if "variance" in v.name else 0))
 
 
+def test_whole_numbers_are_not_drawn():
+    model = compiled(L.Dense(4), L.Dense(1))
+    model.quantize("int8")
+    model.compile("adam", "mse")
+    _, layers = fresh_values(model, [0, 1])
+    for v, values in zip(model.non_trainable_variables, layers, strict=True):
+        np.testing.assert_array_equal(values, [v.numpy()] * 2)
+    assert fit_seeds(model, X, Y, seeds=2, **OPTIONS).engine == "loop"
+
+
 def test_the_forget_bias_of_lstm_starts_at_one():
     model = compiled(L.LSTM(4), L.Dense(1), shape=(5, 2))
     bias = model.trainable_variables[2].numpy()

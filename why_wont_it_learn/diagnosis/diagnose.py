@@ -241,6 +241,17 @@ def _check(model, x, y, epochs, batch_size, budget, seeds):
     without_loss = all(loss is None for loss in keras.tree.flatten(model.loss))
     if getattr(model, "optimizer", None) is None or (without_loss and not own_step(model)):
         raise ValueError("The model is not compiled: call model.compile(optimizer=…, loss=…) first.")
+    modes = [
+        (layer.name, getattr(layer.dtype_policy, "quantization_mode", None))
+        for layer in layers_of(model)
+        if layer.trainable
+    ]
+    quantised = [name for name, mode in modes if mode not in (None, "float8")]
+    if quantised:
+        raise ValueError(
+            f"The kernels of {listed(quantised)} are quantised, and no training changes them: diagnose the model as it was before "
+            "`quantize`, or set trainable = False for these layers and compile again."
+        )
     if x is None or (y is None and (hasattr(x, "__array__") or isinstance(x, (list, tuple, dict)))):
         raise ValueError("Give the data that it is trained on: diagnose(model, x, y, epochs=…, batch_size=…).")
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("seeds", seeds)):

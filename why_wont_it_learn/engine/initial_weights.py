@@ -14,7 +14,7 @@ def fresh_values(model, seeds):
     The i-th of the trainable weights is drawn by its layer's initializer with the seed `derived(seed, i)`. Where the layer does not
     name one (as Keras's layers do: `kernel_initializer` for `kernel`) it is that of a clone of the layer, made after
     `random.seed(derived(seed, i))`: that is where Keras's initializers take their seeds from. Batch statistics start again,
-    dropout has a seed of its own, everything else that is not trained (frozen weights, what `adapt` found) stays.
+    dropout has a seed of its own, everything else that is not trained (frozen weights, what `adapt` found, quantised kernels) stays.
     """
     layer_of = {}
     for layer in layers_of(model):  # outer before inner: the innermost stays
@@ -29,7 +29,7 @@ def fresh_values(model, seeds):
         layer = layer_of.get(id(v))
         if v.name == "seed_generator_state":
             values = np.array([[derived(seed, len(weights) + index), 0] for seed in seeds], values.dtype)
-        elif getattr(layer, "trainable", False):
+        elif getattr(layer, "trainable", False) and keras.backend.is_float_dtype(v.dtype):
             drawn = _draws(layer, v, index, seeds)
             values = values if drawn is None else drawn
         layers.append(values)
