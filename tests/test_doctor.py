@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from clocks import Ticks, Work
 from sklearn.datasets import load_digits
@@ -1141,6 +1142,28 @@ def quantised():
         (tanh_network, X, SINE[:10], "one target for each sample"),
         (tanh_network, X[:0], SINE[:0], "empty"),
         (tanh_network, np.array([["a"], ["b"]]), np.array([0, 1]), "OneHotEncoder"),
+        (tanh_network, scipy.sparse.csr_matrix(X), SINE, r"x is a csr_matrix, and .*: call \.toarray\(\) on it\.$"),
+        (
+            tanh_network,
+            tf.sparse.from_dense(X),
+            SINE,
+            r"x is a SparseTensor, and .*: call tf\.sparse\.to_dense on it\.$",
+        ),
+        (
+            tanh_network,
+            tf.RaggedTensor.from_tensor(X),
+            SINE,
+            r"x is a RaggedTensor, and .*: call \.to_tensor\(\) on it\.$",
+        ),
+        (
+            tanh_network,
+            tf.constant(["a", "b"]),
+            np.array([0, 1]),
+            "x holds text, and .* call the model's TextVectorization layer",
+        ),
+        (tanh_network, [["a"], ["b"]], np.array([0, 1]), "x holds text, and diagnose takes one array"),
+        (tanh_network, {"a": X, "b": np.array(["a", 1], object)}, SINE, "x holds text"),
+        (tanh_network, X, np.array(["yes", "no"] * 120), "y holds text"),
         (tanh_network, XY, SINE, "2 columns and the model takes 1"),
         (tanh_network, None, None, "Give the data"),
         (lambda: "model", X, SINE, "diagnose takes a keras.Model, not"),

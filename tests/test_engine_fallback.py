@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from keras import layers as L
 from keras import ops
 
-from why_wont_it_learn import fit
+from why_wont_it_learn import fit, fit_seeds
 from why_wont_it_learn.engine import training
 from why_wont_it_learn.engine.batches import Batches, prepare
 
@@ -174,6 +175,39 @@ def test_data_that_only_keras_reads(data):
     assert record.engine == "model.fit"
     assert "which only model.fit can read" in record.reason
     assert len(record.history["loss"]) == 2
+
+
+def reads_text():
+    words = L.TextVectorization(vocabulary=["good", "bad"], output_sequence_length=3)
+    model = keras.Sequential([keras.Input((), dtype="string"), words, L.Embedding(4, 2), L.Flatten(), L.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+NOT_NUMBERS = {
+    "TextVectorization": (reads_text, lambda: tf.constant(["good", "bad"] * 20)),
+    ".toarray()": (model_of, lambda: scipy.sparse.csr_matrix(X)),
+    "tf.sparse.to_dense": (model_of, lambda: tf.sparse.from_dense(X)),
+    ".to_tensor()": (model_of, lambda: tf.RaggedTensor.from_tensor(X)),
+}
+
+
+@pytest.mark.parametrize("words", NOT_NUMBERS)
+def test_what_is_no_array_of_numbers_is_trained_by_keras_and_from_seeds_refused(words):
+    make, x = NOT_NUMBERS[words]
+    record = fit(make(), x(), Y)
+    assert record.engine == "model.fit"
+    with pytest.raises(ValueError, match="which only model.fit can read") as refusal:
+        fit_seeds(make(), x(), Y, seeds=2)
+    assert words in str(refusal.value)
+    assert str(refusal.value) == record.reason
+
+
+def test_the_numbers_of_a_text_are_trained_by_the_loop():
+    whole = reads_text()
+    rest = keras.Sequential([keras.Input((3,)), *whole.layers[1:]])
+    rest.compile("adam", "mse")
+    assert fit_seeds(rest, whole.layers[0](NOT_NUMBERS["TextVectorization"][1]()), Y, seeds=2).engine == "loop"
 
 
 def test_what_keras_does_not_accept_keras_says():

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from ..engine.batches import fixed_batch_size
+from ..engine.batches import fixed_batch_size, not_numbers
 from ..keras_private import layers_of
 from .network import first_line, only, output_activation
 from .output_and_loss import (
@@ -621,15 +621,15 @@ def _is_truth_table(x):
 
 
 def _numbers(name, values):
+    array = values
     try:
-        values = np.asarray(values)
+        array = np.asarray(values)
         with np.errstate(over="ignore"):
-            numbers = np.asarray(values, "float32")
+            numbers = np.asarray(array, "float32")
     except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} holds {getattr(values, 'dtype', type(values).__name__)} values: diagnose takes one array of numbers. "
-            "Turn text into columns of 0 and 1 first, as sklearn.preprocessing.OneHotEncoder does."
-        ) from None
+        kind = f"holds {getattr(values, 'dtype', type(values).__name__)} values"
+        what, words = not_numbers(values) or not_numbers(array) or (kind, "give such an array")
+        raise ValueError(f"{name} {what}, and diagnose takes one array of numbers: {words}.") from None
     if not numbers.ndim:
         raise ValueError(f"{name} is a single {type(values).__name__}: diagnose takes one array of numbers.")
     return numbers

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 
+from ..engine.batches import not_numbers
 from .call import loss_of, sample_of
 from .data import FEWEST_TO_SPLIT, MOST_SAMPLES
 from .findings import Finding
@@ -15,13 +16,15 @@ ONE_NAN = "A single NaN makes every weight NaN in the first step that uses it."
 def drawn(x, y, sample_weight, batch_size):
     """(x, y, sample_weight, batch size, notes): as they are, or drawn from a dataset or generator that x is.
 
-    At most MOST_SAMPLES samples are drawn, batch by batch.
+    At most MOST_SAMPLES samples are drawn, batch by batch. ValueError for text and for sparse and ragged data.
     """
+    _check_numbers(x, y)
     if y is not None or x is None or hasattr(x, "__array__") or isinstance(x, (list, tuple, dict)):
         return x, y, sample_weight, batch_size, []
     batches, count = [], 0
     for batch in x if not isinstance(x, keras.utils.PyDataset) else (x[i] for i in range(len(x))):
         batch = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+        _check_numbers(*batch[:2])
         batches.append(keras.tree.map_structure(np.asarray, batch))
         count += len(keras.tree.flatten(batches[-1])[0])
         if count >= MOST_SAMPLES:
@@ -32,6 +35,15 @@ def drawn(x, y, sample_weight, batch_size):
     x, y, *weight = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
     notes = [f"{count} samples were drawn from the dataset, in batches of {first}."]
     return x, y, weight[0] if weight else sample_weight, first, notes
+
+
+def _check_numbers(*given):
+    """ValueError if x and y, or arrays within them, are text, sparse or ragged. Lists of numbers are left to others."""
+    for name, part in zip("xy", given, strict=False):
+        within = part.values() if isinstance(part, dict) else part if isinstance(part, (list, tuple)) else (part,)
+        for unread in (not_numbers(values) for values in within if hasattr(values, "shape")):
+            if unread is not None:
+                raise ValueError(f"{name} {unread[0]}, and diagnose takes arrays of numbers: {unread[1]}.")
 
 
 def last_held_back(x, y, sample_weight, fraction):

@@ -27,14 +27,41 @@ def as_tensors(values, name):
         return tuple(as_tensors(v, name) for v in values)
     if type(values).__module__.split(".")[0] == "pandas" and hasattr(values, "to_numpy"):
         values = values.to_numpy()
-    if isinstance(values, (tf.RaggedTensor, tf.SparseTensor)) or not isinstance(values, (np.ndarray, tf.Tensor)):
-        raise CannotHold(f"{name} is a {type(values).__name__}, which only model.fit can read.")
+    unread = not_numbers(values)
+    if unread is None and not isinstance(values, (np.ndarray, tf.Tensor)):
+        unread = f"is a {type(values).__name__}", "give arrays"
+    if unread is not None:
+        raise CannotHold(f"{name} {unread[0]}, which only model.fit can read: {unread[1]}.")
     if len(values.shape) == 0 or not (np.issubdtype(np.dtype(values.dtype.name), np.number) or values.dtype == bool):
         raise CannotHold(
             f"{name} has shape {tuple(values.shape)} and type {values.dtype}, which only model.fit can read."
         )
     floats = np.issubdtype(values.dtype, np.floating) if isinstance(values, np.ndarray) else values.dtype.is_floating
     return tf.cast(values, keras.config.floatx()) if floats else tf.convert_to_tensor(values)
+
+
+OF_TEXT = (
+    "turn categories into columns of 0 and 1 (sklearn.preprocessing.OneHotEncoder), or call the model's TextVectorization layer on it once "
+    "and leave that layer out of the model"
+)
+
+
+def not_numbers(values):
+    """(what they are, what to do) for text and for sparse and ragged data; None for anything else."""
+    kind = f"is a {type(values).__name__}"
+    if hasattr(values, "toarray"):  # of SciPy
+        return kind, "call .toarray() on it"
+    if isinstance(values, tf.SparseTensor):
+        return kind, "call tf.sparse.to_dense on it"
+    if isinstance(values, tf.RaggedTensor):
+        return kind, "call .to_tensor() on it"
+    if isinstance(values, tf.Tensor):
+        return ("holds text", OF_TEXT) if values.dtype == tf.string else None
+    if not isinstance(values, (np.ndarray, str, bytes)) and not hasattr(values, "iloc"):
+        return None
+    array = np.asarray(values)
+    of_objects = array.dtype == object and any(isinstance(value, (str, bytes)) for value in array.flat)
+    return ("holds text", OF_TEXT) if of_objects or array.dtype.kind in "SUT" else None
 
 
 def none_for_empty(values):
