@@ -602,15 +602,16 @@ def test_a_loss_of_ones_own_that_looks_at_whole_samples_takes_their_weights():
 
 class Complaining(layers.Layer):
     def call(self, x):
-        raise TypeError("It takes words.\nA long list follows.")
+        if x.shape[0] == 2:
+            raise TypeError("It takes words.\nA long list follows.")
+        return x
 
 
 def test_what_a_layer_says_is_told():
-    for x, weights in ((X, None), (X, np.ones(120))):
-        model = compiled(keras.Sequential([Complaining(), Dense(1)]))
-        model.built = True
+    for weights in None, np.ones(120):
+        model = compiled(keras.Sequential([keras.Input(batch_shape=(20, 6)), Complaining(), Dense(1)]))
         with pytest.raises(ValueError, match=r"cannot be called on .*: It takes words\.$"):
-            diagnose(model, x, Y, sample_weight=weights)
+            diagnose(model, X, Y, sample_weight=weights)
 
 
 def test_a_model_of_one_batch_size_is_refused_in_a_sentence():

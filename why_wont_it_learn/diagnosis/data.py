@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from ..engine.batches import fixed_batch_size, not_numbers
+from ..engine.batches import not_numbers, stateful_batch_size
 from ..keras_private import layers_of
 from .network import first_line, only, output_activation
 from .output_and_loss import (
@@ -532,12 +532,12 @@ def _answers(model, x):
 
 def uncallable(model, what, error):
     """The ValueError of a model that cannot be called on a few samples. what: these, in words. error: what the model raised."""
-    size = fixed_batch_size(model)
+    size = stateful_batch_size(model)
     if size is None:
         return ValueError(f"The model cannot be called on {what}: {first_line(error)}")
     return ValueError(
         f"The model takes batches of {size} samples only, and diagnose calls it on others: for a diagnosis, build it without a fixed "
-        "batch size (and without stateful=True)."
+        "batch size and without stateful=True."
     )
 
 

@@ -86,6 +86,12 @@ def fixed_batch_size(model):
     return next((shape[0] for shape in shapes if shape and shape[0] is not None), None)
 
 
+def stateful_batch_size(model):
+    """That size, where layers keep their state from batch to batch and so can take no other; else None."""
+    stateful = any(getattr(layer, "stateful", False) for layer in getattr(model, "layers", ()))
+    return fixed_batch_size(model) if stateful else None
+
+
 def weights_of_classes(y, class_weight):
     """The weight of each sample by its class, as `model.fit(class_weight=…)` gives it: (samples,)."""
     labels = np.asarray(y)

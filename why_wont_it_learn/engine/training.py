@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..keras_private import excluded_from_weight_decay, layers_of, overwritten_by_gradient
-from .batches import Batches, CannotHold, count, fixed_batch_size, none_for_empty, prepare
+from .batches import Batches, CannotHold, count, fixed_batch_size, none_for_empty, prepare, stateful_batch_size
 from .by_keras import fit_by_keras
 from .initial_weights import fresh_values
 from .layer_metrics import first_samples
@@ -348,8 +348,8 @@ def _check_whole_batches(model, batch_size, *parts):
 
     parts: the training data and the validation data, as the loop takes them.
     """
-    size = fixed_batch_size(model)
-    if size is None or not any(getattr(layer, "stateful", False) for layer in layers_of(model)):
+    size = stateful_batch_size(model)
+    if size is None:
         return
     counts = [count(part) for part in parts if part]
     if batch_size != size or any(number % size for number in counts):
