@@ -292,6 +292,13 @@ def test_a_model_that_cannot_be_copied_is_an_error():
         fit_seeds(compiled(WithoutConfig(object()), L.Dense(1)), X, Y, seeds=2)
 
 
+def test_a_sequential_without_an_input_takes_batches_of_any_size():
+    model = keras.Sequential([L.Dense(4), L.Dense(1)])
+    model.compile("adam", "mse")
+    assert fit_seeds(model, X, Y, seeds=2).engine == "loop"
+    assert model.inputs[0].shape == (None, 3)
+
+
 def test_a_model_of_one_batch_size_is_trained_and_asked_in_such_batches():
     model = keras.Sequential([keras.Input(batch_shape=(10, 5, 2)), L.LSTM(2, stateful=True), L.Dense(1)])
     model.compile("adam", "mse")

@@ -88,7 +88,10 @@ def _first_step(model, data):
         model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight)
         model.compute_metrics(x, y, outputs, sample_weight=sample_weight)
 
-    data = [none_for_empty(tf.nest.map_structure(lambda a: a[:2], part)) for part in data]
+    def of_any_number(array):  # for a Sequential without an Input takes this number for that of all batches
+        return tf.TensorSpec([None, *array.shape[1:]], array.dtype)
+
+    data = [none_for_empty(tf.nest.map_structure(of_any_number, part)) for part in data]
     tf.function(step, autograph=False).get_concrete_function(*data)
 
 
