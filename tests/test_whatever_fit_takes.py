@@ -623,6 +623,21 @@ def test_a_model_of_one_batch_size_is_refused_in_a_sentence():
             diagnose(model, SERIES, Y, sample_weight=weights, batch_size=20)
 
 
+def test_a_generator_that_is_used_up_and_data_without_targets_are_told_apart():
+    batches = (batch for batch in [(X, Y)])
+    model = plain()
+    model.fit(batches, verbose=0)
+    for data, told in (
+        (batches, "The generator gives no batches .*: give a new one, arrays or a tf.data.Dataset"),
+        (tf.data.Dataset.from_tensor_slices((X, Y)).take(0), "gives no batches"),
+        (tf.data.Dataset.from_tensor_slices(X).batch(20), r"gives no \(x, y\)"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            diagnose(model, data)
+    with pytest.raises(ValueError, match="gives no batches"):
+        diagnose(model, X, Y, validation_data=batches)
+
+
 def test_skills_of_several_outputs_are_told_apart():
     model = two_outputs()
     _, data = joined(model, X, [Y, LABELS], None, None)

@@ -29,7 +29,11 @@ def drawn(x, y, sample_weight, batch_size):
         count += len(keras.tree.flatten(batches[-1])[0])
         if count >= MOST_SAMPLES:
             break
-    if not batches or len(batches[0]) < 2:
+    if not batches:
+        raise ValueError(
+            f"The {type(x).__name__} gives no batches (a generator can be used only once): give a new one, arrays or a tf.data.Dataset."
+        )
+    if len(batches[0]) < 2:
         raise ValueError("The dataset gives no (x, y): give one that yields batches of inputs and targets.")
     first = len(keras.tree.flatten(batches[0])[0])
     x, y, *weight = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
