@@ -9,7 +9,7 @@ import tensorflow as tf
 from clocks import Ticks, Work
 from keras import layers, ops
 
-from why_wont_it_learn import diagnose
+from why_wont_it_learn import Watch, diagnose, fit_seeds
 from why_wont_it_learn.diagnosis.checks import cut_anew, same_batches, unmixed_batches
 from why_wont_it_learn.diagnosis.data import data_of
 from why_wont_it_learn.diagnosis.fixes import without_regularization
@@ -621,6 +621,22 @@ def test_a_model_of_one_batch_size_is_refused_in_a_sentence():
         )
         with pytest.raises(ValueError, match="batches of 20 samples only, .* build it without a fixed batch size"):
             diagnose(model, SERIES, Y, sample_weight=weights, batch_size=20)
+
+
+class Penalty(layers.Layer):
+    def call(self, x):
+        self.add_loss(ops.mean(x**2))
+        return x
+
+
+def test_a_loss_that_layers_add_is_left_to_watch_and_fit_seeds():
+    model = chain(Dense(2), Penalty(), loss=None)
+    with pytest.raises(ValueError, match=r"compiled without a loss, .* add_loss: .* use Watch and fit_seeds"):
+        diagnose(model, X, Y)
+    assert fit_seeds(model, X, seeds=2, epochs=2, score=lambda y, p: 0.0).loss.shape == (2, 2)
+    watch = Watch(X)
+    model.fit(X, epochs=2, verbose=0, callbacks=[watch])
+    assert watch.findings == []
 
 
 def test_a_generator_that_is_used_up_and_data_without_targets_are_told_apart():

@@ -239,8 +239,13 @@ def _check(model, x, y, epochs, batch_size, budget, seeds):
     if not isinstance(model, keras.Model):
         raise ValueError(f"diagnose takes a keras.Model, not {type(model).__name__}.")
     without_loss = all(loss is None for loss in keras.tree.flatten(model.loss))
-    if getattr(model, "optimizer", None) is None or (without_loss and not own_step(model)):
+    if getattr(model, "optimizer", None) is None:
         raise ValueError("The model is not compiled: call model.compile(optimizer=…, loss=…) first.")
+    if without_loss and not own_step(model):
+        raise ValueError(
+            "The model is compiled without a loss, and diagnose cannot examine one that layers add with add_loss: give compile a loss, or "
+            "use Watch and fit_seeds, which take such a model."
+        )
     modes = [
         (layer.name, getattr(layer.dtype_policy, "quantization_mode", None))
         for layer in layers_of(model)
