@@ -1,5 +1,6 @@
 """`Watch`: it changes nothing, says each fault once and in time, and nothing of a network that learns."""
 
+import random
 import re
 
 import keras
@@ -55,6 +56,75 @@ def test_the_training_is_the_same_to_the_bit(layers):
     (weights, history), (with_watch, history_with_watch) = results
     assert all(np.array_equal(a, b) for a, b in zip(weights, with_watch, strict=True))
     assert history == history_with_watch
+
+
+class Noisy(keras.utils.PyDataset):
+    """Batches with noise of Python and of a generator: NumPy's own, one of this module or one of the dataset."""
+
+    def __init__(self, generator):
+        super().__init__()
+        self.generator = generator
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        rng = {"numpy": np.random, "module": RNG}.get(self.generator, self.generator)
+        rows = slice(40 * index, 40 * index + 40)
+        return X[rows] + random.random() + rng.normal(size=(40, 4)), Y[rows]
+
+
+def of_slices():
+    return tf.data.Dataset.from_tensor_slices((X, Y))
+
+
+def one_shot():
+    batches = iter([(X[i::5], Y[i::5]) for i in range(5)])
+    specs = tf.TensorSpec((40, 4)), tf.TensorSpec((40, 1))
+    return tf.data.Dataset.from_generator(lambda: batches, output_signature=specs)
+
+
+def with_noise(layer):
+    return of_slices().map(lambda x, y: (layer(x, training=True), y)).batch(32)
+
+
+def noise(size):
+    return np.random.normal(size=size).astype("float32")  # noqa: NPY002
+
+
+DATASETS = {
+    "shuffled": lambda: of_slices().shuffle(200).batch(32),
+    "shuffled with a seed": lambda: of_slices().shuffle(50, seed=3).batch(32).prefetch(2),
+    "shuffled and cached": lambda: of_slices().shuffle(200).batch(200).cache(),
+    "shuffled within": lambda: of_slices().shuffle(200).batch(32).flat_map(lambda x, y: tf.data.Dataset.from_tensors((x, y))),
+    "noise of TensorFlow": lambda: of_slices().shuffle(200).map(lambda x, y: (x + tf.random.normal([4]), y)).batch(32),
+    "random rows": lambda: tf.data.Dataset.random(seed=1, rerandomize_each_iteration=True).take(200).map(
+        lambda row: (tf.gather(X, row % 200), tf.gather(Y, row % 200))
+    ).batch(32),
+    "noise of Keras": lambda: with_noise(L.GaussianNoise(1.0)),
+    "noise of NumPy": lambda: of_slices().map(lambda x, y: (x + tf.ensure_shape(tf.numpy_function(noise, [4], tf.float32), [4]), y)).batch(32),
+    "one shot": one_shot,
+    "PyDataset, noise of NumPy": lambda: Noisy("numpy"),
+    "PyDataset, noise of its module": lambda: Noisy("module"),
+    "PyDataset, noise of its own": lambda: Noisy(np.random.default_rng(0)),
+}  # fmt: skip
+UNSEEN = {"noise of NumPy", "one shot"}
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("name", DATASETS)
+def test_looking_into_a_dataset_changes_nothing(name, capsys):
+    results, state = [], RNG.bit_generator.state
+    for watching in (False, True):
+        RNG.bit_generator.state = state
+        keras.utils.set_random_seed(5)
+        model, data = network(L.Dense(4, "relu"), L.Dense(1)), DATASETS[name]()
+        watch = Watch(data)
+        history = model.fit(data, epochs=3, verbose=0, callbacks=[watch] * watching).history
+        results.append([history["loss"], random.random(), *(v.numpy().tolist() for v in model.variables)])
+    assert results[0] == results[1]
+    assert np.isnan(watch.skill) == (name in UNSEEN)
+    assert capsys.readouterr().out.startswith("Watch: Only the losses are watched") == (name in UNSEEN)
 
 
 def test_nothing_is_said_of_a_network_that_learns(capsys):

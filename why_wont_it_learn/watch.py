@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from .diagnosis import symptoms
 from .diagnosis.before_training import before_training
-from .diagnosis.call import loss_of, sample_of
+from .diagnosis.call import is_dataset, loss_of, sample_of
 from .diagnosis.findings import finding_of
 from .diagnosis.symptoms import two_digits
 from .engine.batches import none_for_empty
@@ -39,7 +39,8 @@ class Watch(keras.callbacks.Callback):
     samples, after epochs 1, 2, 3, 4, 5, 7, 9, 12, … and the last.
 
     Args:
-        x, y: the training data as `fit` gets them. Without them only losses and weights are watched.
+        x, y: the training data as `fit` gets them. Without them only losses and weights are watched, and so it is with a dataset
+            that Python functions make: to call them might change what `fit` gets.
         validation_data: (x, y) or a dataset, as `fit` gets it, for the skill on data that is not trained on; else the training
             samples judge.
         stop: True ends the training, and says so, once the loss is not finite or nearly all units of a layer are dead.
@@ -122,8 +123,14 @@ class Watch(keras.callbacks.Callback):
     # --- what it sees --------------------------------------------------------------------------------------------------
 
     def _look(self):
-        self._data = sample_of(*self._given, SAMPLES)
-        self._validation = sample_of(*self._held_out, SAMPLES)
+        with random_state_kept():  # a PyDataset may draw
+            self._data = sample_of(*self._given, SAMPLES)
+            self._validation = sample_of(*self._held_out, SAMPLES)
+        if self._data is None and is_dataset(self._given[0]):
+            self._lines.append(
+                f"Only the losses are watched: looking into this {type(self._given[0]).__name__} might change what `fit` gets from "
+                "it. Watch(x, y) with arrays sees more."
+            )
         if self._data is not None:
             build(self.model, self._data)
             self._probes = Probes(self.model)

@@ -1,9 +1,19 @@
-"""A model and its loss called on a few samples, without a trace in the model."""
+"""A model and its loss called on a few samples, without a trace in the model or in the data."""
+
+import copy
+import sys
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ..engine.batches import CannotHold, none_for_empty, prepare
+
+OWN_SEEDS = {
+    "ShuffleDatasetV3": "ShuffleDataset",
+    "RandomDatasetV2": "RandomDataset",
+}  # old kinds, which share no seeds
+KEPT_BATCHES = ("CacheDataset", "CacheDatasetV2", "SnapshotDataset", "SnapshotDatasetV2")
 
 
 def loss_of(model, values, data, outputs=False, training=False):
@@ -41,15 +51,13 @@ def _data_loss(model, data, predictions, penalties):
 
 
 def sample_of(x, y, most):
-    """The first samples of what `fit` is given, as (x, y, ()) of tensors; None where they cannot be read without using them up.
+    """The first samples of what `fit` is given, as (x, y, ()) of tensors; None where they cannot be read without a trace.
 
     x, y: arrays, lists or dicts of arrays, DataFrames; or x a batched `tf.data.Dataset` or a `keras.utils.PyDataset`.
     """
-    if isinstance(x, keras.utils.PyDataset):
-        x, y = x[0][:2]
-    elif isinstance(x, tf.data.Dataset):
-        batch = next(iter(x.take(1)))
-        x, y = batch[:2] if isinstance(batch, tuple) and len(batch) > 1 else (batch, None)
+    if is_dataset(x):
+        batch = _batch_of_py_dataset(x) if isinstance(x, keras.utils.PyDataset) else _batch_of_dataset(x)
+        x, y = batch[:2] if isinstance(batch, (tuple, list)) and len(batch) > 1 else (batch, None)
     if x is None or y is None:
         return None
     try:
@@ -57,3 +65,54 @@ def sample_of(x, y, most):
     except (CannotHold, TypeError):
         return None
     return data
+
+
+def is_dataset(x):
+    """Whether x gives batches by itself, and again in each epoch."""
+    return isinstance(x, (tf.data.Dataset, keras.utils.PyDataset))
+
+
+def _batch_of_dataset(dataset):
+    """The first batch of a copy of a dataset; None if it cannot be copied.
+
+    A second iterator of the dataset itself would change the order in which it shuffles from then on. The copy is made from the
+    dataset's graph, in which shuffling has its own seeds and nothing is cached. Python functions in it would be those of the original.
+    """
+    try:
+        written = tf.raw_ops.DatasetToGraphV2(
+            input_dataset=tf.data.experimental.to_variant(dataset), external_state_policy=1
+        )
+        graph = tf.compat.v1.GraphDef.FromString(written.numpy())
+        functions = [node for function in graph.library.function for node in function.node_def]
+        if any("PyFunc" in node.op for node in (*graph.node, *functions)):
+            return None
+        for node in graph.node:
+            if node.op in OWN_SEEDS:
+                node.op = OWN_SEEDS[node.op]
+                node.input.pop()  # the seeds that all iterators share
+                node.attr.pop("rerandomize_each_iteration", None)
+            elif node.op in KEPT_BATCHES:
+                node.op = "Identity"
+                del node.input[1:]
+                node.attr.clear()
+                node.attr["T"].type = tf.variant.as_datatype_enum
+        copied = tf.raw_ops.DatasetFromGraph(graph_def=graph.SerializeToString())
+        return next(iter(tf.data.experimental.from_variant(copied, dataset.element_spec).take(1)))
+    except Exception:  # too large to be written down, or of operations that cannot be
+        return None
+
+
+def _batch_of_py_dataset(dataset):
+    """The first batch of a copy of a dataset, with the random state of NumPy as before; None if it cannot be copied."""
+    try:
+        copied = copy.deepcopy(dataset)
+    except Exception:  # of an open file, say
+        return None
+    generators = [v for v in vars(sys.modules[type(dataset).__module__]).values() if isinstance(v, np.random.Generator)]
+    states, of_numpy = [generator.bit_generator.state for generator in generators], np.random.get_state()  # noqa: NPY002
+    try:
+        return copied[0]
+    finally:
+        np.random.set_state(of_numpy)  # noqa: NPY002
+        for generator, state in zip(generators, states, strict=True):
+            generator.bit_generator.state = state
