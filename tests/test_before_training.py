@@ -199,6 +199,12 @@ HEALTHY = {
     "labels": lambda: (network(L.Dense(3, "softmax"), loss="sparse_categorical_crossentropy"), X, CLASS),
     "one-hot": lambda: (network(L.Dense(3, "softmax"), loss="categorical_crossentropy"), X, ONE_HOT),
     "class logits": lambda: (network(L.Dense(3), loss=logits_loss), X, ONE_HOT),
+    "smoothed labels": lambda: (
+        network(L.Dense(1, "sigmoid"), loss=keras.losses.BinaryCrossentropy(label_smoothing=0.2)), X, YES,
+    ),
+    "smoothed one-hot": lambda: (
+        network(L.Dense(3, "softmax"), loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.4)), X, ONE_HOT,
+    ),
     "squared error of classes": lambda: (network(L.Dense(3, "softmax"), loss="mse"), X, ONE_HOT),
     "hinge": lambda: (network(L.Dense(1, "tanh"), loss="hinge"), X, 2 * YES[:, None] - 1),
     "counts": lambda: (network(L.Dense(1, "exponential"), loss="poisson"), X, RNG.poisson(2, (120, 1))),
@@ -251,6 +257,12 @@ def test_a_fault_is_named(name):
     assert [finding.cause for finding in findings][:1] == [cause], findings
     assert words in findings[0].evidence
     assert findings[0].fix.endswith(".")
+
+
+def test_the_shape_of_the_targets_is_blamed_only_where_another_helps():
+    (finding,) = looked_at(network(L.Dense(1), loss=lambda y, p: -squared(y, p)), X, NUMBER[:, 0])
+    assert finding.cause == "loss_mismatch"
+    assert "(n,)" not in finding.evidence
 
 
 @pytest.mark.parametrize("name", HEALTHY)

@@ -16,6 +16,11 @@ from .findings import Finding
 SURE = 0.999  # a probability that is right
 CERTAIN = 12.0  # a logit whose sigmoid is 1 to five digits
 LEFT = 0.3  # a loss that keeps so much of its range when probabilities are right takes them for logits
+ON_THE_WAY = (
+    0.1,
+    0.5,
+    1.0,
+)  # parts of the way from the mean to the targets; with label smoothing the last is no longer lower
 LOUD = 30.0  # weights so many times as large show whether the output is bounded
 
 
@@ -65,9 +70,13 @@ def loss_findings(model, data, diverged=False):
     findings = []
     for index, output in enumerate(outputs):
 
-        def loss(made_up, index=index):
+        def loss(made_up, index=index, reshaped=False):
             changed = [*right[:index], tf.cast(made_up, flat[index].dtype), *right[index + 1 :]]
-            return loss_for(model, data, tf.nest.pack_sequence_as(predictions, changed))
+            x, y, sample_weight = data
+            if reshaped:
+                column = tf.reshape(targets[index], flat[index].shape)
+                y = tf.nest.pack_sequence_as(y, [*targets[:index], column, *targets[index + 1 :]])
+            return loss_for(model, (x, y, sample_weight), tf.nest.pack_sequence_as(predictions, changed))
 
         if output is not None:
             finding = _judged(output, loss, flat[index], is_bounded(model, data, values, index))
@@ -167,36 +176,47 @@ def _judged(output, loss, predictions, bounded):
             f"{where} loss is {at_right} for predictions that equal the targets.",
             "Use a loss that is defined for these targets, such as mean_squared_error.",
         )
-    ways = [at_right]
+    ways = _on_the_way(loss, constant, output.right)
     if output.classes:
         signs = np.where(output.right > 0.5, 1.0, -1.0)
         # Hinge losses want -1 and 1, losses from logits any large number; a distance is small where the label is 1.
-        ways += [float(loss(way)) for way in (signs, CERTAIN * signs, 1 - output.right)]
-    best = np.nanmin(ways)
-    if not best < at_constant - 1e-6 * abs(at_constant):
-        return _not_falling(output, where, at_constant, at_right)
-    if output.classes and bounded and np.isfinite(at_right):
-        at_logits = ways[2]
-        if at_right - at_logits > LEFT * (at_constant - at_logits) > 0:
-            return Finding(
-                "loss_mismatch",
-                f"{where} loss takes logits, but the output is already a probability: even when every prediction is right "
-                f"and certain, the loss is {at_right:.2g} (for logits it would be {max(at_logits, 0):.2g}), so sigmoid or "
-                "softmax is applied twice.",
-                "Remove the activation of the output layer, or use the loss with from_logits=False.",
-            )
+        at_signs, at_logits, at_distances = (float(loss(way)) for way in (signs, CERTAIN * signs, 1 - output.right))
+        ways += [at_signs, at_logits, at_distances]
+    if not _lower(ways, at_constant):
+        return _not_falling(output, loss, where, constant, at_right)
+    if (
+        output.classes
+        and bounded
+        and np.isfinite(at_right)
+        and at_right - at_logits > LEFT * (at_constant - at_logits) > 0
+    ):
+        return Finding(
+            "loss_mismatch",
+            f"{where} loss takes logits, but the output is already a probability: even when every prediction is right "
+            f"and certain, the loss is {at_right:.2g} (for logits it would be {max(at_logits, 0):.2g}), so sigmoid or "
+            "softmax is applied twice.",
+            "Remove the activation of the output layer, or use the loss with from_logits=False.",
+        )
     if output.classes and not bounded:
         return _outside(output, loss, where)
     return None
 
 
-def _not_falling(output, where, at_constant, at_right):
-    shape, predicted = output.targets.shape, output.right.shape
+def _on_the_way(loss, constant, right):
+    return [float(loss(constant + part * (right - constant))) for part in ON_THE_WAY]
+
+
+def _lower(ways, at_constant):
+    return np.nanmin(ways) < at_constant - 1e-6 * abs(at_constant)
+
+
+def _not_falling(output, loss, where, constant, at_right):
+    shape, predicted, at_constant = output.targets.shape, output.right.shape, float(loss(constant))
     told = (
         f"{where} loss does not fall as the predictions approach the targets: it is {at_right:.3g} when they are equal and "
         f"{at_constant:.3g} when every prediction is the mean of the targets."
     )
-    if shape != predicted and output.targets.size == output.right.size:
+    if shape != predicted and output.targets.size == output.right.size and _fits_reshaped(output, loss, constant):
         return Finding(
             "loss_mismatch",
             f"{told} The targets have shape {_shape(shape)} and the predictions {_shape(predicted)}: their difference has "
@@ -206,6 +226,15 @@ def _not_falling(output, where, at_constant, at_right):
     return Finding(
         "loss_mismatch", told, "Look at the loss: its sign, the order of its arguments (y_true, y_pred), its axes."
     )
+
+
+def _fits_reshaped(output, loss, constant):
+    """Whether the loss falls once the targets have the shape of the predictions."""
+
+    def reshaped(made_up):
+        return loss(made_up, reshaped=True)
+
+    return _lower(_on_the_way(reshaped, constant, output.right), float(reshaped(constant)))
 
 
 def _outside(output, loss, where):
