@@ -17,6 +17,7 @@ YES = (NUMBER[:, 0] > 0).astype("int64")
 CLASS = np.digitize(NUMBER[:, 0], [-0.5, 0.5])
 ONE_HOT = np.eye(3, dtype="float32")[CLASS]
 SEQUENCE = RNG.normal(size=(120, 5, 2)).astype("float32")
+LABELS = np.random.default_rng(2).integers(1, 5, (120, 2))
 PICTURES = np.random.default_rng(1).uniform(size=(120, 4, 4, 1)).astype("float32")
 
 
@@ -160,6 +161,7 @@ FAULTS = {
     "softmax of one": (
         lambda: (network(L.Dense(1, "softmax"), loss="binary_crossentropy"), X, YES), "output_activation_mismatch", "single",
     ),
+    "other numbers than targets": (lambda: (network(L.Dense(3)), X, NUMBER), "output_activation_mismatch", "predicts 3 numbers"),
     "relu output": (
         lambda: (network(L.Dense(1, "relu")), X, NUMBER - NUMBER.mean()), "output_activation_mismatch", "below 0",
     ),
@@ -225,6 +227,8 @@ HEALTHY = {
         *two_outputs({"a": "mse", "b": "categorical_crossentropy"})
     ),
     "two outputs with weights": lambda: two_outputs({"a": "mse", "b": "categorical_crossentropy"}, {"a": 1e-8, "b": 1.0}),
+    "sequences of other lengths": lambda: (network(L.Dense(5), loss=keras.losses.CTC(), shape=(5, 2)), SEQUENCE, LABELS),
+    "sequences of one label": lambda: (network(L.Dense(5), loss=keras.losses.CTC(), shape=(5, 2)), SEQUENCE, LABELS[:, :1]),
     "targets that the loss leaves out": lambda: (network(L.Dense(1), loss=of_known), X, np.where(X[:, :1] > 1, np.nan, NUMBER)),
     "a logarithm of what is never 0": lambda: (
         network(L.Dense(3, "softmax"), loss=lambda y, p: -ops.sum(y * ops.log(p), -1)), X, ONE_HOT * (1 + X[:, :1] ** 2),

@@ -88,6 +88,14 @@ def test_mapping_a_convolution_prints_nothing(monkeypatch):
     assert said == []
 
 
+def test_what_cannot_be_mapped_is_told_in_a_sentence_only(caplog):
+    model = keras.Sequential([keras.Input((5, 2)), L.Dense(3)])
+    model.compile("adam", keras.losses.CTC())
+    study = fit_seeds(model, np.ones((4, 5, 2), "float32"), np.ones((4, 1), int), seeds=2, epochs=1)
+    assert study.reason.endswith(".")
+    assert "pfor" not in caplog.text
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_each_copy_is_trained_as_if_alone(name):
     make = MODELS[name]

@@ -14,7 +14,7 @@ from .joined import by_output, losses_of, needs_joining, with_own_meaning, with_
 from .loss_check import loss_findings
 from .measure import rescaled, scales_itself
 from .network import output_of
-from .output_and_loss import as_loss, from_logits, loss_name, mismatches
+from .output_and_loss import as_loss, from_logits, loss_name, mismatches, pairs_unequal
 from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
 from .untrained import untrained_weights
 
@@ -77,6 +77,9 @@ def _of_output_and_data(model, data):
     layers = program.layers
     if with_own_meaning(with_positions(facts, facts.output_shape)) is not facts:
         return  # a label for each position is not several labels, and what only the loss understands has no range
+    of_numbers = facts.task == "regression" or len(facts.output_shape) > 1  # labels are fewer than their outputs, too
+    if of_numbers and pairs_unequal(facts.loss, facts.y, facts.output_shape):
+        return
     if faults := list(data_faults(facts)):
         yield from faults
         return

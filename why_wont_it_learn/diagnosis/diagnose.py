@@ -509,7 +509,7 @@ class _Examination:
     def _without_copies(self, error):
         """What can be found in a model that `fit` trains and that cannot be trained in copies."""
         self.notes.append(f"Copies of this model cannot be trained side by side, so nothing was tried: {error}")
-        self.measured = False
+        self.measured, self.skill = False, np.nan
         if self._has_loss():
             yield from self._trainable(self.variant, TrialResult(self.variant))[0]
 

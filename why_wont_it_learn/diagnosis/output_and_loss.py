@@ -240,6 +240,19 @@ def value_of(loss, y, predictions):
         return np.nan
 
 
+def pairs_unequal(loss, y, shape):
+    """Whether a loss takes predictions of another number than the targets and tells them apart, as CTC does.
+
+    shape: of the predictions for one sample. A loss that repeats each target for every prediction does not tell them apart.
+    """
+    y = np.asarray(y)[:SAMPLES]
+    if y.size == len(y) * np.prod(shape):
+        return False
+    made = np.random.default_rng(0).uniform(size=(len(y), *shape))
+    plain, exchanged = (value_of(loss, y, predictions) for predictions in (made, np.roll(made, 1, axis=-1)))
+    return bool(np.isfinite([plain, exchanged]).all() and not np.isclose(plain, exchanged, rtol=1e-4))
+
+
 def broadcasts(loss, y):
     """Whether a loss compares each prediction (n, 1) with all targets (n,), as subtraction of the two shapes does."""
     y = np.asarray(y, "float32")[:SAMPLES]

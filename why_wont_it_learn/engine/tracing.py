@@ -143,7 +143,8 @@ def _graph_of(loop, function, *rest):
 def _for_mapping(model):
     """Meanwhile, recurrent layers are written out step by step: a loop over time cannot be mapped over many models quickly.
 
-    And TensorFlow does not say which operations, such as the gradient of a convolution, it maps by a loop.
+    And TensorFlow does not say which operations, such as the gradient of a convolution, it maps by a loop, or cannot map at all,
+    of which `CannotHold` or `model.fit` tells.
     """
     layers = [layer for layer in layers_of(model) if isinstance(layer, keras.layers.RNN)]
     before = [layer.unroll for layer in layers]
@@ -160,7 +161,7 @@ def _for_mapping(model):
 
 
 def _is_other_news(record):
-    return "uses a while_loop" not in record.getMessage()
+    return record.module != "pfor"  # TensorFlow's mapping
 
 
 def _traced(function, signature):
