@@ -161,6 +161,22 @@ FAULTS = {
     "softmax of one": (
         lambda: (network(L.Dense(1, "softmax"), loss="binary_crossentropy"), X, YES), "output_activation_mismatch", "single",
     ),
+    "labels below 0": (
+        lambda: (network(L.Dense(2, "softmax"), loss="sparse_categorical_crossentropy"), X, 2 * YES - 1),
+        "label_or_data_bug", "from -1 to 1; sparse_categorical_crossentropy with this output takes 0 to 1",
+    ),
+    "more labels than units": (
+        lambda: (network(L.Dense(2), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)), X, CLASS),
+        "label_or_data_bug", "from 0 to 2",
+    ),
+    "labels of one unit": (
+        lambda: (network(L.Dense(1, "sigmoid"), loss="binary_crossentropy"), X, YES + 1), "label_or_data_bug", "from 1 to 2",
+    ),
+    "labels of positions": (
+        lambda: (network(L.Dense(2, "softmax"), loss="sparse_categorical_crossentropy", shape=(5, 2)), SEQUENCE,
+                 1 + (SEQUENCE[:, :, 0] > 0)),
+        "label_or_data_bug", "from 1 to 2",
+    ),
     "other numbers than targets": (lambda: (network(L.Dense(3)), X, NUMBER), "output_activation_mismatch", "predicts 3 numbers"),
     "relu output": (
         lambda: (network(L.Dense(1, "relu")), X, NUMBER - NUMBER.mean()), "output_activation_mismatch", "below 0",
@@ -199,6 +215,9 @@ HEALTHY = {
     "binary": lambda: (network(L.Dense(1, "sigmoid"), loss="binary_crossentropy"), X, YES),
     "logits": lambda: (network(L.Dense(1), loss=keras.losses.BinaryCrossentropy(from_logits=True)), X, YES),
     "labels": lambda: (network(L.Dense(3, "softmax"), loss="sparse_categorical_crossentropy"), X, CLASS),
+    "labels that the loss leaves out": lambda: (
+        network(L.Dense(3, "softmax"), loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)), X, np.where(X[:, 0] > 1, -1, CLASS),
+    ),
     "one-hot": lambda: (network(L.Dense(3, "softmax"), loss="categorical_crossentropy"), X, ONE_HOT),
     "class logits": lambda: (network(L.Dense(3), loss=logits_loss), X, ONE_HOT),
     "smoothed labels": lambda: (

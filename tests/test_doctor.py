@@ -38,7 +38,7 @@ from why_wont_it_learn.diagnosis.fixes import (
 )
 from why_wont_it_learn.diagnosis.joined import with_positions
 from why_wont_it_learn.diagnosis.measure import first_rescaling, rescaled, unmasked_padding
-from why_wont_it_learn.diagnosis.network import linear_layers, stages
+from why_wont_it_learn.diagnosis.network import first_line, linear_layers, stages
 from why_wont_it_learn.diagnosis.output_and_loss import (
     Targets,
     as_loss,
@@ -1176,6 +1176,28 @@ def test_what_cannot_be_diagnosed_is_refused_with_a_sentence(model, x, y, words)
     with pytest.raises(ValueError, match=words) as refusal:
         diagnose(model(), x, y, epochs=2)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: tf.gather(tf.constant([1.0]), [9]),
+        lambda: tf.function(lambda: tf.gather(tf.constant([1.0]), [9]), autograph=False)(),
+        lambda: keras.Sequential([Lambda(lambda x: tf.gather(x, [9]))])(tf.constant([1.0])),
+    ],
+    ids=["at once", "in a graph", "in a layer"],
+)
+def test_of_an_error_of_tensorflow_only_the_sentence_is_told(call):
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        call()
+    assert first_line(caught.value) == "indices[0] = 9 is not in [0, 1)"
+
+
+def test_of_labels_that_the_loss_refuses_only_the_cause_is_told():
+    model = network(Dense(8, "relu"), Dense(2, "softmax"), inputs=2, loss="sparse_categorical_crossentropy")
+    found = diagnose(model, XY, 2 * ABOVE[:, 0] - 1, epochs=20)
+    assert found.causes == ["label_or_data_bug"]
+    assert "gradients" not in str(found)
 
 
 def test_a_model_whose_copies_cannot_be_trained_is_trained_by_fit(monkeypatch):

@@ -14,7 +14,7 @@ from .joined import by_output, losses_of, needs_joining, with_own_meaning, with_
 from .loss_check import loss_findings
 from .measure import rescaled, scales_itself
 from .network import output_of
-from .output_and_loss import as_loss, from_logits, loss_name, mismatches, pairs_unequal
+from .output_and_loss import SAMPLES, as_loss, from_logits, loss_name, mismatches, pairs_unequal, value_of
 from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
 from .untrained import untrained_weights
 
@@ -31,7 +31,10 @@ def before_training(model, data):
     data = tuple(keras.tree.map_structure(tf.convert_to_tensor, part) for part in data)
     if missing := missing or _missing(data):
         return [missing]  # every number that is computed from these says nothing
-    found = [*_of_output_and_data(model, data), *loss_findings(model, data), *_drowned(model, data)]
+    facts = _facts(model, *data[:2])
+    if facts is not None and (outside := _labels_outside(facts)):
+        return [outside]  # the loss cannot be asked
+    found = [*_of_output_and_data(model, facts), *loss_findings(model, data), *_drowned(model, data)]
     found += untrained_weights(model, data)
     return list({finding.cause: finding for finding in reversed(found)}.values())[::-1]
 
@@ -64,13 +67,39 @@ def _drowned(model, data):
         yield Finding("unscaled_targets", f"{text}: the layers that they share are trained for it alone.", words)
 
 
-def _of_output_and_data(model, data):
-    """What the checks of `diagnose` say of one input and one output, without any training."""
-    x, y = data[:2]
+def _facts(model, x, y):
+    """The data of one input and one output as `diagnose` knows them; else None."""
     if needs_joining(model, x, y, False):
+        return None
+    try:
+        return data_of(model, x.numpy(), y.numpy())
+    except ValueError:
+        return None
+
+
+def _labels_outside(facts):
+    """What is wrong with numbers of classes that the output has no place for, or None."""
+    name, units, numbers = loss_name(facts.loss), (facts.output_shape or (0,))[-1], np.unique(facts.y)
+    outside = (facts.y < 0) | (facts.y >= units)
+    if "sparse" in name and outside.any():
+        y = facts.y[outside.reshape(len(outside), -1).any(axis=1)][:SAMPLES]
+        if np.isfinite(value_of(facts.loss, y, np.full((len(y), *facts.output_shape), 1 / units))):
+            return None  # it leaves such labels out
+    elif "sparse" in name or facts.misnumbered is None:
+        return None
+    classes = max(2, units)
+    fix = "Number the classes from 0: y = np.searchsorted(np.unique(y), y)."
+    if len(numbers) > classes:
+        fix = "Give the output layer a unit for each class, and number the classes from 0."
+    text = f"The labels go from {numbers[0]:g} to {numbers[-1]:g}; {name} with this output takes 0 to {classes - 1}."
+    return Finding("label_or_data_bug", text, fix)
+
+
+def _of_output_and_data(model, facts):
+    """What the checks of `diagnose` say of one input and one output, without any training."""
+    if facts is None:
         return
     try:
-        facts = data_of(model, x.numpy(), y.numpy())
         program = program_of(model, 1, 1, facts.loss)
     except ValueError:  # layers that cannot be taken apart
         return

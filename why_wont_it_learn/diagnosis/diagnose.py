@@ -319,6 +319,7 @@ class _Examination:
         self.certain = False  # whether data, output or loss are wrong, however it is trained
         self.measured = True  # whether there was time to train the network as it is, and to see what can be learned
         self.as_it_is = None  # its training, where the trials are judged on the same scale
+        self.unseen = ""  # the sentence that says why its gradients could not be looked at
         self.failed = set()  # names of fixes that were tried out of turn and do not work
         self.together = None  # (the variant with several things fixed, its skill), where one alone is not enough
 
@@ -340,6 +341,8 @@ class _Examination:
         findings = [
             one if one.fixed is None else replace(one, diff=changes(self.variant, one.fixed)) for one in findings
         ]
+        if self.unseen and self.as_it_is is not None:  # else it follows from what keeps it from being trained
+            notes.append(self.unseen)
         if findings and (alike := self._alike([finding.cause for finding in findings])):
             notes.append(f"Training cannot tell {alike} apart: the fix of each is enough by itself.")
         proved = self.certain or any(finding.verified for finding in findings)
@@ -866,7 +869,7 @@ class _Examination:
             values = [v[0] for v in fresh_values(self.model, [0])[0]] if trained or drawn else None
             return question(self.model, (tf.constant(data.inputs[rows]), tf.constant(data.y[rows]), ()), values)
         except Exception as error:  # of a layer or loss that is not Keras's, anything
-            self.notes.append(f"Its gradients could not be looked at: {first_line(error)}")
+            self.unseen = f"Its gradients could not be looked at: {first_line(error)}"
             return []
 
     def _fitting_output_and_loss(self, variant, outcome):

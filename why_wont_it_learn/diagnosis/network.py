@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ..keras_private import layers_of
 
@@ -24,8 +25,6 @@ STRAIGHT = (  # what only scales or moves numbers
 PASSING = {
     "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "Reshape", "ActivityRegularization",
 }  # fmt: skip
-
-BOLD = re.compile(r"\x1b\[\d*m")  # on and off, for a terminal
 
 
 @dataclass(frozen=True)
@@ -130,12 +129,16 @@ def own_step(model):
 
 
 def first_line(error):
-    """What an error says, in one line; of one that a layer raised within Keras, what the layer says."""
-    lines = [line.strip() for line in BOLD.sub("", str(error)).splitlines() if line.strip()]
-    said = next((line for line in lines if not line.startswith("Exception encountered when calling ")), "")
-    if said and not said.startswith("Arguments received by "):
-        return said
-    return lines[0] if lines else type(error).__name__
+    """What an error says, in one line: without where Keras and TensorFlow met it, and of TensorFlow's the first sentence."""
+    text = str(error)
+    if bold := re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL):  # Keras writes around it
+        text = bold[1]
+    if isinstance(error, tf.errors.OpError):
+        if node := re.search(r"([^\n]*)\n[^\n]*\[\[\{\{node", text):  # the lines before are those of the program
+            text = node[1]
+        text = re.sub(r"\{\{.*?\}\}|\[\[.*|\[Op:.*|\(0\) [A-Z_]+:", "", text).strip()
+        text = re.split(r"(?<=\.)\s+(?=[A-Z])", text)[0]
+    return (text.strip() or type(error).__name__).splitlines()[0]
 
 
 def output_activation(model):
