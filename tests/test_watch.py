@@ -135,6 +135,13 @@ def test_nothing_is_said_of_a_network_that_learns(capsys):
                         capsys.readouterr().out)  # fmt: skip
 
 
+@pytest.mark.parametrize(("skill", "told"), [(0.9499, "0.94"), (0.95, "0.95"), (0.936, "0.94"), (-0.5, "−0.50")])
+def test_a_skill_just_below_what_counts_as_learned_is_rounded_down(monkeypatch, capsys, skill, told):
+    monkeypatch.setattr("why_wont_it_learn.watch.skill_of", lambda *arguments: skill)
+    watched(plain(), epochs=1)
+    assert f"skill {told} on" in capsys.readouterr().out
+
+
 FAULTS = {
     "diverges": (lambda: plain(optimizer=keras.optimizers.SGD(50.0)), "learning_rate_too_high"),
     "does not move": (lambda: plain(optimizer=keras.optimizers.SGD(1e-7)), "learning_rate_too_low"),
