@@ -40,7 +40,7 @@ class Watch(keras.callbacks.Callback):
 
     Args:
         x, y: the training data as `fit` gets them. Without them only losses and weights are watched, and so it is with a dataset
-            that Python functions make: to call them might change what `fit` gets.
+            that Python functions make, which to call might change what `fit` gets, and with one of very large arrays.
         validation_data: (x, y) or a dataset, as `fit` gets it, for the skill on data that is not trained on; else the training
             samples judge.
         stop: True ends the training, and says so, once the loss is not finite or nearly all units of a layer are dead.
@@ -128,8 +128,8 @@ class Watch(keras.callbacks.Callback):
             self._validation = sample_of(*self._held_out, SAMPLES)
         if self._data is None and is_dataset(self._given[0]):
             self._lines.append(
-                f"Only the losses are watched: looking into this {type(self._given[0]).__name__} might change what `fit` gets from "
-                "it. Watch(x, y) with arrays sees more."
+                "Only the losses are watched: looking into this dataset might change what `fit` gets from it, or take long. "
+                "Watch(x, y) with arrays sees more."
             )
         if self._data is not None:
             build(self.model, self._data)

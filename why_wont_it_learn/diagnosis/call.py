@@ -8,11 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from ..engine.batches import CannotHold, none_for_empty, prepare
+from ..keras_private import bytes_of
 
 OWN_SEEDS = {
     "ShuffleDatasetV3": "ShuffleDataset",
     "RandomDatasetV2": "RandomDataset",
 }  # old kinds, which share no seeds
+MOST_COPIED = 2**28  # bytes of a dataset's arrays: a few seconds, and ten times the memory
 KEPT_BATCHES = ("CacheDataset", "CacheDatasetV2", "SnapshotDataset", "SnapshotDatasetV2")
 
 
@@ -79,6 +81,8 @@ def _batch_of_dataset(dataset):
     dataset's graph, in which shuffling has its own seeds and nothing is cached. Python functions in it would be those of the original.
     """
     try:
+        if bytes_of(dataset) > MOST_COPIED:
+            return None
         written = tf.raw_ops.DatasetToGraphV2(
             input_dataset=tf.data.experimental.to_variant(dataset), external_state_policy=1
         )
@@ -98,7 +102,7 @@ def _batch_of_dataset(dataset):
                 node.attr["T"].type = tf.variant.as_datatype_enum
         copied = tf.raw_ops.DatasetFromGraph(graph_def=graph.SerializeToString())
         return next(iter(tf.data.experimental.from_variant(copied, dataset.element_spec).take(1)))
-    except Exception:  # too large to be written down, or of operations that cannot be
+    except Exception:  # of operations that cannot be written down
         return None
 
 
