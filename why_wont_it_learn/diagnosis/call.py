@@ -107,12 +107,10 @@ def _batch_of_dataset(dataset):
 
 
 def _batch_of_py_dataset(dataset):
-    """The first batch of a copy of a dataset, with the random state of NumPy as before; None if it cannot be copied."""
-    try:
-        copied = copy.deepcopy(dataset)
-    except Exception:  # of an open file, say
-        return None
-    generators = [v for v in vars(sys.modules[type(dataset).__module__]).values() if isinstance(v, np.random.Generator)]
+    """The first batch of a copy of a dataset, which shares its arrays, with all random states as before."""
+    copied = copy.copy(dataset)
+    known = [*vars(dataset).values(), *vars(sys.modules[type(dataset).__module__]).values()]
+    generators = [v for v in known if isinstance(v, np.random.Generator)]
     states, of_numpy = [generator.bit_generator.state for generator in generators], np.random.get_state()  # noqa: NPY002
     try:
         return copied[0]
