@@ -1095,7 +1095,7 @@ def test_what_helps_only_together_is_shown_together():
     alone = Finding("output_activation_mismatch", "It is wrong.", "Change it.", False, 0.0, 0.1, start)
     known = {
         "healthy": False, "attainable_skill": 0.95, "skill": 0.0, "certain": False, "measured": True, "variant": start,
-        "as_it_is": None, "lost": None, "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "",
+        "as_it_is": None, "lost": None, "unseen": "", "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "",
     }  # fmt: skip
     for skill, told in ((0.7, True), (0.15, False)):
         examination = SimpleNamespace(**known, together=(faster, skill))
