@@ -9,7 +9,7 @@ import tensorflow as tf
 from clocks import Ticks, Work
 from keras import layers, ops
 
-from why_wont_it_learn import Watch, diagnose, fit_seeds
+from why_wont_it_learn import Watch, diagnose, fit, fit_seeds
 from why_wont_it_learn.diagnosis.checks import cut_anew, same_batches, unmixed_batches
 from why_wont_it_learn.diagnosis.data import data_of
 from why_wont_it_learn.diagnosis.fixes import without_regularization
@@ -424,6 +424,13 @@ def test_dropout_within_a_layer_is_dropout(around):
     program = program_of(model, 1, 32)
     assert regularization(program) == pytest.approx(0.6)
     assert regularization(without_regularization(program)) is None
+
+
+def test_a_sequential_without_an_input_goes_on_taking_batches_of_any_size():
+    model = keras.Sequential([Dense(8, "relu"), Dense(1)])
+    model.compile("adam", "mse")
+    diagnose(model, X, Y, epochs=1, seeds=1, clock=Ticks(1.0))
+    assert fit(model, X, Y).engine == "loop"
 
 
 def test_class_weights_that_fit_does_not_find_are_named():

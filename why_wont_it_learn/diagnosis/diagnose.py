@@ -300,7 +300,9 @@ def _copyable(program, data):
 
 def _build(model, x):
     """Give a model its weights, as `fit` does at its first step."""
-    if not model.built:
+    if not model.built and isinstance(model, keras.Sequential):  # a call would fix the size of its batches
+        model.build((None, *np.shape(x)[1:]))
+    elif not model.built:
         first = keras.tree.map_structure(lambda part: np.asarray(part)[:1], x)
         model(first)
 
