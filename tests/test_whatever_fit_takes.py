@@ -282,6 +282,10 @@ def neighbours(y, p):
     return ops.mean(same * distance + (1 - same) * ops.maximum(2 - distance, 0))
 
 
+def two_spreads(y, p):
+    return ops.mean(p[:, 2:] + ops.square(y - p[:, :2]) * ops.exp(-p[:, 2:]), axis=-1)
+
+
 def own_entropy(y, p):
     return -ops.mean(ops.sum(ops.one_hot(ops.cast(y, "int32"), 3) * ops.log(p + 1e-7), -1))
 
@@ -294,6 +298,7 @@ def own_squares(y, p):
     ("units", "activation", "loss", "y", "own"),
     [
         (2, None, spread_too, Y[:, None], True),
+        (4, None, two_spreads, X[:, :2], True),
         (3, None, neighbours, KIND, True),
         (3, "softmax", own_entropy, KIND, False),
         (1, None, own_squares, Y, False),

@@ -301,7 +301,7 @@ def _judged_by(data, parts):
 
 def with_own_meaning(data):
     """The `JointData` of a model whose outputs are not what the targets are, as its loss tells; else the data as they are."""
-    if not data.own_loss or len(data.output_shape) != 1 or data.targets_2d.shape[1] != 1 or not _is_own(data):
+    if not data.own_loss or len(data.output_shape) != 1 or not _is_own(data):
         return data
     part = OwnPart(
         data.x, data.y, data.points, "own", tokens=data.tokens, given=data.given, loss=data.loss,
@@ -311,10 +311,11 @@ def with_own_meaning(data):
 
 
 def _is_own(data):
-    """Whether several numbers are predicted for one target that is not a class, or a loss does not tell the classes' outputs apart."""
+    """Whether more numbers are predicted than there are targets, or a loss does not tell the outputs of classes apart."""
     units, y = data.output_shape[0], data.y[: min(data.points, ROWS_JUDGED)]
-    if data.task != "multiclass":
-        return data.task == "regression" and units > 1
+    targets = data.targets_2d.shape[1]
+    if data.task != "multiclass" or targets > 1:
+        return data.task == "regression" and units > targets
     made = np.random.default_rng(0).dirichlet(np.ones(units), len(y)).astype("float32")
     plain, exchanged = (value_of(data.loss, y, predictions) for predictions in (made, np.roll(made, 1, axis=1)))
     return bool(np.isclose(plain, exchanged, rtol=1e-4))
