@@ -233,10 +233,9 @@ class Watch(keras.callbacks.Callback):
             held_out = not np.isnan(self.val_skill)
             count = len(tf.nest.flatten((self._validation if held_out else self._data)[0])[0])
             where = f"the first {count} {'validation' if held_out else 'training'} samples"
-            just_below = (
-                LEARNED - 0.01 if training.skill < LEARNED else np.inf
-            )  # a skill that rounds to LEARNED is not called that
-            end = f"{epochs}; skill {two_digits(min(training.skill, just_below))} on {where}"
+            # A skill just below LEARNED is not rounded up to it.
+            told = min(training.skill, LEARNED - 0.01) if training.skill < LEARNED else training.skill
+            end = f"{epochs}; skill {two_digits(told)} on {where}"
         if training.skill >= LEARNED or np.isnan(training.skill):
             named = len(self.findings)
             self._lines.append(f"{end}. {f'{named} problem' + 's' * (named > 1) if named else 'Nothing'} found.")

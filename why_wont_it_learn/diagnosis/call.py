@@ -10,11 +10,9 @@ import tensorflow as tf
 from ..engine.batches import CannotHold, none_for_empty, prepare
 from ..keras_private import bytes_of
 
-OWN_SEEDS = {
-    "ShuffleDatasetV3": "ShuffleDataset",
-    "RandomDatasetV2": "RandomDataset",
-}  # old kinds, which share no seeds
-MOST_COPIED = 2**28  # bytes of a dataset's arrays: a few seconds, and ten times the memory
+# Operations whose seeds all iterators of a dataset share, and their older kinds, which have seeds of their own.
+OWN_SEEDS = {"ShuffleDatasetV3": "ShuffleDataset", "RandomDatasetV2": "RandomDataset"}
+MOST_COPIED = 2**26  # bytes of a dataset's arrays: copying takes seconds and up to ten times the memory
 KEPT_BATCHES = ("CacheDataset", "CacheDatasetV2", "SnapshotDataset", "SnapshotDatasetV2")
 
 

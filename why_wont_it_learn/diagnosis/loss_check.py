@@ -16,11 +16,8 @@ from .findings import Finding
 SURE = 0.999  # a probability that is right
 CERTAIN = 12.0  # a logit whose sigmoid is 1 to five digits
 LEFT = 0.3  # a loss that keeps so much of its range when probabilities are right takes them for logits
-ON_THE_WAY = (
-    0.1,
-    0.5,
-    1.0,
-)  # parts of the way from the mean to the targets; with label smoothing the last is no longer lower
+# Parts of the way from the mean to the targets. With label smoothing, the loss rises again towards the end.
+ON_THE_WAY = (0.1, 0.5, 1.0)
 LOUD = 30.0  # weights so many times as large show whether the output is bounded
 
 
