@@ -36,14 +36,15 @@ PLAIN = {"use_ema": False, "gradient_accumulation_steps": None}  # what an optim
 
 @contextmanager
 def random_state_kept():
-    """Leave the random state of Python and Keras as it was: making a Keras layer takes numbers from it."""
-    python = random.getstate()
+    """Leave the random state of Python, NumPy and Keras as it was: making a Keras layer takes numbers from it."""
+    python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     generator = global_seed_generator()
     state = None if generator is None else generator.state.numpy()
     try:
         yield
     finally:
         random.setstate(python)
+        np.random.set_state(of_numpy)  # noqa: NPY002
         set_global_seed_generator(generator)
         if generator is not None:
             generator.state.assign(state)

@@ -14,7 +14,16 @@ from .joined import by_output, losses_of, needs_joining, with_own_meaning, with_
 from .loss_check import loss_findings
 from .measure import rescaled, scales_itself
 from .network import output_of
-from .output_and_loss import SAMPLES, as_loss, from_logits, loss_name, mismatches, pairs_unequal, value_of
+from .output_and_loss import (
+    NUMBER_FROM_0,
+    SAMPLES,
+    as_loss,
+    from_logits,
+    loss_name,
+    mismatches,
+    pairs_unequal,
+    value_of,
+)
 from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
 from .untrained import untrained_weights
 
@@ -88,7 +97,7 @@ def _labels_outside(facts):
     elif "sparse" in name or facts.misnumbered is None:
         return None
     classes = max(2, units)
-    fix = "Number the classes from 0: y = np.searchsorted(np.unique(y), y)."
+    fix = NUMBER_FROM_0
     if len(numbers) > classes:
         fix = "Give the output layer a unit for each class, and number the classes from 0."
     text = f"The labels go from {numbers[0]:g} to {numbers[-1]:g}; {name} with this output takes 0 to {classes - 1}."

@@ -105,14 +105,13 @@ def _batch_of_dataset(dataset):
 
 
 def _batch_of_py_dataset(dataset):
-    """The first batch of a copy of a dataset, which shares its arrays, with all random states as before."""
+    """The first batch of a copy of a dataset, which shares its arrays, with the state of its generators as before."""
     copied = copy.copy(dataset)
     known = [*vars(dataset).values(), *vars(sys.modules[type(dataset).__module__]).values()]
     generators = [v for v in known if isinstance(v, np.random.Generator)]
-    states, of_numpy = [generator.bit_generator.state for generator in generators], np.random.get_state()  # noqa: NPY002
+    states = [generator.bit_generator.state for generator in generators]
     try:
         return copied[0]
     finally:
-        np.random.set_state(of_numpy)  # noqa: NPY002
         for generator, state in zip(generators, states, strict=True):
             generator.bit_generator.state = state

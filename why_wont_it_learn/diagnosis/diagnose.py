@@ -34,6 +34,7 @@ from .loss_check import is_bounded, loss_findings
 from .measure import rescaled, unadapted
 from .network import first_line, hangs_on_seeds, narrowest, other_layers, output_of, own_step
 from .output_and_loss import (
+    NUMBER_FROM_0,
     SAMPLES,
     Mismatch,
     as_loss,
@@ -786,7 +787,7 @@ class _Examination:
                     tried[0] = replace(tried[0], cause=found[0].cause, evidence=found[0].evidence)
                 found = tried + found if works else found
             return found, variant, outcome
-        pictures = checks.cut_anew(data) if isinstance(data.x, np.ndarray) else None
+        pictures = checks.cut_anew(data)
         if pictures is not None:
             text = "Neighbouring pixels differ less if each picture is cut into one picture for each colour: reshape has mixed colours and places."
             words = "Where colours come first, move the axis: np.transpose(x, (0, 2, 3, 1)) instead of reshape."
@@ -936,7 +937,7 @@ class _Examination:
             wanted = _in_short(range(max(2, data.output_shape[-1])))
             yield (
                 "label_or_data_bug", f"The labels are {_in_short(numbers)}; {loss_name(loss)} with this output takes {wanted}.",
-                "Number the classes from 0: y = np.searchsorted(np.unique(y), y).", variant.having(data=data.renumbered()), True,
+                NUMBER_FROM_0, variant.having(data=data.renumbered()), True,
             )  # fmt: skip
             return
         if logits is None and not data.reversed and data.task in ("regression", "binary"):

@@ -13,6 +13,7 @@ CLASS_LOSSES = {
     "sparse_categorical_crossentropy", "hinge", "squared_hinge", "categorical_hinge",
 }  # fmt: skip
 MOST_CLASSES = 30  # for whole numbers to be taken for classes, and for models that take long over many
+NUMBER_FROM_0 = "Number the classes from 0: y = np.searchsorted(np.unique(y), y)."
 SAMPLES = 32  # that a loss is evaluated at
 BINARY_LOSSES = ("binary_crossentropy", "binary_focal_crossentropy")
 OUTPUT_RANGES = {
