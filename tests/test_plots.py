@@ -300,3 +300,13 @@ def test_predictions_beyond_the_true_values_stand_at_the_edge():
     assert run.predictions.max() < low  # all are below what is drawn
     assert len(x) == len(run.predictions)
     assert low < y.min() <= y.max() < high
+
+
+def test_the_names_of_dead_and_saturated_units_stand_above_the_highest_bar():
+    renderer = Renderer(pictures=["units"], width=280)
+    renderer.frame(SCENES["wave"]())
+    (panel,) = renderer.panels
+    marker = panel.axes.transData.transform((0, 1))[1] + 4
+    boxes = [name.get_window_extent(renderer.canvas.get_renderer()) for name in panel.names]
+    assert all(box.y0 > marker for box in boxes)
+    assert not boxes[0].overlaps(boxes[1])

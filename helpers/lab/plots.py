@@ -619,14 +619,16 @@ class Units(Layers):
             self.words(0.5, 0.5, "no hidden layer", "faint", ha="center")
             return
         self.ticks([str(layer + 1) for layer in range(layers)])
-        self.axes.set(ylim=(-0.02, 1.05), ylabel="fraction of units", xlabel="hidden layer, from the input")
+        # The names stand above the highest bar.
+        self.axes.set(ylim=(-0.02, 1.18), yticks=np.linspace(0, 1, 6))
+        self.axes.set(ylabel="fraction of units", xlabel="hidden layer, from the input")
         self.axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         self.stemmed, self.names = {}, []
-        for (name, offset), y in zip(self.sides, (0.98, 0.88), strict=True):
+        for (name, offset), (x, side) in zip(self.sides, ((0.01, "left"), (0.99, "right")), strict=True):
             if scene.pinned:
                 self.pin(self.values(scene.pinned, -1, name), offset)
             self.stemmed[name] = self.stems(name, offset)
-            self.names.append(self.moving(self.words(0.99, y, name, name, ha="right", weight="bold")))
+            self.names.append(self.moving(self.words(x, 0.94, name, name, ha=side, weight="bold")))
 
     def update(self, scene):
         if not max(self.counts(scene)):
