@@ -542,6 +542,29 @@ def test_frozen_layers_are_unfrozen_for_a_trial():
     assert found.findings[0].verified
 
 
+def test_a_model_of_which_nothing_is_trained_is_trained_for_a_trial():
+    model = on_a_base(True)
+    model.trainable = False
+    found = diagnose(model, X, np.sin(6 * X), epochs=200)
+    assert found.causes == ["frozen_weights"], found
+    assert found.findings[0].verified
+    assert not model.trainable_variables
+
+
+def plain_cross_entropy(y_true, p):
+    return -keras.ops.mean(y_true * keras.ops.log(p) + (1 - y_true) * keras.ops.log(1 - p))
+
+
+def test_a_loss_that_is_no_number_once_a_probability_is_1_is_found():
+    output = Dense(1, "sigmoid", kernel_initializer="zeros")
+    model = network(output, loss=plain_cross_entropy, optimizer=keras.optimizers.Adam(0.1))
+    found = diagnose(model, 20 * X, (X > 0).astype("float32"), epochs=30)
+    assert found.causes == ["loss_mismatch"], found
+    assert "where a prediction is exactly 0 or 1" in found.findings[0].evidence
+    assert found.findings[0].verified
+    assert "binary_crossentropy" in found.findings[0].diff
+
+
 def test_inputs_that_were_scaled_before_a_frozen_base_scales_them_are_found():
     base = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(1 / 255), Dense(8, "tanh"), Dense(3, "tanh")])
     base.trainable = False

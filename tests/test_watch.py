@@ -201,6 +201,20 @@ def test_of_a_nan_in_the_data_what_follows_is_not_named_as_well(capsys):
     assert "Before the first step" in capsys.readouterr().out
 
 
+def test_a_loss_that_explains_why_it_has_become_nan_is_named(capsys):
+    def plain_cross_entropy(y_true, p):
+        return -keras.ops.mean(y_true * keras.ops.log(p) + (1 - y_true) * keras.ops.log(1 - p))
+
+    x = np.linspace(-20, 20, 64, dtype="float32")[:, None]
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "sigmoid", kernel_initializer="zeros")])
+    model.compile(keras.optimizers.Adam(0.1), plain_cross_entropy)
+    y = (x > 0).astype("float32")
+    watch = Watch(x, y)
+    model.fit(x, y, epochs=40, batch_size=32, verbose=0, callbacks=[watch])
+    assert [finding.cause for finding in watch.findings] == ["loss_mismatch"]
+    assert "where a prediction is exactly 0 or 1" in capsys.readouterr().out
+
+
 def test_a_momentum_of_1_is_watched():
     assert watched(plain(optimizer=keras.optimizers.SGD(0.001, momentum=1.0)), epochs=2).record.history["loss"]
 

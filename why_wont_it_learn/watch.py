@@ -10,6 +10,7 @@ from .diagnosis import symptoms
 from .diagnosis.before_training import before_training
 from .diagnosis.call import is_dataset, loss_of, sample_of
 from .diagnosis.findings import finding_of
+from .diagnosis.loss_check import why_no_number
 from .diagnosis.symptoms import two_digits
 from .engine.batches import none_for_empty
 from .engine.layer_metrics import Probes
@@ -67,6 +68,7 @@ class Watch(keras.callbacks.Callback):
         self._said, self._lines = {}, []
         self._data = self._validation = self._probes = None
         self._next = 1
+        self._no_number = []  # what explains that the loss is NaN
 
     @property
     def skill(self):
@@ -171,6 +173,10 @@ class Watch(keras.callbacks.Callback):
         if self._validation is not None:
             outputs = loss_of(self.model, weights, self._validation, outputs=True)[1]
             self.val_skill = self._skill_of(self._validation, outputs)
+        if not self._no_number and not np.isfinite(self._history.get("loss", [])).all():
+            self._no_number = why_no_number(self.model, self._data)
+            for finding in self._no_number:
+                self._say(f"Epoch {number}", finding, 1.0)
 
     def _skill_of(self, data, outputs):
         try:
@@ -245,8 +251,8 @@ class Watch(keras.callbacks.Callback):
         self._lines.append(f"{end}. `diagnose(model, x, y)` tries fixes and says which one helps.")
 
     def _explained(self):
-        """Whether a NaN in the data, which was named before, has made the loss NaN: what else is seen then follows from it."""
-        return "missing_values" in self._said and not np.isfinite(self._history["loss"][-1])
+        """Whether what was named before, in the data or in the loss, has made the loss NaN: what else is seen then follows from it."""
+        return bool("missing_values" in self._said or self._no_number) and not np.isfinite(self._history["loss"][-1])
 
     def _say(self, when, finding, plausibility):
         if plausibility >= self._said.get(finding.cause, -1) + WORSE:

@@ -28,7 +28,8 @@ from .class_weights import ClassWeighted, never_predicted, ranking
 from .code import changes
 from .data import WORST, data_of
 from .findings import Finding, listed
-from .given import ONE_NAN, drawn, known_targets, known_validation, last_held_back
+from .given import ONE_NAN, drawn, known_targets, known_validation, last_held_back, without_weight
+from .hindrances import hindrances, lost_in_a_layer, mixed_samples, told_of_lost, without_layer
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
 from .measure import rescaled, unadapted
@@ -44,6 +45,7 @@ from .output_and_loss import (
     mismatches,
     misses_targets,
     range_mismatches,
+    smooths_all,
     takes_logits_of,
 )  # fmt: skip
 from .own_step import changes_by_fit, trained_by_fit
@@ -198,6 +200,8 @@ def diagnose(
         notes += more
         validation_data, more = known_validation(x, validation_data)
         notes += more
+        if lost is None and (lost := without_weight(y, sample_weight, class_weight)):
+            sample_weight = class_weight = None
         given = model
         model, data = _prepared(model, x, y, validation_data, sample_weight, class_weight)
         if any(part.task == "own" for part in getattr(data, "parts", {}).values()):
@@ -329,7 +333,9 @@ class _Examination:
     def diagnosis(self, findings, notes, seeds, seconds):
         """The `Diagnosis`: each cause once, with a fix that is enough."""
         first, skill = {}, self.skill
-        if self.lost is not None:  # all that was measured was measured without the samples whose targets are missing
+        if (
+            self.lost is not None
+        ):  # all that was measured was measured without the samples whose targets are missing, or without weights
             tried = {} if np.isnan(skill) else {"verified": bool(skill > LEAST_LIFT), "before": WORST, "after": skill}
             findings = [replace(self.lost, **tried), *([] if self.healthy else findings)]
             self.healthy, self.certain, skill = False, True, WORST
@@ -377,7 +383,7 @@ class _Examination:
     def findings(self):
         """Yield each `Finding`, in the order of an examination."""
         variant, data = self.variant, self.variant.data
-        faults = [self.same] if self.same else list(checks.data_faults(data)) or _no_weights(self.model)
+        faults = [self.same] if self.same else list(checks.data_faults(data)) or self._nothing_trained()
         if faults:
             self.certain = True
             yield from faults
@@ -438,6 +444,7 @@ class _Examination:
             and not self._unlike(variant, outcome)  # on which a reference model fails, too
         ):
             self.healthy = True
+            self.notes += [finding.evidence for finding in self._asked(mixed_samples, variant.data)]
             return
         if not complete:
             finding, variant, outcome = self._filled(variant, outcome)
@@ -777,7 +784,14 @@ class _Examination:
     def _trainable(self, variant, outcome):
         """Where weights are never trained or inputs are misread: (findings, variant, outcome)."""
         data, program = variant.data, variant.program
-        found = checks.misread_inputs(self.model, data.x) or self._asked(blocked_weights, data)
+        found, changed, after = self._layer_that_loses_all(variant, outcome)
+        if found:
+            return found, changed, after
+        found = (
+            checks.misread_inputs(self.model, data.x)
+            or self._asked(mixed_samples, data)
+            or self._asked(blocked_weights, data)
+        )
         if found:
             self.certain = True
             if found[0].cause in FLAT_UNITS:
@@ -812,6 +826,10 @@ class _Examination:
                 found, changed, after = self._scaled_once(variant, outcome, fix)
                 if found:
                     return found, changed, after
+        for cause, text, words, changed in hindrances(program):
+            found, changed, after = self._tried(variant, outcome, cause, text, words, variant.having(program=changed))
+            if found:
+                return found, changed, after
         frozen = frozen_layers(self.model)
         if not frozen:
             return [], variant, outcome
@@ -826,6 +844,33 @@ class _Examination:
             return [Finding("frozen_weights", text, words)], variant, outcome
         fixed = variant.having(program=fixes.with_all_trained(program))
         return self._tried(variant, outcome, "frozen_weights", text, words, fixed, untried=True)
+
+    def _layer_that_loses_all(self, variant, outcome):
+        """A normalisation that leaves nothing of its inputs: (findings, variant, outcome)."""
+        lost = self._asked(lost_in_a_layer, variant.data)
+        if not lost:
+            return [], variant, outcome
+        self.certain = True
+        program = variant.program
+        cause, text, words = told_of_lost(lost[0], lost == self.inner.layers[-1:])
+        if program.model is not None or lost[0].name not in [layer["config"].get("name") for layer in program.layers]:
+            return [Finding(cause, text, words)], variant, outcome
+        fixed = variant.having(program=without_layer(program, lost[0].name))
+        after = self.search.attempt(fixed, 0.3, words)
+        return [self._found(cause, text, words, outcome, after, fixed)], fixed, after or outcome
+
+    def _nothing_trained(self):
+        """Of a model without trainable weights its `Finding`, in a list, with all that are frozen trained as the fix."""
+        if self.model.trainable_variables:
+            return []
+        text = "The model has no trainable weights at all."
+        words = "Set trainable = True for the layers that are to learn, then compile again."
+        if self.variant.program.model is not None or not frozen_layers(self.model):
+            return [Finding("frozen_weights", text, words)]
+        fixed = self.variant.having(program=fixes.with_all_trained(self.variant.program))
+        self.attainable_skill = self._attainable(fixed.data)
+        after = self.search.attempt(fixed, 0.6, "all layers trained")
+        return [self._found("frozen_weights", text, words, TrialResult(self.variant), after, fixed)]
 
     def _scaled_once(self, variant, outcome, fix):
         """Inputs that were scaled before a Rescaling layer scales them: (findings, variant, outcome)."""
@@ -880,13 +925,13 @@ class _Examination:
         if isinstance(self.model, Joined):
             return self._mismatches_of_parts(variant.data) or self._asked_of_losses(), variant, outcome
         found = []
-        if (
-            from_logits(variant.program.loss) is None
+        if from_logits(variant.program.loss) is None or smooths_all(
+            variant.program.loss
         ):  # a loss of one's own, which nothing is known of before it is asked
             found = self._asked_of_losses(bool(outcome.diverged and np.isfinite(self.variant.data.inputs_2d).all()))
-            if found and variant.data.task == "regression":
-                fixed = variant.having(program=replace(variant.program, loss=keras.losses.MeanSquaredError()))
-                after = self.search.attempt(fixed, 0.3, "mean_squared_error as the loss")
+            fixed = self._with_the_usual_loss(variant) if found else None
+            if fixed is not None:
+                after = self.search.attempt(fixed, 0.3, f"{loss_name(fixed.program.loss)} as the loss")
                 if after is None:  # there is no time to try anything more
                     return found, variant, outcome
                 better = self._found("loss_mismatch", found[0].evidence, found[0].fix, outcome, after, fixed)
@@ -909,6 +954,15 @@ class _Examination:
                 Finding("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")
             ]
         return found, variant, outcome
+
+    def _with_the_usual_loss(self, variant):
+        """With the loss that is usual for such targets in place of one's own, the output as it is; None where they would not fit."""
+        loss = fitting(variant.data.targets).loss
+        output = output_of(variant.program.layers)
+        probabilities = output is not None and output.activation in ("sigmoid", "softmax")
+        if variant.data.task != "regression" and not probabilities:
+            return None
+        return variant.having(program=replace(variant.program, loss=as_loss(loss)))
 
     def _asked_of_losses(self, diverged=False):
         """What made-up predictions say of the loss of each output."""
@@ -1073,15 +1127,6 @@ def _made_up(data, logits):
     right = np.clip(y, 0.05, 0.95)
     wrong = 1 - right
     return (y, np.log(right / wrong), np.log(wrong / right)) if logits else (y, right, wrong)
-
-
-def _no_weights(model):
-    if model.trainable_variables:
-        return []
-    text = "The model has no trainable weights at all."
-    return [
-        Finding("frozen_weights", text, "Set trainable = True for the layers that are to learn, then compile again.")
-    ]
 
 
 def _finding_of(trial):

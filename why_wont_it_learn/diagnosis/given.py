@@ -5,10 +5,10 @@ import math
 import keras
 import numpy as np
 
-from ..engine.batches import not_numbers
+from ..engine.batches import not_numbers, weights_of_classes
 from .call import loss_of, sample_of
 from .data import FEWEST_TO_SPLIT, MOST_SAMPLES
-from .findings import Finding
+from .findings import Finding, listed
 
 ONE_NAN = "A single NaN makes every weight NaN in the first step that uses it."
 
@@ -89,6 +89,28 @@ def known_targets(model, x, y, sample_weight, validation_data):
         if held_out is not None and held_out.any():
             validation_data = tuple(_rows(part, held_out) for part in validation_data[:2])
     return *(_rows(part, known) for part in (x, y, sample_weight)), validation_data, notes, finding
+
+
+def without_weight(y, sample_weight, class_weight):
+    """A `Finding` if all samples, or all of a class, have a weight of 0; else None."""
+    weights = [] if sample_weight is None else [np.asarray(part) for part in keras.tree.flatten(sample_weight)]
+    if weights and not any(np.any(part) for part in weights):
+        return Finding(
+            "label_or_data_bug",
+            "All sample weights are 0: no sample counts, and nothing is learned.",
+            "Leave sample_weight out, or give the samples weights above 0.",
+        )
+    if not class_weight or y is None or keras.tree.is_nested(y) or weights:
+        return None
+    out = weights_of_classes(y, class_weight) == 0
+    if not out.any():
+        return None
+    names = listed([repr(name) for name, weight in class_weight.items() if weight == 0])
+    return Finding(
+        "class_imbalance",
+        f"class_weight gives {names} a weight of 0: {out.mean():.0%} of the samples do not count, and their class is not learned.",
+        'Give each class a weight above 0: compute_class_weight("balanced", classes=np.unique(y), y=y), say.',
+    )
 
 
 def known_validation(x, validation_data):

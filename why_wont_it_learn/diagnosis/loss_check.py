@@ -39,7 +39,7 @@ def loss_findings(model, data, diverged=False):
 
     data: (x, y, sample_weight), structures of tensors; the same weights are given to the loss. An output whose ideal prediction
     cannot be told from the targets (other sizes, an own meaning) is not judged. diverged: whether training has ended in what is no
-    number, which a loss without a slope at perfect predictions explains.
+    number, which a loss without a value or a slope at perfect predictions explains.
     """
     values = [tf.identity(v.value) for v in model.trainable_variables]
     _, predictions = loss_of(model, values, data, outputs=True)
@@ -50,14 +50,8 @@ def loss_findings(model, data, diverged=False):
     names = [str(name) for name in getattr(model, "output_names", None) or range(len(flat))]
     if sloped := _without_slope(model, data, predictions, targets):
         return [sloped]
-    perfect = [
-        tf.reshape(tf.cast(t, p.dtype), p.shape) for t, p in zip(targets, flat, strict=True) if tf.size(t) == tf.size(p)
-    ]
-    if diverged and len(perfect) == len(flat):
-        perfect = tf.nest.pack_sequence_as(predictions, perfect)
-        sloped = _without_slope(model, data, perfect, targets, "Where predictions equal the targets, the loss")
-        if sloped:
-            return [sloped]
+    if diverged and (found := _where_right(model, data, predictions, targets)):
+        return [found]
     outputs = [
         _output(name if len(flat) > 1 else "", target.numpy().astype(float), prediction.numpy())
         for name, target, prediction in zip(names, targets, flat, strict=True)
@@ -79,6 +73,24 @@ def loss_findings(model, data, diverged=False):
             finding = _judged(output, loss, flat[index], is_bounded(model, data, values, index))
             findings += [finding] * (finding is not None)
     return findings or _not_a_number(model, data, predictions)
+
+
+def why_no_number(model, data):
+    """What in a loss explains that it has become NaN in training, as `Finding`s; data: as in `loss_findings`."""
+    _, predictions = loss_of(model, [v.value for v in model.trainable_variables], data, outputs=True)
+    found = _where_right(model, data, predictions, tf.nest.flatten(none_for_empty(data[1])))
+    return [found] if found else []
+
+
+def _where_right(model, data, predictions, targets):
+    """What is wrong with a loss that has no value or no slope where the predictions equal the targets; or None."""
+    flat = tf.nest.flatten(predictions)
+    if len(flat) != len(targets) or any(tf.size(t) != tf.size(p) for t, p in zip(targets, flat, strict=True)):
+        return None
+    right = [tf.reshape(tf.cast(t, p.dtype), p.shape) for t, p in zip(targets, flat, strict=True)]
+    right = tf.nest.pack_sequence_as(predictions, right)
+    sloped = _without_slope(model, data, right, targets, "Where predictions equal the targets, the loss")
+    return sloped or _without_value(model, data, right, targets)
 
 
 def _not_a_number(model, data, predictions):
@@ -128,6 +140,20 @@ def _without_slope(model, data, predictions, targets, the_loss="The loss"):
                 "the root.",
             )
     return None
+
+
+def _without_value(model, data, perfect, targets):
+    """What is wrong with a loss that is no number once a probability is exactly right; or None."""
+    value = float(loss_for(model, data, perfect))
+    if np.isfinite(value) or not all(np.isin(target.numpy(), (0, 1)).all() for target in targets):
+        return None
+    return Finding(
+        "loss_mismatch",
+        f"The loss is {value:g} where a prediction is exactly 0 or 1, as that of a sigmoid or softmax is once it is sure enough: one "
+        "such sample makes every weight NaN in one step.",
+        "Keep the predictions away from 0 and 1 before the logarithm, p = keras.ops.clip(p, 1e-7, 1 - 1e-7), or use the "
+        "cross-entropy of Keras, which does.",
+    )
 
 
 def _output(name, targets, predictions):
@@ -209,6 +235,12 @@ def _lower(ways, at_constant):
 
 def _not_falling(output, loss, where, constant, at_right):
     shape, predicted, at_constant = output.targets.shape, output.right.shape, float(loss(constant))
+    if at_constant == at_right == 0:
+        return Finding(
+            "loss_mismatch",
+            f"{where} loss is 0 whatever is predicted, so that nothing is learned from it.",
+            "Look at its weight (loss_weights, sample_weight, class_weight), or at what multiplies it.",
+        )
     told = (
         f"{where} loss does not fall as the predictions approach the targets: it is {at_right:.3g} when they are equal and "
         f"{at_constant:.3g} when every prediction is the mean of the targets."

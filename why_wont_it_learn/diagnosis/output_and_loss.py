@@ -70,6 +70,11 @@ def from_logits(loss):
     return known if known is None and ours else bool(known)
 
 
+def smooths_all(loss):
+    """Whether its label smoothing leaves less of the labels than it takes."""
+    return float(getattr(loss, "label_smoothing", 0) or 0) > 0.5
+
+
 @dataclass(frozen=True, eq=False)
 class Targets:
     """What is to be predicted.

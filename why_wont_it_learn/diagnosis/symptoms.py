@@ -442,9 +442,12 @@ def narrow_layer(t):
 
 
 def _worst(t, values):
-    """(when, layer, value) of the largest of (epochs, layers), at the last and at the first epoch."""
+    """(when, layer, value) of the largest of (epochs, layers), at the last and at the first epoch.
+
+    Not at the last where the weights have become NaN: that says nothing of the units.
+    """
     for epoch, when in ((-1, "at the end" if t.finished else "now"), (0, "at the start")):
-        if values.size:
+        if values.size and not (epoch and t.diverged >= 0.5):
             layer = int(np.nanargmax(values[epoch]))
             yield when, layer, float(values[epoch, layer])
 

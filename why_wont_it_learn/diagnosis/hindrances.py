@@ -1,0 +1,175 @@
+"""What holds a network back by its own settings or layers: named where it is found, and taken away for a trial."""
+
+import numpy as np
+import tensorflow as tf
+
+from ..engine.initial_weights import throughout
+from ..keras_private import layers_of
+from .call import loss_of
+from .findings import Finding, listed
+from .network import kind_of, output_activation, stages
+from .symptoms import SELF_SCALING
+
+LARGE_EPSILON = 1e-3
+USUAL_EPSILON = 1e-7
+SMALL_CLIP = 0.1
+CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
+AT_ONCE = 16  # samples that are predicted together, and then by halves
+ALIKE = 1e-3  # difference, of the largest output
+CONSTANT = 1e-5  # the same
+NORMALIZING = ("Normalization", "Softmax")  # in the names of their classes
+
+
+def hindrances(program):
+    """Yield (cause, evidence, words, program without it) for settings and layers that can keep a network from learning."""
+    settings, kind = program.optimizer["config"], program.optimizer["class_name"].lower()
+    epsilon = settings.get("epsilon") or 0.0
+    if kind in SELF_SCALING and epsilon > LARGE_EPSILON:
+        yield (
+            "learning_rate_too_low",
+            f"{kind} divides each gradient by its usual size plus epsilon, which is {epsilon:g}: smaller gradients move the weights less.",
+            f"Leave epsilon at {USUAL_EPSILON:g}.",
+            program.with_settings(epsilon=USUAL_EPSILON),
+        )
+    clips = {name: settings[name] for name in CLIPS if settings.get(name)}
+    if kind not in SELF_SCALING and clips and min(clips.values()) < SMALL_CLIP:
+        told = listed([f"{name}={value:g}" for name, value in clips.items()])
+        yield (
+            "learning_rate_too_low",
+            f"{told} cuts the gradients down to that, so that each step is that many times the learning rate at most.",
+            "Clip at a norm of 1, or not at all.",
+            program.with_settings(**dict.fromkeys(CLIPS)),
+        )
+    if constrained := [layer["config"]["name"] for layer in program.layers if _constraints(layer["config"])]:
+        yield (
+            "over_regularized",
+            f"The weights of {listed(constrained)} are constrained (kernel_constraint and the like): after each step they are put back.",
+            "Leave the constraints out.",
+            program.edited(lambda layers: throughout(layers, _constraints)),
+        )
+    if changing := _augmenting(program.layers):
+        yield (
+            "over_regularized",
+            f"{listed(changing)} change the inputs at random in training, perhaps so far that a label no longer holds.",
+            "Leave out the random changes after which the answer is another one, or make them smaller.",
+            program.edited(_without_augmentation),
+        )
+    found = stages(program.layers)
+    normalized = any("Normalization" in layer["class_name"] for layer in program.layers)
+    if found and not normalized and all(not program.layers[one.index]["config"]["use_bias"] for one in found):
+        yield (
+            "capacity_too_low",
+            "No layer has biases: where all inputs are 0 the output is 0, whatever the weights.",
+            "Give the layers biases (use_bias=True).",
+            program.edited(
+                lambda layers: [layers[one.index]["config"].update(use_bias=True) for one in found] and None
+            ),
+        )
+
+
+def _constraints(config):
+    return {name: None for name, value in config.items() if name.endswith("_constraint") and value}
+
+
+def _augmenting(layers):
+    """The names of the layers that change pictures or other inputs at random, also those within a Sequential."""
+    names = [layer["config"]["name"] for layer in layers if _is_augmentation(layer)]
+    return names + [name for layer in layers for name in _augmenting(layer["config"].get("layers", ()))]
+
+
+def _is_augmentation(layer):
+    return kind_of(layer).startswith("Random")
+
+
+def _without_augmentation(layers):
+    for index, layer in enumerate(layers):
+        if _is_augmentation(layer):
+            layers[index] = _passing_on(layer)
+        elif "layers" in layer["config"]:
+            _without_augmentation(layer["config"]["layers"])
+
+
+def mixed_samples(model, data, values=None):
+    """`Finding`s, one at most, where what is predicted for a sample hangs on the other samples of its batch.
+
+    data: (x, y, sample_weight), structures of tensors. values: of the trainable weights; None for those that the model has.
+    """
+    values = [v.value for v in model.trainable_variables] if values is None else values
+
+    def outputs(count):
+        some = tf.nest.map_structure(lambda part: part[:count], data)
+        return [output.numpy() for output in tf.nest.flatten(loss_of(model, values, some, outputs=True)[1])]
+
+    whole, again, half = outputs(AT_ONCE), outputs(AT_ONCE), outputs(AT_ONCE // 2)
+    for one, same, part in zip(whole, again, half, strict=True):
+        if one.ndim < 2 or len(one) != AT_ONCE or one.shape[1:] != part.shape[1:]:
+            continue
+        least = ALIKE * np.abs(one).max()
+        if np.abs(one - same).max() <= least < np.abs(one[: len(part)] - part).max():
+            last = "output_activation_mismatch" if output_activation(model) == "softmax" else "label_or_data_bug"
+            return [
+                Finding(
+                    last,
+                    "What is predicted for a sample hangs on the other samples in its batch: something normalises, reshapes or averages "
+                    "over axis 0, which counts the samples.",
+                    "Leave axis 0 alone: a softmax runs over axis -1, and a reshape keeps the first size.",
+                )
+            ]
+    return []
+
+
+def lost_in_a_layer(model, data, values=None):
+    """The first normalising layer that gives the same for every sample although its inputs differ, in a list; [] if there is none.
+
+    As one does that works on a single number. data, values: as for `mixed_samples`.
+    """
+    layers = [layer for layer in layers_of(model) if any(kind in type(layer).__name__ for kind in NORMALIZING)]
+    values = [v.value for v in model.trainable_variables] if values is None else values
+    lost = []
+
+    def watched(layer, call):
+        def watching(x, *args, **kwargs):
+            output = call(x, *args, **kwargs)
+            if tf.is_tensor(x) and _varies(x) and not _varies(output):
+                lost.append(layer)
+            return output
+
+        return watching
+
+    for layer in layers:
+        object.__setattr__(layer, "call", watched(layer, layer.call))
+    try:
+        loss_of(model, values, data, outputs=True)
+    finally:
+        for layer in layers:
+            object.__delattr__(layer, "call")
+    return lost[:1]
+
+
+def _varies(part):
+    part = np.asarray(part, float).reshape(len(part), -1)
+    return np.ptp(part, axis=0).max() > CONSTANT * np.abs(part).max() + 1e-30
+
+
+def told_of_lost(layer, is_last):
+    """(cause, evidence, words) of what `lost_in_a_layer` has found."""
+    return (
+        "output_activation_mismatch" if is_last else "label_or_data_bug",
+        f"{layer.name} ({type(layer).__name__}) gives the same for every sample, although what goes into it differs: normalising a "
+        "single number leaves nothing of it.",
+        f"Leave {layer.name} out, or normalise over more than one number.",
+    )
+
+
+def without_layer(program, name):
+    """The program whose layer of this name passes on what it gets."""
+
+    def edit(layers):
+        index = next(index for index, layer in enumerate(layers) if layer["config"].get("name") == name)
+        layers[index] = _passing_on(layers[index])
+
+    return program.edited(edit)
+
+
+def _passing_on(layer):
+    return {**layer, "class_name": "Identity", "module": "keras.layers", "config": {"name": layer["config"]["name"]}}
