@@ -565,6 +565,37 @@ def test_a_loss_that_is_no_number_once_a_probability_is_1_is_found():
     assert "binary_crossentropy" in found.findings[0].diff
 
 
+def test_an_output_that_starts_at_0_and_that_nothing_keeps_between_0_and_1_is_found():
+    ids, likes = np.arange(240)[:, None] % 12, np.arange(240)[:, None] % 12 % 2
+    layers = [keras.layers.Embedding(12, 1, embeddings_initializer="zeros"), keras.layers.Flatten()]
+    model = network(*layers, loss="binary_crossentropy")
+    found = diagnose(model, ids, likes, epochs=60)
+    assert found.causes == ["output_activation_mismatch"], found
+    assert found.findings[0].verified
+
+
+def test_a_layer_within_that_is_dead_after_training_is_found_whatever_its_kind():
+    inputs = keras.Input((1,))
+    hidden = Dense(16, "tanh")(inputs)
+    branch = keras.layers.Activation("relu", name="branch")(keras.layers.Reshape((1,))(Dense(1)(hidden)))
+    model = keras.Model(inputs, keras.layers.Subtract()([inputs, branch]))
+    model.compile(keras.optimizers.Adam(0.03), "mse")
+    found = diagnose(model, X, X + 1 + X**2, epochs=60)  # the branch can only take away, and something is to be added
+    assert found.causes[0] == "dead_relu", found
+    assert "every unit of branch outputs 0" in found.findings[0].evidence
+    assert found.findings[0].verified
+
+
+def test_few_samples_that_are_learned_by_heart_are_called_so():
+    x, y = RNG.normal(size=(60, 200)).astype("float32"), RNG.integers(0, 2, (60, 1)).astype("float32")
+    model = keras.Sequential([keras.Input((200,)), Dense(32, "relu"), Dense(1, "sigmoid")])
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+    found = diagnose(
+        model, x, y, validation_data=(RNG.normal(size=(200, 200)), RNG.integers(0, 2, (200, 1))), epochs=40
+    )
+    assert found.causes == ["overfitting", "label_or_data_bug", "nothing_to_learn"], found
+
+
 def test_inputs_that_were_scaled_before_a_frozen_base_scales_them_are_found():
     base = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(1 / 255), Dense(8, "tanh"), Dense(3, "tanh")])
     base.trainable = False

@@ -6,6 +6,9 @@ import pytest
 import tensorflow as tf
 
 from why_wont_it_learn import diagnose
+from why_wont_it_learn.diagnosis.code import changes
+from why_wont_it_learn.diagnosis.data import Data
+from why_wont_it_learn.diagnosis.fixes import Variant
 from why_wont_it_learn.diagnosis.given import without_weight
 from why_wont_it_learn.diagnosis.hindrances import hindrances, lost_in_a_layer, mixed_samples
 from why_wont_it_learn.program import program_of
@@ -13,6 +16,7 @@ from why_wont_it_learn.program import program_of
 L = keras.layers
 X = np.random.default_rng(0).uniform(-2, 2, (240, 1)).astype("float32")
 SINE, SIDE = np.sin(2 * X), (X > 0).astype("float32")
+DATA = Data(X, SINE, 240, "regression")
 
 
 def network(*layers, shape=(1,), loss="mse", optimizer=None):
@@ -47,6 +51,7 @@ def test_a_hindrance_is_found_and_gone_without_it(name):
     assert found == cause
     assert words in evidence
     assert list(hindrances(freed)) == []
+    assert changes(Variant(program_of(make(), 10, 32, "mse"), DATA), Variant(freed, DATA))
     model = freed.build()
     model.compile("sgd", "mse")
     model.predict(np.zeros((2, *model.input_shape[1:])), verbose=0)
@@ -115,3 +120,12 @@ def test_weights_of_0_are_told_and_left_out():
         assert found.causes == [cause], found
         assert words in found.findings[0].evidence
         assert found.findings[0].verified
+
+
+def test_labels_that_are_smoothed_away_are_told():
+    smoothed = keras.losses.BinaryCrossentropy(label_smoothing=1.0)
+    found = diagnose(network(L.Dense(16, "relu"), L.Dense(1, "sigmoid"), loss=smoothed), X, SIDE, epochs=40)
+    assert found.causes == ["loss_mismatch"], found
+    assert found.findings[0].verified
+    assert "- model.compile" in found.findings[0].diff
+    assert "label_smoothing=1" in found.findings[0].diff

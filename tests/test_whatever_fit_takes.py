@@ -594,16 +594,28 @@ def per_position():
 @pytest.mark.parametrize(
     ("make", "x", "y", "weights", "told"),
     [
-        (per_position, SERIES, WORDS % 2, {"sample_weight": np.ones((120, 5))}, r"of shape \(120, 5\), but .* one weight for each sample"),
+        (per_position, SERIES, WORDS % 2, {"sample_weight": np.ones((120, 4))}, r"of shape \(120, 4\), but .* one weight for each sample"),
         (per_position, SERIES, WORDS % 2, {"sample_weight": np.ones((120, 1))}, "several positions of each sample"),
         (per_position, SERIES, WORDS % 2, {"class_weight": {0: 1.0, 1: 2.0}}, "several positions of each sample"),
         (two_outputs, X, [Y, LABELS], {"sample_weight": [np.ones(120), np.ones(120)]}, "a list of arrays, but"),
-        (plain, X, Y, {"sample_weight": np.ones(100)}, r"of shape \(100,\), but .* give shape \(120,\)"),
+        (plain, X, Y, {"sample_weight": np.ones(100)}, r"of shape \(100,\), but .* of shape \(120,\)"),
     ],
 )  # fmt: skip
 def test_weights_that_are_not_those_of_samples_are_refused_in_a_sentence(make, x, y, weights, told):
     with pytest.raises(ValueError, match=told):
         diagnose(make(), x, y, **weights)
+
+
+def test_a_weight_for_each_place_counts_as_in_evaluate():
+    model, weights = per_position(), RNG.uniform(0, 2, (120, 5)).astype("float32")
+    whole, data = joined(model, SERIES, WORDS % 2, weights, (SERIES, WORDS % 2))
+    rows = slice(0, data.points)
+    expected = model.evaluate(SERIES, WORDS % 2, sample_weight=weights, batch_size=120, verbose=0, return_dict=True)
+    found = float(data.loss(tf.constant(data.y[rows]), whole(data.x[rows])))
+    assert found == pytest.approx(expected["loss"], rel=1e-5)
+    report = diagnose(model, SERIES, WORDS % 2, sample_weight=weights, epochs=2, seeds=1)  # nothing can be learned
+    assert report.findings == []
+    assert "what the weights ask for was not judged" in report.notes[-1]
 
 
 def test_a_loss_of_ones_own_that_looks_at_whole_samples_takes_their_weights():

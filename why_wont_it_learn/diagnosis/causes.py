@@ -117,7 +117,7 @@ CAUSES = {
     ),
     "nothing_to_learn": Cause(
         "The inputs do not determine the target: the best prediction is hardly better than the baseline.",
-        "Look for other inputs; no network can find the target in these.",
+        "Look for other inputs, unless you know how the target follows from these.",
         "04_preprocessing",
     ),
 }

@@ -10,7 +10,7 @@ from sklearn.preprocessing import TargetEncoder
 
 from .data import MOST_CLASSES, skill_of_moved_targets
 from .findings import Finding
-from .symptoms import input_name, short
+from .symptoms import input_name, short, two_digits
 
 COLUMNS_SEEN = 64
 FAR_SHIFT = 3.0  # standard deviations between the means of training and validation inputs
@@ -21,6 +21,7 @@ ONE_CLASS = 0.8  # part of the batches that hold one class only
 CLEARLY_MORE = 0.2  # of skill, for another reading of the inputs to be the right one
 FEWEST_IDS, MOST_IDS = 10, 200  # different ones at least; in a sample at most: what has more is an image
 FEWEST_TO_TELL = 20  # validation samples
+BY_HEART = 0.8  # skill on the training samples
 OFTEN = 5  # times that a training sample stands there
 MOSTLY_NEW = 0.9  # part of the validation samples
 MOST_COLOURS = 4
@@ -171,6 +172,19 @@ def told_apart(data):
     return float(np.mean(cross_val_score(trees, x, of_validation, scoring="roc_auc", cv=folds)))
 
 
+def too_few_samples(data, train_skill):
+    """Yield a `Finding` where a network has learned by heart fewer training samples than each has inputs, and nothing that holds for others."""
+    inputs = data.inputs_2d.shape[1]
+    if data.points < inputs and train_skill > BY_HEART:
+        yield Finding(
+            "overfitting",
+            f"It has a skill of {two_digits(train_skill)} on the {data.points:,} training samples, and neither it nor a reference model is "
+            f"better than the baseline on others: so few samples of {inputs:,} inputs can be learned by heart.",
+            "Get more samples, or make them: small shifts and turns (RandomTranslation), say. Let the network share weights (convolution, "
+            "pooling), and add dropout.",
+        )
+
+
 def unlearnable(data, x, y, skill, in_time):
     """The `Finding`s where reference models learn nothing from the data either.
 
@@ -188,7 +202,7 @@ def unlearnable(data, x, y, skill, in_time):
         Finding(
             "label_or_data_bug", text, "Check that each target belongs to its row: print ten of them and look at them."
         ),
-        Finding("nothing_to_learn", text, "Look for other inputs; no network can find the target in these."),
+        Finding("nothing_to_learn", text, "Look for other inputs, unless you know how the target follows from these."),
     ]
     return found[::-1] if _look_like_noise(data) else found
 

@@ -22,7 +22,9 @@ def changes(before, after):
 def code_of(variant):
     """The lines of a variant: what is done to the data, its layers, `compile` and `fit`."""
     program = variant.program
-    layers = [_layer(layer) for layer in program.layers if kind_of(layer) != "InputLayer"]
+    layers = [
+        _layer(layer) for layer in _one_by_one(program.layers) if kind_of(layer) not in ("InputLayer", "Identity")
+    ]
     loss = f"loss={_loss(program.loss)}" + f", loss_weights={program.loss_weight:g}" * (program.loss_weight != 1)
     return [
         *variant.data.steps,
@@ -32,12 +34,20 @@ def code_of(variant):
     ]
 
 
+def _one_by_one(layers):
+    """The layers in their order, those within a Sequential too."""
+    for layer in layers:
+        yield from _one_by_one(layer["config"]["layers"]) if layer["class_name"] == "Sequential" else [layer]
+
+
 def _loss(loss):
     name = loss_name(loss)
     if not hasattr(keras.losses, name):
         return name  # a function of the reader's own
     of_class = "".join(map(str.capitalize, name.split("_")))
-    return f"keras.losses.{of_class}(from_logits=True)" if from_logits(loss) else f'"{name}"'
+    smoothing = getattr(loss, "label_smoothing", 0)
+    settings = ["from_logits=True"] * bool(from_logits(loss)) + [f"label_smoothing={smoothing:g}"] * bool(smoothing)
+    return f"keras.losses.{of_class}({', '.join(settings)})" if settings else f'"{name}"'
 
 
 def _class_weight(data):

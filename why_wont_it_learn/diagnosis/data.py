@@ -289,7 +289,8 @@ class Data:
         Half of the columns are those that go most with the targets, half are projections of all of them at random, which keep
         how far samples are apart.
         """
-        x = self._token_counts if self.tokens else np.nan_to_num(self.inputs_2d, nan=0.0, posinf=0.0, neginf=0.0)
+        tokens = [self._token_counts, self._token_places] if self.tokens else []
+        x = np.hstack(tokens) if tokens else np.nan_to_num(self.inputs_2d, nan=0.0, posinf=0.0, neginf=0.0)
         if x.shape[1] <= MOST_COLUMNS:
             return x
         rng = np.random.default_rng(0)
@@ -311,6 +312,15 @@ class Data:
         targets_2d = np.zeros((len(self.x), len(kept) + 1), "float32")
         np.add.at(targets_2d, (np.arange(len(self.x))[:, None], place[numbers.reshape(self.inputs_2d.shape)]), 1)
         return targets_2d[:, :-1]
+
+    @property
+    def _token_places(self):
+        """Which token stands where: (samples, places × tokens) of 0 and 1, without columns if these would be too many."""
+        tokens = np.unique(self.inputs_2d)
+        few = self.inputs_2d.shape[1] * len(tokens) <= MOST_TOKENS
+        return (
+            (self.inputs_2d[:, :, None] == (tokens if few else tokens[:0])).reshape(len(self.x), -1).astype("float32")
+        )
 
     def _skill_of_model(self, model):
         """The skill of a scikit-learn model on validation samples, trained on the others; without any, on these themselves."""

@@ -33,7 +33,7 @@ from .hindrances import hindrances, lost_in_a_layer, mixed_samples, told_of_lost
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
 from .loss_check import is_bounded, loss_findings
 from .measure import rescaled, unadapted
-from .network import first_line, hangs_on_seeds, narrowest, other_layers, output_of, own_step
+from .network import first_line, hangs_on_seeds, narrowest, other_layers, output_of, own_step, stages
 from .output_and_loss import (
     NUMBER_FROM_0,
     SAMPLES,
@@ -51,7 +51,7 @@ from .output_and_loss import (
 from .own_step import changes_by_fit, trained_by_fit
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, PASSABLE, SELDOM, Judge, Search
 from .symptoms import NOTHING, input_name, two_digits
-from .trial_runner import SEEDS, TrialResult, TrialRunner, is_logits
+from .trial_runner import SEEDS, TrialResult, TrialRunner, dead_layers, is_logits
 from .untrained import (
     blocked_weights,
     equal_units,
@@ -82,6 +82,9 @@ LITTLE = 0.3  # skill that can be attained where labels are hardly ever likelier
 SOMETIMES = 0.2  # as often as there are labels, for a network to predict them at all
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 SLOW = 0.2  # of the budget: where a training would take longer, copies that train one after the other become fewer
+OF_WEIGHTS_BY_PLACE = (
+    "Skill counts all places of a sample alike, the loss by their weights: what the weights ask for was not judged."
+)
 OF_LOSS_ALONE = (
     "Only the loss knows what the outputs mean, so their skill compares the loss with that of the best constant output."
 )
@@ -472,7 +475,13 @@ class _Examination:
             return
         if self.attainable_skill < NOTHING:
             self.certain = True
-            yield from checks.unlearnable(variant.data, *self.given, self.attainable_skill, lambda: self.search.in_time)
+            if getattr(variant.data, "by_place", False):
+                self.notes.append(OF_WEIGHTS_BY_PLACE)
+                return
+            found = checks.unlearnable(variant.data, *self.given, self.attainable_skill, lambda: self.search.in_time)
+            if not found[0].verified:
+                yield from checks.too_few_samples(variant.data, float(np.median(outcome.train[-1])))
+            yield from found
             return
         passable = self.skill >= PASSABLE * self.attainable_skill and not self.certain
         for finding in self._fixes(variant, outcome, some):
@@ -826,6 +835,13 @@ class _Examination:
                 found, changed, after = self._scaled_once(variant, outcome, fix)
                 if found:
                     return found, changed, after
+        if dead := self._dead_layers(variant, outcome):
+            text = f"After training every unit of {listed(dead)} outputs 0 for every sample, and no gradient passes."
+            words = f"Use leaky_relu there, or let {'it' if len(dead) == 1 else 'them'} pass on numbers below 0, too."
+            fixed = variant.having(program=fixes.with_slope_everywhere(program, dead))
+            found, changed, after = self._tried(variant, outcome, "dead_relu", text, words, fixed)
+            if found:
+                return found, changed, after
         for cause, text, words, changed in hindrances(program):
             found, changed, after = self._tried(variant, outcome, cause, text, words, variant.having(program=changed))
             if found:
@@ -844,6 +860,22 @@ class _Examination:
             return [Finding("frozen_weights", text, words)], variant, outcome
         fixed = variant.having(program=fixes.with_all_trained(program))
         return self._tried(variant, outcome, "frozen_weights", text, words, fixed, untried=True)
+
+    def _dead_layers(self, variant, outcome):
+        """The names of the layers other than Dense ones, whose units are looked at later, that are dead after training."""
+        if (
+            variant.program.model is not None
+            or outcome.state is None
+            or outcome.diverged
+            or isinstance(self.model, Joined)
+        ):
+            return []
+        layers = variant.program.layers
+        dense = {layers[index]["config"]["name"] for stage in stages(layers)[:-1] for index in (stage.index, stage.end)}
+        middle = int(np.argsort(self.judge.scores(outcome))[len(outcome.train[-1]) // 2])
+        dead = dead_layers(self.search.runner.loop(variant), variant, outcome.state, middle)
+        known = {layer["config"].get("name") for layer in layers} - dense
+        return [name for name in dead if name in known]
 
     def _layer_that_loses_all(self, variant, outcome):
         """A normalisation that leaves nothing of its inputs: (findings, variant, outcome)."""

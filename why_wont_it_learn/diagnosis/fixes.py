@@ -123,6 +123,19 @@ def _set_activation(layers, stage, activation):
     layers[stage.end] = {**layers[stage.end], "class_name": "Activation", "module": "keras.layers", "config": config}
 
 
+def with_slope_everywhere(program, names):
+    """leaky_relu as the activation of the layers of these names, of any kind."""
+
+    def edit(layers):
+        for layer in layers:
+            if layer["config"].get("name") in names:
+                layer["config"].update(
+                    {"negative_slope": 0.2} if kind_of(layer) == "ReLU" else {"activation": "leaky_relu"}
+                )
+
+    return program.edited(edit)
+
+
 def with_usual_start(program):
     """The initializers that suit the activations, and biases of 0; none that is constant in layers of other kinds."""
     usual = keras.initializers.serialize(keras.initializers.get("glorot_uniform"))

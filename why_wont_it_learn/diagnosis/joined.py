@@ -25,10 +25,12 @@ MOST_POSITIONS = 12  # of a sample that is labelled position by position
 class JointData(Data):
     """The samples of a `Joined` model: the columns of all inputs in x, those of all outputs (and a weight) in y.
 
-    parts: {name of the output: its own `Data`}, in the order of the columns.
+    parts: {name of the output: its own `Data`}, in the order of the columns. by_place: whether each place of a sample has a weight of
+    its own, by which skill does not count it.
     """
 
     parts: dict = None
+    by_place: bool = False
 
     @property
     def targets(self):
@@ -190,23 +192,28 @@ def _are_several(given):
 
 
 def joined(model, x, y, sample_weight, validation_data):
-    """(a `Joined` model, its `JointData`). x, y: structures of arrays. sample_weight: (samples,) or None."""
+    """(a `Joined` model, its `JointData`). x, y: structures of arrays.
+
+    sample_weight: (samples,), of one output also one for each place, or None.
+    """
     x = keras.tree.map_structure(lambda part: np.asarray(part), x)
     names, targets = by_output(model, y)
     samples = len(keras.tree.flatten(x)[0])
     columns = _columns(keras.tree.flatten(x))
-    weights = [] if sample_weight is None else [_one_for_each(sample_weight, samples)]
     wrapper = Joined(model, keras.tree.map_structure(lambda part: part[:1], x))
     flat_x = np.concatenate(columns, axis=1)
     try:
         outputs = keras.tree.flatten(model(wrapper.unpacked(tf.constant(flat_x[:2])), training=False))
     except Exception as error:
         raise uncallable(model, "these inputs", error) from None
+    weights, weight_shape = [], None
+    if sample_weight is not None:
+        weights, weight_shape = _weights_of(sample_weight, samples, outputs)
     losses, factors = losses_of(model, names, len(outputs))
     if not any(losses) and own_step(model):  # which knows the loss
         losses = [loss_for(target, output) for target, output in zip(targets, outputs, strict=False)]
     used = [i for i, loss in enumerate(losses) if loss is not None and targets[i] is not None]
-    if weights and any(_is_by_position(losses[i], targets[i], outputs[i]) for i in used):
+    if weight_shape == () and any(_is_by_position(losses[i], targets[i], outputs[i]) for i in used):
         raise ValueError(
             "The loss compares several positions of each sample, where diagnose takes no weights: leave sample_weight or class_weight out."
         )
@@ -215,7 +222,8 @@ def joined(model, x, y, sample_weight, validation_data):
     if validation_data is not None:
         val_x = _columns(keras.tree.flatten(validation_data[0]))
         _, val_y = by_output(model, validation_data[1])
-        val_columns = _columns(val_y[i] for i in used) + [np.ones((len(val_x[0]), 1), "float32")] * len(weights)
+        val_columns = _columns(val_y[i] for i in used)
+        val_columns += [np.ones((len(val_x[0]), weight.shape[1]), "float32") for weight in weights]
         validation = np.concatenate(val_x, axis=1), np.concatenate(val_columns, axis=1)
     all_y = np.concatenate([*flat_y, *weights], axis=1)
     rows_x, rows_y, n_train = split(flat_x, all_y, validation)
@@ -233,26 +241,40 @@ def joined(model, x, y, sample_weight, validation_data):
         )  # fmt: skip
         terms.append((as_loss(losses[i]), factors[i], columns, shape, places, outputs[i].shape[1:]))
         at += y_i.shape[1]
-    loss = _joint_loss(terms, bool(weights))
+    loss = _joint_loss(terms, weight_shape)
     wrapper(tf.constant(flat_x[:2]))
     wrapper.compile(optimizer=model.optimizer, loss=loss)
     tokens = any(type(layer).__name__ in TOKEN_LAYERS for layer in layers_of(model))
-    data = JointData(rows_x, rows_y, n_train, "several", tokens=tokens, given=samples, loss=loss, parts=parts)
+    data = JointData(
+        rows_x,
+        rows_y,
+        n_train,
+        "several",
+        tokens=tokens,
+        given=samples,
+        loss=loss,
+        parts=parts,
+        by_place=bool(weight_shape),
+    )
     if data.has_two_labels:
         data = replace(data, reversed=next(iter(parts.values())).reversed)
     return wrapper, data
 
 
-def _one_for_each(sample_weight, samples):
-    """Weights of samples as (samples, 1) float32."""
+def _weights_of(sample_weight, samples, outputs):
+    """([weights (samples, numbers) float32], the shape of those of one sample): one, or one for each place of the one output."""
     weight = single(sample_weight)
     several = _are_several(weight)
-    if several or np.size(weight) != samples:
+    shape = None if several else np.shape(weight)[1:]
+    if not several and np.size(weight) == samples:
+        shape = ()
+    elif several or len(weight) != samples or len(outputs) > 1 or shape != tuple(outputs[0].shape[1:-1]):
         what = f"a {type(weight).__name__} of arrays" if several else f"of shape {np.shape(weight)}"
         raise ValueError(
-            f"sample_weight is {what}, but diagnose takes one weight for each sample: give shape ({samples},), or leave it out."
+            f"sample_weight is {what}, but diagnose takes one weight for each sample, of shape ({samples},), or for each place of the "
+            "one output: give that, or leave it out."
         )
-    return np.asarray(weight, "float32").reshape(samples, 1)
+    return [np.asarray(weight, "float32").reshape(samples, -1)], shape
 
 
 def _is_by_position(loss, target, output):
@@ -348,15 +370,16 @@ def losses_of(model, names, count):
     return losses, [1.0 if factor is None else float(factor) for factor in factors]
 
 
-def _joint_loss(terms, weighted):
+def _joint_loss(terms, weight_shape):
     """(y_true, y_pred) -> the sum of the losses of all outputs, each on its own columns.
 
     terms: for each output its loss, its factor, its columns among the targets and their shape, its places among the predictions and
-    their shape.
+    their shape. weight_shape: of the weights of a sample, which are the last columns of the targets; None without.
     """
+    places_weighted = None if weight_shape is None else int(np.prod(weight_shape))
 
     def sum_of_losses(y_true, y_pred):
-        weight = y_true[:, -1] if weighted else None
+        weight = places_weighted and tf.reshape(y_true[:, -places_weighted:], [-1, *weight_shape])
         total = 0.0
         for loss, factor, columns, target_shape, places, shape in terms:
             target = tf.reshape(y_true[:, columns], [-1, *target_shape])

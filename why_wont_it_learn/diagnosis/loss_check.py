@@ -18,7 +18,8 @@ CERTAIN = 12.0  # a logit whose sigmoid is 1 to five digits
 LEFT = 0.3  # a loss that keeps so much of its range when probabilities are right takes them for logits
 # Parts of the way from the mean to the targets. With label smoothing, the loss rises again towards the end.
 ON_THE_WAY = (0.1, 0.5, 1.0)
-LOUD = 30.0  # weights so many times as large show whether the output is bounded
+LOUD = 30.0  # weights so many times as large, and moved by this, show whether the output is bounded
+NOISE = 0.1
 
 
 @dataclass
@@ -178,7 +179,8 @@ def _sure(labels):
 def is_bounded(model, data, values=None, index=0):
     """Whether an output stays between 0 and 1 whatever the weights are, as probabilities do."""
     values = [v.value for v in model.trainable_variables] if values is None else values
-    loud = [LOUD * v for v in values]
+    rng = np.random.default_rng(0)  # weights may start at exactly 0
+    loud = [LOUD * (v + tf.cast(NOISE * rng.standard_normal(v.shape), v.dtype)) for v in values]
     outputs = tf.nest.flatten(loss_of(model, loud, data, outputs=True)[1])[index].numpy()
     return bool(((outputs >= 0) & (outputs <= 1)).all())
 

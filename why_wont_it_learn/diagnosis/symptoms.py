@@ -502,11 +502,11 @@ def exploding_gradient(t):
     size = np.array([layer.norm for layer in t.layers] if len(t.layers) == len(norms) else [np.nan] * len(norms))
     step = np.nanmax(np.r_[0, np.nan_to_num(norms, nan=np.inf, posinf=np.inf) / np.maximum(size, 1e-12)])
     ratio = norms[0] / max(norms[-1], 1e-30)
+    told = f"up to {step:.2g} times as large as the weights, the first layer's {ratio:.2g} times the last's"
     if step > 1e3 or ratio > 30:
         yield Symptom(
             "exploding_gradient", 0.9 if ratio > 30 and t.diverged >= 0.5 else 0.6,
-            f"At the start the gradients are up to {step:.2g} times as large as the weights, the first layer's {ratio:.2g} "
-            "times the last's.",
+            f"At the start the gradients are {told if np.isfinite([step, ratio]).all() else 'too large for a number'}.",
         )  # fmt: skip
 
 

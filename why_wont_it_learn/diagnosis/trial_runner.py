@@ -260,11 +260,7 @@ def look(loop, variant, state, member):
     found = stages(program.layers)
     if not found:
         return Look(*[np.zeros(0)] * 6)
-    model = getattr(loop.model, "inner", loop.model)
-    variables = model.trainable_variables, model.non_trainable_variables
-    for part, values in zip(variables, loop.values(state, member), strict=True):
-        for variable, value in zip(part, values, strict=True):
-            variable.assign(value)
+    model = _as_trained(loop, state, member)
     x, y = (tf.constant(part[: min(data.points, LOOK_AT)]) for part in (data.inputs, data.y))
 
     def evaluate():
@@ -284,6 +280,37 @@ def look(loop, variant, state, member):
     one_sided = np.array(means) / np.maximum(sizes, 1e-12)
     usual = [np.sqrt(2 * np.prod(kernel.shape) / np.sum(kernel.shape)) for kernel in kernels]
     return Look(norms, np.array(sizes), np.array(usual), one_sided, dead, saturated)
+
+
+def _as_trained(loop, state, member):
+    model = getattr(loop.model, "inner", loop.model)
+    variables = model.trainable_variables, model.non_trainable_variables
+    for part, values in zip(variables, loop.values(state, member), strict=True):
+        for variable, value in zip(part, values, strict=True):
+            variable.assign(value)
+    return model
+
+
+def dead_layers(loop, variant, state, member):
+    """The names of the layers of any kind whose every unit is dead, in copy `member` of a variant, over some of its training points.
+
+    Not those whose activation is flat at both ends.
+    """
+    model = _as_trained(loop, state, member)
+    x = tf.constant(variant.data.inputs[: min(variant.data.points, LOOK_AT)])
+    probes, values = Probes(model), [v.value for v in model.trainable_variables]
+
+    def evaluate():
+        outputs = model(x, training=False)
+        return tf.reduce_sum(only(outputs)), outputs
+
+    dead = probes.measure(values, values, 1, evaluate)["dead"].numpy()
+    saturating = {id(layer) for layer, _, (_, saturates) in probes.activations.layers if saturates}
+    return [
+        layer.name
+        for layer, share in zip(probes.hidden, dead, strict=True)
+        if share == 1 and id(layer) not in saturating
+    ]
 
 
 def _by_layer(layers, values, names, missing):
