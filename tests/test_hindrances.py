@@ -8,9 +8,10 @@ import tensorflow as tf
 from why_wont_it_learn import diagnose
 from why_wont_it_learn.diagnosis.code import changes
 from why_wont_it_learn.diagnosis.data import Data
-from why_wont_it_learn.diagnosis.fixes import Variant
+from why_wont_it_learn.diagnosis.fixes import Variant, cut_logits, with_whole_logits
 from why_wont_it_learn.diagnosis.given import without_weight
 from why_wont_it_learn.diagnosis.hindrances import hindrances, lost_in_a_layer, mixed_samples
+from why_wont_it_learn.diagnosis.loss_check import reach
 from why_wont_it_learn.program import program_of
 
 L = keras.layers
@@ -29,11 +30,18 @@ def hidden(**settings):
     return L.Dense(32, "relu", **settings), L.Dense(1, **settings)
 
 
+def weighted(times):
+    model = network(*hidden())
+    model.compile(keras.optimizers.SGD(0.05), "mse", loss_weights=[times])
+    return model
+
+
 SGD, Adam, ONE = keras.optimizers.SGD, keras.optimizers.Adam, keras.constraints.MaxNorm(0.1)
 PICTURES = (6, 6, 1)
 HINDERED = {  # the model, the cause, a word of the evidence, and what shows that it is gone: a part of the model's configuration
     "epsilon": (lambda: network(*hidden(), optimizer=Adam(epsilon=1.0)), "learning_rate_too_low", "epsilon, which is 1"),
     "clipnorm": (lambda: network(*hidden(), optimizer=SGD(clipnorm=0.001)), "learning_rate_too_low", "clipnorm=0.001"),
+    "loss weight": (lambda: weighted(1e-5), "learning_rate_too_low", "counts 1e-05 times"),
     "constraints": (lambda: network(*hidden(kernel_constraint=ONE)), "over_regularized", "constrained"),
     "flips": (lambda: network(L.RandomFlip(), L.Flatten(), *hidden(), shape=PICTURES), "over_regularized", "at random"),
     "flips within": (
@@ -61,6 +69,7 @@ def test_what_is_usual_is_no_hindrance():
     usual = [
         network(*hidden()),
         network(*hidden(), optimizer=SGD(clipnorm=1.0)),
+        weighted(0.5),
         network(L.Dense(8, use_bias=False), L.BatchNormalization(), L.Dense(1, use_bias=False)),
     ]
     assert not [found for model in usual for found in hindrances(program_of(model, 10, 32, "mse"))]
@@ -83,6 +92,7 @@ def test_a_normalisation_over_a_single_number_is_found():
     assert lost(network(L.UnitNormalization(name="of_one"), *hidden()), np.abs(X)) == ["of_one"]
     assert not lost(network(L.Dense(8), L.LayerNormalization(), L.Dense(1)))
     assert not lost(network(*hidden()))
+    assert lost(network(L.Lambda(lambda x: keras.ops.round(x / 9), name="rounded"), *hidden())) == ["rounded"]
     found = diagnose(network(*hidden(), normalized), X, SINE, epochs=60)
     assert found.causes == ["output_activation_mismatch"], found
     assert found.findings[0].verified
@@ -129,3 +139,28 @@ def test_labels_that_are_smoothed_away_are_told():
     assert found.findings[0].verified
     assert "- model.compile" in found.findings[0].diff
     assert "label_smoothing=1" in found.findings[0].diff
+
+
+def test_a_relu_before_the_softmax_is_known_and_left_out():
+    cut = program_of(network(L.Dense(4, "relu"), L.Softmax()), 1, 32)
+    assert cut_logits(cut.layers)
+    assert not cut_logits(with_whole_logits(cut).layers)
+    for fine in (L.Dense(4), L.Softmax()), (L.Dense(4, "relu"), L.Dense(1)), (L.Dense(4, "softmax"),):
+        assert not cut_logits(program_of(network(*fine), 1, 32).layers)
+
+
+def test_an_output_that_something_bounds_is_found():
+    def clipped(highest):
+        return network(*hidden(), L.Lambda(lambda x: keras.ops.clip(x, 0.0, highest)))
+
+    found = diagnose(clipped(0.2), X, SINE, epochs=20)
+    assert found.causes == ["output_activation_mismatch"], found
+    assert "stays between 0 and 0.2" in found.findings[0].evidence
+    data = tf.constant(X), tf.constant(SINE), ()
+    assert reach(network(*hidden()), data) == (-np.inf, np.inf)
+    assert reach(network(*hidden(), L.ReLU()), data) == (0, np.inf)
+    lowest, highest = reach(
+        network(L.LSTM(2), shape=(1, 1)), (tf.constant(X[:, None]), tf.constant(np.hstack([SINE, SINE])), ())
+    )
+    assert -1 <= lowest < -0.7
+    assert 0.7 < highest <= 1

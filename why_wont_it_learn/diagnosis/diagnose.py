@@ -31,7 +31,7 @@ from .findings import Finding, listed
 from .given import ONE_NAN, drawn, known_targets, known_validation, last_held_back, without_weight
 from .hindrances import hindrances, lost_in_a_layer, mixed_samples, told_of_lost, without_layer
 from .joined import Joined, joined, needs_joining, with_own_meaning, with_positions
-from .loss_check import is_bounded, loss_findings
+from .loss_check import is_bounded, loss_findings, reach
 from .measure import rescaled, unadapted
 from .network import first_line, hangs_on_seeds, narrowest, other_layers, output_of, own_step, stages
 from .output_and_loss import (
@@ -82,6 +82,7 @@ LITTLE = 0.3  # skill that can be attained where labels are hardly ever likelier
 SOMETIMES = 0.2  # as often as there are labels, for a network to predict them at all
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 SLOW = 0.2  # of the budget: where a training would take longer, copies that train one after the other become fewer
+OUT_OF_REACH = 0.2  # fraction of the targets
 OF_WEIGHTS_BY_PLACE = (
     "Skill counts all places of a sample alike, the loss by their weights: what the weights ask for was not judged."
 )
@@ -483,7 +484,8 @@ class _Examination:
                 yield from checks.too_few_samples(variant.data, float(np.median(outcome.train[-1])))
             yield from found
             return
-        passable = self.skill >= PASSABLE * self.attainable_skill and not self.certain
+        erratic = len(outcome.train[-1]) >= MANY_SEEDS and self.judge.failed(outcome) > SELDOM
+        passable = self.skill >= PASSABLE * self.attainable_skill and not self.certain and not erratic
         for finding in self._fixes(variant, outcome, some):
             some = True
             yield finding
@@ -956,10 +958,12 @@ class _Examination:
         """Where output, loss and targets cannot work together, fix that first: (findings, variant, outcome)."""
         if isinstance(self.model, Joined):
             return self._mismatches_of_parts(variant.data) or self._asked_of_losses(), variant, outcome
+        if bounds := self._out_of_reach(variant):
+            self.certain = True
+            return bounds, variant, outcome
         found = []
-        if from_logits(variant.program.loss) is None or smooths_all(
-            variant.program.loss
-        ):  # a loss of one's own, which nothing is known of before it is asked
+        loss = variant.program.loss
+        if from_logits(loss) is None or smooths_all(loss):  # nothing is known of a loss of one's own before it is asked
             found = self._asked_of_losses(bool(outcome.diverged and np.isfinite(self.variant.data.inputs_2d).all()))
             fixed = self._with_the_usual_loss(variant) if found else None
             if fixed is not None:
@@ -986,6 +990,19 @@ class _Examination:
                 Finding("loss_mismatch", f"It cannot be trained: {outcome.error}", "Make output, loss and targets fit.")
             ]
         return found, variant, outcome
+
+    def _out_of_reach(self, variant):
+        """What bounds an output of numbers, other than the activation of a Keras layer, in a list of `Finding`s."""
+        data = variant.data
+        if data.task != "regression" or output_of(variant.program.layers) is not None:
+            return []
+        lowest, highest = self._asked(reach, data) or (-np.inf, np.inf)
+        outside = float(np.mean((data.targets_2d < lowest) | (data.targets_2d > highest)))
+        if not outside > OUT_OF_REACH:
+            return []
+        text = f"Whatever the weights, the output stays between {lowest:.3g} and {highest:.3g}, and {outside:.0%} of the targets lie outside."
+        words = "Leave out what bounds the output, or scale the targets into that range."
+        return [Finding("output_activation_mismatch", text, words)]
 
     def _with_the_usual_loss(self, variant):
         """With the loss that is usual for such targets in place of one's own, the output as it is; None where they would not fit."""
@@ -1049,6 +1066,14 @@ class _Examination:
                 f"{output.activation}, so that it is applied twice.",
                 f"Remove the {output.activation} from the last layer, or use a loss that takes probabilities.",
                 variant.having(program=fixes.with_output_activation(program, "linear")), False,
+            )  # fmt: skip
+        if fixes.cut_logits(program.layers):
+            yield (
+                "output_activation_mismatch",
+                f"The {program.layers[-2]['config']['activation']} before the {output.activation} lets no logit below 0 through: where all "
+                "logits of a sample are 0, nothing is learned from it.",
+                "Give the last Dense layer no activation of its own.",
+                variant.having(program=fixes.with_whole_logits(program)), False,
             )  # fmt: skip
         found = mismatches(output.activation, data.n_predicted, loss_name(loss), logits, data.targets)
         if logits is None and data.task == "regression":

@@ -255,6 +255,21 @@ def with_output_activation(program, activation):
     return program.edited(lambda layers: _set_activation(layers, output_of(layers), activation))
 
 
+def cut_logits(layers):
+    """Whether a relu stands between the last Dense layer and the softmax or sigmoid that makes the answer."""
+    kinds = [kind_of(layer) for layer in layers[-2:]]
+    return (
+        kinds[:1] == ["Dense"]
+        and kinds[1] in ("Softmax", "Activation")
+        and layers[-2]["config"]["activation"] == "relu"
+    )
+
+
+def with_whole_logits(program):
+    """No activation of the last Dense layer, before the softmax or sigmoid."""
+    return program.edited(lambda layers: layers[-2]["config"].update(activation="linear"))
+
+
 def with_all_trained(program):
     """Every layer trained, those within layers, too; they start from the weights that they have now."""
 

@@ -1,5 +1,7 @@
 """What holds a network back by its own settings or layers: named where it is found, and taken away for a trial."""
 
+from dataclasses import replace
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,11 +15,12 @@ from .symptoms import SELF_SCALING
 LARGE_EPSILON = 1e-3
 USUAL_EPSILON = 1e-7
 SMALL_CLIP = 0.1
+SMALL_WEIGHT = 0.01  # of the loss
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 AT_ONCE = 16  # samples that are predicted together, and then by halves
 ALIKE = 1e-3  # difference, of the largest output
 CONSTANT = 1e-5  # the same
-NORMALIZING = ("Normalization", "Softmax")  # in the names of their classes
+WITHOUT_KERNELS = ("Normalization", "Softmax", "Lambda", "Rescaling")  # in the names of their classes
 
 
 def hindrances(program):
@@ -39,6 +42,13 @@ def hindrances(program):
             f"{told} cuts the gradients down to that, so that each step is that many times the learning rate at most.",
             "Clip at a norm of 1, or not at all.",
             program.with_settings(**dict.fromkeys(CLIPS)),
+        )
+    if kind not in SELF_SCALING and 0 < program.loss_weight < SMALL_WEIGHT:
+        yield (
+            "learning_rate_too_low",
+            f"The loss counts {program.loss_weight:g} times (loss_weights): with {kind} each step is that many times as long.",
+            "Leave loss_weights out, or raise the learning rate as much.",
+            replace(program, loss_weight=1.0),
         )
     if constrained := [layer["config"]["name"] for layer in program.layers if _constraints(layer["config"])]:
         yield (
@@ -119,18 +129,19 @@ def mixed_samples(model, data, values=None):
 
 
 def lost_in_a_layer(model, data, values=None):
-    """The first normalising layer that gives the same for every sample although its inputs differ, in a list; [] if there is none.
+    """The first layer of some kinds that gives the same for every sample although its inputs differ, in a list; [] if there is none.
 
-    As one does that works on a single number. data, values: as for `mixed_samples`.
+    As a normalisation does that works on a single number. data, values: as for `mixed_samples`.
     """
-    layers = [layer for layer in layers_of(model) if any(kind in type(layer).__name__ for kind in NORMALIZING)]
+    layers = [layer for layer in layers_of(model) if any(kind in type(layer).__name__ for kind in WITHOUT_KERNELS)]
     values = [v.value for v in model.trainable_variables] if values is None else values
     lost = []
 
     def watched(layer, call):
         def watching(x, *args, **kwargs):
             output = call(x, *args, **kwargs)
-            if tf.is_tensor(x) and _varies(x) and not _varies(output):
+            alike = tf.is_tensor(x) and tf.is_tensor(output) and output.shape.rank and len(output) == len(x)
+            if alike and _varies(x) and not _varies(output):
                 lost.append(layer)
             return output
 
@@ -140,10 +151,12 @@ def lost_in_a_layer(model, data, values=None):
         object.__setattr__(layer, "call", watched(layer, layer.call))
     try:
         loss_of(model, values, data, outputs=True)
+        first, lost = lost, []
+        loss_of(model, [-v for v in values], data, outputs=True)  # what is cut off at a side by chance is not lost
     finally:
         for layer in layers:
             object.__delattr__(layer, "call")
-    return lost[:1]
+    return [layer for layer in first if any(layer is other for other in lost)][:1]
 
 
 def _varies(part):
@@ -155,9 +168,9 @@ def told_of_lost(layer, is_last):
     """(cause, evidence, words) of what `lost_in_a_layer` has found."""
     return (
         "output_activation_mismatch" if is_last else "label_or_data_bug",
-        f"{layer.name} ({type(layer).__name__}) gives the same for every sample, although what goes into it differs: normalising a "
-        "single number leaves nothing of it.",
-        f"Leave {layer.name} out, or normalise over more than one number.",
+        f"{layer.name} ({type(layer).__name__}) gives the same for every sample, although what goes into it differs"
+        + (": normalising a single number leaves nothing of it." if "Normalization" in type(layer).__name__ else "."),
+        f"Leave {layer.name} out, or change it so that it keeps what tells the samples apart.",
     )
 
 

@@ -18,8 +18,8 @@ CERTAIN = 12.0  # a logit whose sigmoid is 1 to five digits
 LEFT = 0.3  # a loss that keeps so much of its range when probabilities are right takes them for logits
 # Parts of the way from the mean to the targets. With label smoothing, the loss rises again towards the end.
 ON_THE_WAY = (0.1, 0.5, 1.0)
-LOUD = 30.0  # weights so many times as large, and moved by this, show whether the output is bounded
-NOISE = 0.1
+LOUD = 30.0  # standard deviation of weights that show whether the output is bounded
+DRAWS = 6
 
 
 @dataclass
@@ -71,7 +71,7 @@ def loss_findings(model, data, diverged=False):
             return loss_for(model, (x, y, sample_weight), tf.nest.pack_sequence_as(predictions, changed))
 
         if output is not None:
-            finding = _judged(output, loss, flat[index], is_bounded(model, data, values, index))
+            finding = _judged(output, loss, flat[index], is_bounded(model, data, index=index))
             findings += [finding] * (finding is not None)
     return findings or _not_a_number(model, data, predictions)
 
@@ -176,13 +176,32 @@ def _sure(labels):
     return SURE * labels + (1 - SURE) / labels.shape[-1] if labels.shape[-1] > 1 else (1 - SURE) / 2 + SURE * labels
 
 
-def is_bounded(model, data, values=None, index=0):
+def is_bounded(model, data, _=None, index=0):
     """Whether an output stays between 0 and 1 whatever the weights are, as probabilities do."""
-    values = [v.value for v in model.trainable_variables] if values is None else values
-    rng = np.random.default_rng(0)  # weights may start at exactly 0
-    loud = [LOUD * (v + tf.cast(NOISE * rng.standard_normal(v.shape), v.dtype)) for v in values]
-    outputs = tf.nest.flatten(loss_of(model, loud, data, outputs=True)[1])[index].numpy()
+    outputs = _loud_outputs(model, data, LOUD)[index]
     return bool(((outputs >= 0) & (outputs <= 1)).all())
+
+
+def reach(model, data, _=None):
+    """(lowest, highest) number that the one output takes, however large the weights are: infinite where it grows with them."""
+    loud, louder = (_loud_outputs(model, data, times)[0] for times in (LOUD, 10 * LOUD))
+    sides = []
+    for sign in (-1, 1):
+        extreme, farther = (float(np.max(sign * part)) for part in (loud, louder))
+        grows = not np.isfinite(farther) or farther > 3 * max(extreme, 1e-6)
+        sides.append(sign * (np.inf if grows else max(extreme, farther)))
+    return tuple(sides)
+
+
+def _loud_outputs(model, data, times):
+    """The outputs with weights drawn from a normal distribution of this standard deviation, of several draws."""
+    rng = np.random.default_rng(0)
+    draws = [
+        [tf.cast(times * rng.standard_normal(v.shape), v.dtype) for v in model.trainable_variables]
+        for _ in range(DRAWS)
+    ]
+    found = [tf.nest.flatten(loss_of(model, values, data, outputs=True)[1]) for values in draws]
+    return [np.concatenate([part.numpy() for part in parts]) for parts in zip(*found, strict=True)]
 
 
 def _judged(output, loss, predictions, bounded):
