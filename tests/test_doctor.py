@@ -21,7 +21,7 @@ from why_wont_it_learn.diagnosis.causes import CAUSES
 from why_wont_it_learn.diagnosis.checks import unlike_validation
 from why_wont_it_learn.diagnosis.class_weights import ClassWeighted
 from why_wont_it_learn.diagnosis.code import changes, code_of
-from why_wont_it_learn.diagnosis.data import MOST_COLUMNS, data_of, split
+from why_wont_it_learn.diagnosis.data import MOST_COLUMNS, Data, data_of, split
 from why_wont_it_learn.diagnosis.findings import Finding
 from why_wont_it_learn.diagnosis.fixes import (
     Fix,
@@ -584,6 +584,16 @@ def test_a_layer_within_that_is_dead_after_training_is_found_whatever_its_kind()
     assert found.causes[0] == "dead_relu", found
     assert "every unit of branch outputs 0" in found.findings[0].evidence
     assert found.findings[0].verified
+
+
+def test_pixels_that_hardly_vary_hardly_count():
+    size = np.where(np.arange(64) % 2, 1.0, 1e-3)  # every other one is nearly constant
+    y = (size * RNG.normal(size=(100, 64))).astype("float32")
+    predicted = y + 0.1 * RNG.normal(size=y.shape)
+    for pictures in y, y.reshape(100, 8, 8, 1):
+        assert Data(y, pictures, 100, "regression").skill(predicted)[0] > 0.9
+    few = Data(y, y[:, :2], 100, "regression")  # of which one may be a number of another kind
+    assert few.skill(predicted[:, :2])[0] == -1
 
 
 def test_few_samples_that_are_learned_by_heart_are_called_so():

@@ -114,6 +114,11 @@ class Data:
         """The `Targets` of the training samples."""
         return Targets(self.task, self.targets_2d[: self.points], self.classes, self.y.ndim == 1)
 
+    @property
+    def of_one_kind(self):
+        """Whether the targets of a sample are many of one kind, such as pixels: then those that hardly vary hardly count."""
+        return self.y.ndim > 2 or self.targets_2d.shape[1] > MOST_OUTPUTS
+
     @cached_property
     def true_targets(self):
         """What predictions are compared with: (samples, outputs) numbers, or 0 and 1 for each class or label."""
@@ -184,10 +189,10 @@ class Data:
         if self.task in ("regression", "distribution"):
             if answers.shape[1] != true_targets.shape[1] and 1 not in (answers.shape[1], true_targets.shape[1]):
                 return WORST
-            error = ((answers - true_targets) ** 2).mean(axis=0)
-            return _improvement(
-                error if true_targets.shape[1] > 1 else error.mean(keepdims=True), true_targets.var(axis=0)
-            )
+            error, variance = ((answers - true_targets) ** 2).mean(axis=0), true_targets.var(axis=0)
+            if true_targets.shape[1] == 1 or self.of_one_kind:
+                error, variance = error.mean(keepdims=True), variance.mean(keepdims=True)
+            return _improvement(error, variance)
         answers = (
             np.broadcast_to(answers, true_targets.shape)
             if answers.shape[1] == 1
