@@ -320,9 +320,9 @@ class Data:
 
     @property
     def _token_places(self):
-        """Which token stands where: (samples, places × tokens) of 0 and 1, without columns if these would be too many."""
+        """Which token stands where: (samples, places × tokens) of 0 and 1, without columns where these would crowd out the counts."""
         tokens = np.unique(self.inputs_2d)
-        few = self.inputs_2d.shape[1] * len(tokens) <= MOST_TOKENS
+        few = (1 + self.inputs_2d.shape[1]) * len(tokens) <= MOST_COLUMNS
         return (
             (self.inputs_2d[:, :, None] == (tokens if few else tokens[:0])).reshape(len(self.x), -1).astype("float32")
         )
