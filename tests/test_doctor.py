@@ -596,7 +596,7 @@ def test_pixels_that_hardly_vary_hardly_count():
     assert few.skill(predicted[:, :2])[0] == -1
 
 
-def test_few_samples_that_are_learned_by_heart_are_called_so():
+def test_few_samples_that_are_memorised_are_called_so():
     x, y = RNG.normal(size=(60, 200)).astype("float32"), RNG.integers(0, 2, (60, 1)).astype("float32")
     model = keras.Sequential([keras.Input((200,)), Dense(32, "relu"), Dense(1, "sigmoid")])
     model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")

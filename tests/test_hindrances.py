@@ -41,7 +41,7 @@ PICTURES = (6, 6, 1)
 HINDERED = {  # the model, the cause, a word of the evidence, and what shows that it is gone: a part of the model's configuration
     "epsilon": (lambda: network(*hidden(), optimizer=Adam(epsilon=1.0)), "learning_rate_too_low", "epsilon, which is 1"),
     "clipnorm": (lambda: network(*hidden(), optimizer=SGD(clipnorm=0.001)), "learning_rate_too_low", "clipnorm=0.001"),
-    "loss weight": (lambda: weighted(1e-5), "learning_rate_too_low", "counts 1e-05 times"),
+    "loss weight": (lambda: weighted(1e-5), "learning_rate_too_low", "multiplied by 1e-05"),
     "constraints": (lambda: network(*hidden(kernel_constraint=ONE)), "over_regularized", "constrained"),
     "flips": (lambda: network(L.RandomFlip(), L.Flatten(), *hidden(), shape=PICTURES), "over_regularized", "at random"),
     "flips within": (
@@ -104,7 +104,7 @@ class OverSamples(L.Layer):
         return x - keras.ops.mean(x, axis=0)
 
 
-def test_predictions_that_hang_on_the_rest_of_the_batch_are_found():
+def test_predictions_that_depend_on_the_rest_of_the_batch_are_found():
     def causes(model):
         return [finding.cause for finding in mixed_samples(model, (tf.constant(X), tf.constant(SINE), ()))]
 
@@ -115,7 +115,7 @@ def test_predictions_that_hang_on_the_rest_of_the_batch_are_found():
     assert not causes(network(L.Dropout(0.5), *hidden()))
     found = diagnose(network(*hidden(), OverSamples()), X, SINE, epochs=60)
     assert found.healthy or found.causes == ["label_or_data_bug"], found
-    assert "hangs on the other samples" in str([found.notes, found.findings])
+    assert "depends on the other samples" in str([found.notes, found.findings])
 
 
 def test_weights_of_0_are_told_and_left_out():

@@ -21,7 +21,7 @@ ONE_CLASS = 0.8  # part of the batches that hold one class only
 CLEARLY_MORE = 0.2  # of skill, for another reading of the inputs to be the right one
 FEWEST_IDS, MOST_IDS = 10, 200  # different ones at least; in a sample at most: what has more is an image
 FEWEST_TO_TELL = 20  # validation samples
-BY_HEART = 0.8  # skill on the training samples
+MEMORISED = 0.8  # skill on the training samples
 OFTEN = 5  # times that a training sample stands there
 MOSTLY_NEW = 0.9  # part of the validation samples
 MOST_COLOURS = 4
@@ -173,13 +173,13 @@ def told_apart(data):
 
 
 def too_few_samples(data, train_skill):
-    """Yield a `Finding` where a network has learned by heart fewer training samples than each has inputs, and nothing that holds for others."""
+    """Yield a `Finding` where a network has memorised fewer training samples than each has inputs, and nothing that holds for others."""
     inputs = data.inputs_2d.shape[1]
-    if data.points < inputs and train_skill > BY_HEART:
+    if data.points < inputs and train_skill > MEMORISED:
         yield Finding(
             "overfitting",
             f"It has a skill of {two_digits(train_skill)} on the {data.points:,} training samples, and neither it nor a reference model is "
-            f"better than the baseline on others: so few samples of {inputs:,} inputs can be learned by heart.",
+            f"better than the baseline on others: so few samples of {inputs:,} inputs can be memorised.",
             "Get more samples, or make them: small shifts and turns (RandomTranslation), say. Let the network share weights (convolution, "
             "pooling), and add dropout.",
         )

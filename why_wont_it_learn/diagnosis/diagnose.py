@@ -337,9 +337,8 @@ class _Examination:
     def diagnosis(self, findings, notes, seeds, seconds):
         """The `Diagnosis`: each cause once, with a fix that is enough."""
         first, skill = {}, self.skill
-        if (
-            self.lost is not None
-        ):  # all that was measured was measured without the samples whose targets are missing, or without weights
+        # All that was measured was measured without the samples whose targets are missing, or without weights.
+        if self.lost is not None:
             tried = {} if np.isnan(skill) else {"verified": bool(skill > LEAST_LIFT), "before": WORST, "after": skill}
             findings = [replace(self.lost, **tried), *([] if self.healthy else findings)]
             self.healthy, self.certain, skill = False, True, WORST
@@ -880,7 +879,7 @@ class _Examination:
         return [name for name in dead if name in known]
 
     def _layer_that_loses_all(self, variant, outcome):
-        """A normalisation that leaves nothing of its inputs: (findings, variant, outcome)."""
+        """A layer that leaves nothing of its inputs, such as a normalisation over one number: (findings, variant, outcome)."""
         lost = self._asked(lost_in_a_layer, variant.data)
         if not lost:
             return [], variant, outcome

@@ -46,7 +46,7 @@ def hindrances(program):
     if kind not in SELF_SCALING and 0 < program.loss_weight < SMALL_WEIGHT:
         yield (
             "learning_rate_too_low",
-            f"The loss counts {program.loss_weight:g} times (loss_weights): with {kind} each step is that many times as long.",
+            f"The loss is multiplied by {program.loss_weight:g} (loss_weights): with {kind} each step is that many times as long.",
             "Leave loss_weights out, or raise the learning rate as much.",
             replace(program, loss_weight=1.0),
         )
@@ -100,7 +100,7 @@ def _without_augmentation(layers):
 
 
 def mixed_samples(model, data, values=None):
-    """`Finding`s, one at most, where what is predicted for a sample hangs on the other samples of its batch.
+    """`Finding`s, one at most, where what is predicted for a sample depends on the other samples of its batch.
 
     data: (x, y, sample_weight), structures of tensors. values: of the trainable weights; None for those that the model has.
     """
@@ -120,7 +120,7 @@ def mixed_samples(model, data, values=None):
             return [
                 Finding(
                     last,
-                    "What is predicted for a sample hangs on the other samples in its batch: something normalises, reshapes or averages "
+                    "What is predicted for a sample depends on the other samples in its batch: something normalises, reshapes or averages "
                     "over axis 0, which counts the samples.",
                     "Leave axis 0 alone: a softmax runs over axis -1, and a reshape keeps the first size.",
                 )
