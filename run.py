@@ -86,8 +86,8 @@ def environment(lock):
     reason = objection()
     if reason:
         sys.exit(reason)
-    stamp = read_stamp()
-    remake = stamp == {} or version_in_environment() != VERSION
+    stamp = json.loads(STAMP.read_text()) if STAMP.exists() else None
+    remake = stamp == {} or not has_this_python()
     if remake or (stamp or {}).get(lock) != digest(lock):
         install(lock, remake)
     settings = VENV / "share/jupyter/lab/settings/overrides.json"
@@ -150,28 +150,14 @@ def explain(output, code, lock):
     return "\n".join([sentence, *("  | " + line[:200] for line in output.splitlines()[-8:])])
 
 
-def read_stamp():
-    """Return the stamp, {} if an installation did not end, None if there never was one."""
-    try:
-        return json.loads(STAMP.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        return {}
-
-
 def digest(lock):
     """Return the hash of a lock together with the Python version that it is installed for."""
     return hashlib.sha256((ROOT / lock).read_bytes() + VERSION.encode()).hexdigest()
 
 
-def version_in_environment():
-    """Return the version of the environment's Python as "3.12", or None if it does not run."""
-    question = "import sys; print('{}.{}'.format(*sys.version_info))"
-    try:
-        return subprocess.check_output([str(PYTHON), "-IS", "-c", question]).decode().strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
+def has_this_python():
+    """Return whether the environment's Python is of this version, and still where it was."""
+    return PYTHON.exists() and f" = {VERSION}." in (VENV / "pyvenv.cfg").read_text()
 
 
 def start(*command):

@@ -279,11 +279,18 @@ def test_interrupted_installation_stops_and_is_told_from_a_finished_one(project)
     assert project.stamp == {}
 
 
+def made_by(run, version):
+    """Write what is looked at of an environment that a Python of this version has made."""
+    run.PYTHON.parent.mkdir(parents=True)
+    run.PYTHON.touch()
+    (run.VENV / "pyvenv.cfg").write_text(f"home = /usr/bin\nversion = {version}.7\n")
+
+
 @pytest.mark.parametrize("name", ["gone", "other"])
 def test_environment_of_another_python_is_made_anew(run, monkeypatch, name):
-    run.PYTHON.parent.mkdir(parents=True)
-    if name == "other":
-        monkeypatch.setattr(run, "version_in_environment", lambda: "3.10")
+    made_by(run, "3.10" if name == "other" else run.VERSION)
+    if name == "gone":
+        run.PYTHON.unlink()
     stamp = {"requirements.txt": run.digest("requirements.txt")}
     run.STAMP.write_text(json.dumps(stamp))
     installs = []
@@ -293,7 +300,7 @@ def test_environment_of_another_python_is_made_anew(run, monkeypatch, name):
 
 
 def test_environment_made_by_someone_else_is_kept(run, monkeypatch):
-    monkeypatch.setattr(run, "version_in_environment", lambda: run.VERSION)
+    made_by(run, run.VERSION)
     installs = []
     monkeypatch.setattr(run, "install", lambda *arguments: installs.append(arguments))
     run.environment("requirements.txt")

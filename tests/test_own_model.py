@@ -69,7 +69,7 @@ def test_a_diagnosis_opens_its_network_in_the_lab(monkeypatch):
         elsewhere.setitem(sys.modules, "helpers", ModuleType("helpers"))
         with pytest.raises(ImportError, match="comes with the lessons"):
             report.lab()
-    monkeypatch.setattr("why_wont_it_learn.diagnosis.diagnose.LAB", "nobody's")
+    monkeypatch.setattr("why_wont_it_learn.diagnosis.report.LAB", "nobody's")
     with pytest.raises(ImportError, match="comes with the lessons"):
         report.lab()
 

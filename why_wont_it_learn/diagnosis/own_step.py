@@ -2,11 +2,16 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ..engine.training import fresh_copy
-from .network import first_line
-from .symptoms import OFF_SCALE, Scale
+from .data import WORST
+from .findings import Finding
+from .joined import Joined
+from .network import first_line, own_step
+from .symptoms import OFF_SCALE, Scale, two_digits
 from .trial_runner import TrialResult
+from .untrained import gradients_of, untracked_variables
 
 SEEDS = range(2)  # each is a training of its own
 LONGER = 5
@@ -107,3 +112,58 @@ def changes_by_fit(variant, flat):
         "too_few_epochs", f"It is trained for {epochs} epochs.", f"Train for {LONGER * epochs} epochs.",
         variant.having(longer=LONGER), flat,
     )  # fmt: skip
+
+
+def by_fit(exam, reason):
+    """Yield what is found in a model that only `fit` can train. exam: the `Examination`. reason: why only `fit` can."""
+    variant, given, search = exam.variant, exam.given if isinstance(exam.model, Joined) else None, exam.search
+    flat = not given and np.ndim(exam.given[1]) == 1 and variant.data.y.ndim == 2
+    outcome = trained_by_fit(exam.inner, variant, given, flat, lambda: search.runner.left > 0.4 * search.budget)
+    if outcome.error:
+        told = f"Copies of this model cannot be trained side by side, so nothing was tried: {reason} {outcome.error}"
+        exam.notes.append(told)
+        exam.measured, exam.skill = False, np.nan
+        return
+    exam.notes.append(
+        f"Only `fit` can train this model, because {reason} So only a few changes were tried, from one or two seeds."
+    )
+    exam.measured = outcome.steps >= outcome.planned
+    exam.attainable_skill, exam.skill = exam.attainable(variant.data), exam.judge.skill(outcome)
+    if exam.judge.is_well(outcome) or not exam.measured:
+        exam.healthy = exam.judge.is_well(outcome)
+        return
+    works = []
+    for cause, text, words, fixed, still_flat in changes_by_fit(variant, flat):
+        search.doing = words
+        if not search.in_time:
+            search.out_of_time = True
+            break
+        after = trained_by_fit(exam.inner, fixed, given, still_flat, lambda: search.in_time)
+        if not after.error:
+            finding = exam.found(cause, text, words, outcome, after, fixed)
+            works += [finding] * finding.verified
+            if finding.verified and exam.judge.is_well(after):
+                break
+    yield from sorted(works, key=lambda finding: -finding.after)
+    if not works and not own_step(exam.inner):
+        yield from untracked_variables(exam.inner)
+    elif not works:
+        text = (
+            f"Its own training step decides what is minimized, and after {outcome.planned} steps the predictions have a skill of "
+            f"{two_digits(max(exam.skill, WORST))}; {exam.attainable_skill:.2f} can be learned. Nothing that was tried lifts it."
+        )
+        fix = "Print what the training step computes as its loss for predictions that equal the targets: it must be smallest there."
+        yield Finding("loss_mismatch", text, fix)
+
+
+def can_step(variant):
+    """Whether Keras itself can take a training step of a variant."""
+    program, data = variant.program, variant.data
+    rows = slice(0, min(program.batch_size, data.points))
+    try:
+        model = program.compiled()
+        values = [tf.identity(v.value) for v in model.trainable_variables]
+        gradients_of(model, values, (tf.constant(data.inputs[rows]), tf.constant(data.y[rows]), ()), training=True)
+    except Exception:  # of layers or a loss that are not Keras's, anything
+        return False
+    return True

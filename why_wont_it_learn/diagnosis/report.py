@@ -1,16 +1,19 @@
-"""How a `Diagnosis` is shown: a card in a notebook, with a picture of what was tried; a text everywhere else."""
+"""`Diagnosis` and how it is shown: a card in a notebook, with a picture of what was tried; a text everywhere else."""
 
 import base64
 import html
 import sys
 import textwrap
 import time
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
 from .symptoms import NOTHING, two_digits
-from .trial_runner import CHECKPOINTS
+from .trial_runner import CHECKPOINTS, TrialResult
 
 PROVED, NOT_PROVED = "#0072B2", "#5B6470"  # colours, as in pictures.py
 PROJECT = "https://github.com/why-wont-it-learn/why-wont-it-learn"
@@ -19,7 +22,61 @@ ROWS = 12  # of the picture, the best
 WIDTH = 7.4  # inches
 LETTERS = 50  # of a line next to the picture of what was tried
 LOWEST = -0.2  # skill below is drawn there
+LAB = "why_wont_it_learn.lab"  # the group of entry points in which the lessons name their lab
 REFRESH = 0.2  # seconds between two pictures of the progress bar
+
+
+@dataclass(eq=False)
+class Diagnosis:
+    """What `diagnose` found.
+
+    healthy: whether nothing is wrong; None if the budget was over before that could be told, and the findings, if any, are only
+    guesses. findings: the most likely cause first; empty if the network is healthy.
+    skill: of the network as it is, the median of some seeds, 0 for the baseline and 1 for perfect. attainable_skill: what can
+    be learned. trials: every `FixTrial`. notes: what was left out. seeds: how many for each trial. seconds: how long it took.
+    as_it_is: its training, a `TrialResult` on the scale of the trials, or None. call: (model, x, y, epochs, batch_size) of what was
+    examined.
+    """
+
+    healthy: bool | None
+    findings: list
+    skill: float
+    attainable_skill: float
+    trials: list = field(repr=False)
+    notes: list
+    seeds: int
+    seconds: float
+    as_it_is: TrialResult | None = field(default=None, repr=False)
+    call: tuple = field(default=(), repr=False)
+
+    @property
+    def causes(self):
+        """The causes, the most likely first."""
+        return [finding.cause for finding in self.findings]
+
+    def __str__(self):
+        return text(self)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": text(self), "text/html": page(self)}
+
+    def save(self, path):
+        """Write the report to a file as a web page that needs no other file."""
+        Path(path).write_text(document(self), "utf-8")
+
+    def lab(self):
+        """Open the network and its data in the lab, under the sliders that apply to it.
+
+        ImportError where the lessons, which the lab belongs to, are not installed; ValueError, which names the reason, if no setting
+        of the lab can express the network.
+        """
+        try:
+            (lab,) = entry_points(group=LAB)
+            lab = lab.load()
+        except (ValueError, ImportError, AttributeError):  # `helpers` may be a module of somebody else
+            raise ImportError(f"The lab comes with the lessons, which are not installed here: {PROJECT}") from None
+        model, x, y, epochs, batch_size = self.call
+        return lab(model, x, y, epochs=epochs, batch_size=batch_size)
 
 
 def progress():

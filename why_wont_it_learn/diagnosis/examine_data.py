@@ -1,0 +1,138 @@
+"""Steps of an examination that look at the data: a scale on which a class is overlooked, missing values, rare labels, unlike samples.
+
+Each takes the `Examination` and the outcome of the network so far. One that goes on from a fix returns that fix's outcome, whose
+variant is the fixed one.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from . import checks, fixes
+from .causes import CAUSES
+from .class_weights import never_predicted, ranking
+from .findings import Finding
+from .given import ONE_NAN
+from .output_and_loss import from_logits
+from .symptoms import NOTHING, input_name
+from .trial_runner import is_logits
+
+UNLIKE_GAP = 0.25  # of skill, between training and validation samples, before the two are compared
+LITTLE = 0.3  # skill that can be attained where labels are hardly ever likelier than not
+SOMETIMES = 0.2  # as often as there are labels, for a network to predict them at all
+
+
+def repeated(outcome):
+    """A `Finding` where a network learns few samples that stand in the training set again and again; else None."""
+    return checks.repeated_samples(outcome.variant.data) if _gap(outcome) > UNLIKE_GAP else None
+
+
+def unlike(outcome):
+    """`Finding`s where the network does better on the training samples because the others are not like them."""
+    alike = _gap(outcome) <= UNLIKE_GAP  # it is NaN where all validation samples are of one class
+    return [] if alike else checks.unlike_validation(outcome.variant.data)
+
+
+def _gap(outcome):
+    """How much higher the skill is on training than on validation samples, by the median over the seeds."""
+    return np.median(outcome.train[-1]) - np.median(outcome.held[-1])
+
+
+def mixed(exam, findings, outcome):
+    """What was found by `unlike`, with samples that are mixed as the fix."""
+    variant = outcome.variant
+    if variant.data.task == "several":
+        return findings
+    fixed = variant.having(data=variant.data.mixed())
+    after = exam.search.attempt(fixed, 0.25, "training and validation samples mixed")
+    if after is None or after.error:
+        return findings
+    exam.attainable_skill = exam.attainable(fixed.data)
+    first, *others = findings
+    return [exam.found(first.cause, first.evidence, first.fix, outcome, after, fixed), *others]
+
+
+def filled(exam, outcome):
+    """Missing values: (finding, outcome of filling them in, or None if there is no time for it)."""
+    data = outcome.variant.data
+    known = np.isfinite(data.inputs_2d)
+    empty = np.flatnonzero(~known.any(axis=0))
+    fixed = outcome.variant.having(data=fixes.filled(data))
+    after = exam.search.attempt(fixed, 0.25, "missing values filled in")
+    text = f"{100 * (~known).any(axis=1).mean():.3g}% of the samples have inputs that are NaN or infinite. "
+    words = "Fill them in (SimpleImputer), or leave these samples out."
+    if len(empty):
+        text = f"{input_name(empty[0], data.columns)} is not a number for any sample. "
+        words = f"Leave it out. {checks.CONSTANT_COLUMN}"
+    finding = exam.found("missing_values", text + ONE_NAN, words, outcome, after, fixed)
+    if after is not None:
+        exam.attainable_skill = exam.attainable(fixed.data)
+    return finding, after
+
+
+def imbalance(exam, outcome):
+    """A class that is never predicted because another is frequent: (finding or None, outcome).
+
+    Judged by balanced skill, for which every class counts the same: of accuracy the rare classes are a small part.
+    """
+    variant = outcome.variant
+    data, logits = variant.data, is_logits(variant.program)
+    if not data.with_classes or data.class_weight or from_logits(variant.program.loss) is None:
+        return None, outcome
+    if outcome.diverged or outcome.answers is None:
+        return None, outcome
+    rows = slice(data.points, None) if data.has_validation else slice(None)
+    predictions = np.stack([data.predicted_classes(answers, bool(logits))[rows] for answers in outcome.answers])
+    seen = never_predicted(data.labels[rows], data.labels[: data.points], predictions)
+    if seen is None:
+        return None, outcome
+    words = CAUSES["class_imbalance"].fix
+    fixed = fixes.class_balanced(variant)
+    after = exam.search.attempt(fixed, 0.3, words)
+    if after is None or after.error:
+        return None, outcome
+    train, held = np.array([fixed.data.skill(each, logits) for each in outcome.answers]).T[:, None]
+    before = replace(outcome, train=train, held=held)
+    of_accuracy = exam.attainable_skill, exam.skill
+    exam.attainable_skill, exam.skill = exam.attainable(fixed.data), exam.judge.skill(before)
+    name, fraction, accuracy, largest = seen
+    text = (
+        f"Class {name} ({fraction:.1%} of the training samples) is hardly ever predicted; the accuracy of {accuracy:.1%} is not clearly above "
+        f"that of always predicting the most frequent class ({largest:.1%})."
+    )
+    # If it does not help, it is not kept: it was measured on another scale than the others.
+    finding = exam.found("class_imbalance", text, words, before, after, fixed, always=False)
+    if finding.verified:
+        exam.as_it_is = None
+        return finding, after
+    exam.attainable_skill, exam.skill = of_accuracy
+    return None, outcome
+
+
+def rare_labels(exam, outcome):
+    """The `Finding`s where no sample is likelier than not to have a label, but the network knows which are likelier; else None."""
+    data, skilled = outcome.variant.data, exam.passable
+    if data.task != "multilabel" or not exam.attainable_skill < LITTLE or not data.has_validation or outcome.diverged:
+        return None
+    area = ranking(data, np.median(outcome.answers, axis=0).reshape(len(data.x), -1))
+    if area <= 0.5:
+        return None
+    program, rare = outcome.variant.program, data.true_targets.mean()
+    text = f"ranks the samples better than chance (area under the ROC curve {area:.2f})"
+    if np.mean(outcome.answers > (0.0 if is_logits(program) else 0.5)) > SOMETIMES * rare:
+        own = from_logits(program.loss) is None  # it may weigh labels, which costs skill
+        if not skilled and not own:
+            return None
+        exam.healthy = exam.certain = True
+        exam.notes.append(
+            f"Hardly any sample has a label with a probability above 50%, so the skill says little; the network {text}."
+        )
+        return []
+    if not skilled and exam.attainable_skill >= NOTHING:
+        return None
+    exam.certain = True
+    text = (
+        f"The labels are rare ({rare:.1%} of all), and hardly any sample is predicted to have one; the network {text}."
+    )
+    fix = "Give rare labels more weight in the loss, or lower the probability above which a label is predicted; judge by precision and recall."
+    return [Finding("class_imbalance", text, fix)]
