@@ -1456,7 +1456,7 @@ def test_every_cause_has_a_meaning_and_a_lesson():
     for name, cause in CAUSES.items():
         assert cause.explanation, name
         assert cause.fix, name
-        assert (lessons / cause.lesson).exists(), name
+        assert (lessons / f"{cause.lesson}.ipynb").exists(), name
 
 
 # --- the edits ---
