@@ -20,7 +20,7 @@ from why_wont_it_learn.diagnosis import diagnose as doctor
 from why_wont_it_learn.diagnosis import report as card
 from why_wont_it_learn.diagnosis.causes import CAUSES
 from why_wont_it_learn.diagnosis.checks import unlike_validation
-from why_wont_it_learn.diagnosis.class_weights import ClassWeighted
+from why_wont_it_learn.diagnosis.class_weights import ClassWeighted, overlooked
 from why_wont_it_learn.diagnosis.code import changes, code_of
 from why_wont_it_learn.diagnosis.data import MOST_COLUMNS, Data, data_of, split
 from why_wont_it_learn.diagnosis.examine_output import stuck_at_zero
@@ -761,6 +761,14 @@ def test_a_class_that_is_never_predicted_because_another_is_frequent_is_found():
     assert "class_weight={0: 0.5" in first.diff
 
 
+def test_a_class_that_is_predicted_for_a_few_of_its_samples_is_overlooked():
+    labels = np.repeat([0, 1], [900, 100])
+    for found, seen in ((17, True), (40, False)):
+        predictions = np.zeros((1, 1000), int)
+        predictions[0, 900 : 900 + found] = 1
+        assert (overlooked(labels, labels, predictions) is not None) == seen
+
+
 def test_a_network_whose_classes_are_weighted_is_judged_by_its_weights(monkeypatch):
     clock = Work(monkeypatch, step=0.01)  # time for the network as it is and for a few fixes
     found = diagnose(rare_network(), *rare(), epochs=60, class_weight={0: 1.0, 1: 11.0}, clock=clock)
@@ -1161,7 +1169,7 @@ def test_what_helps_only_together_is_shown_together():
     alone = Finding("output_activation_mismatch", "It is wrong.", "Change it.", False, 0.0, 0.1, start)
     known = {
         "healthy": False, "attainable_skill": 0.95, "skill": 0.0, "certain": False, "measured": True, "variant": start,
-        "as_it_is": None, "lost": None, "unseen": "", "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "", "notes": [],
+        "as_it_is": None, "lost": None, "unseen": "", "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "", "notes": [], "aside": None,
     }  # fmt: skip
     for skill, told in ((0.7, True), (0.15, False)):
         examination = SimpleNamespace(**known, together=(faster, skill))
@@ -1169,6 +1177,22 @@ def test_what_helps_only_together_is_shown_together():
         assert finding.verified == told
         assert ("not enough" in finding.fix) == told
         assert finding.after == (skill if told else 0.1)
+
+
+@pytest.mark.parametrize(("after", "first"), [(0.9, "too_few_epochs"), (0.5, "class_imbalance")])
+def test_unbalanced_classes_stand_first_unless_something_else_is_enough(after, first):
+    start = Variant(program_of(tanh_network(), 60, 32), data_of(tanh_network(), X, SINE))
+    longer = Finding("too_few_epochs", "It still improves.", "Train longer.", True, 0.0, after, start)
+    rare = Finding("class_imbalance", "Class 1 is hardly ever predicted.", "Weigh.", True, -0.3, 0.2, start)
+    known = {
+        "healthy": False, "attainable_skill": 1.0, "skill": 0.0, "certain": False, "measured": True, "variant": start,
+        "as_it_is": None, "lost": None, "unseen": "", "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "",
+        "notes": [], "aside": (rare, (0.8, -0.3)), "together": None,
+    }  # fmt: skip
+    found = doctor.Examination.diagnosis(SimpleNamespace(**known), [longer], 3, 1.0)
+    assert found.causes[0] == first
+    assert set(found.causes) == {"too_few_epochs", "class_imbalance"}
+    assert (found.skill, found.attainable_skill) == ((0.0, 1.0) if after == 0.9 else (-0.3, 0.8))
 
 
 def test_without_time_to_try_a_remedy_the_first_suspicion_is_told(monkeypatch):

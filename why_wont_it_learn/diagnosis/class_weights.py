@@ -10,7 +10,7 @@ from .output_and_loss import from_logits
 
 LARGE_CLASS = 0.6  # fraction of the samples, for a class to be able to hide the others
 FEWEST_OF_A_CLASS = 5  # samples, to say that a class is never predicted
-NEVER = 0.1  # recall below which a class counts as overlooked
+OVERLOOKED = 0.25  # recall below which a class counts as overlooked
 SURE = 3.0  # standard deviations of ranks at random that an area under the ROC curve must lie above chance
 HARDLY_MORE = 0.05  # accuracy above the largest class's fraction that still counts as near it
 
@@ -42,11 +42,11 @@ def balanced(labels, classes):
     return tuple(float(weights.get(label, 1.0)) for label in range(classes))
 
 
-def never_predicted(labels, train_labels, predictions):
-    """What a network that overlooks a class shows: (the class, its fraction, the accuracy, the largest class's fraction).
+def overlooked(labels, train_labels, predictions):
+    """What a network that overlooks a class shows: (the class, its fraction, its recall, the accuracy, the largest class's fraction).
 
-    labels: (samples,) to judge by; train_labels: (samples,) trained on; predictions: (seeds, samples) classes. None if every
-    class is predicted, or if that is not because of a large class.
+    labels: (samples,) to judge by; train_labels: (samples,) trained on; predictions: (seeds, samples) classes. None if no
+    class is overlooked, or if that is not because of a large class.
     """
     counts = np.bincount(train_labels)
     largest, largest_fraction = int(counts.argmax()), counts.max() / len(train_labels)
@@ -55,8 +55,9 @@ def never_predicted(labels, train_labels, predictions):
         return None
     for name in np.argsort(-counts, kind="stable")[1:]:
         of_class = labels == name
-        if of_class.sum() >= FEWEST_OF_A_CLASS and (predictions[:, of_class] == name).mean() < NEVER:
-            return int(name), counts[name] / len(train_labels), accuracy, float(largest_fraction)
+        recall = (predictions[:, of_class] == name).mean() if of_class.sum() >= FEWEST_OF_A_CLASS else 1.0
+        if recall < OVERLOOKED:
+            return int(name), counts[name] / len(train_labels), float(recall), accuracy, float(largest_fraction)
     return None
 
 

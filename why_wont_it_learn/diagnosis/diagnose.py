@@ -130,6 +130,9 @@ class Examination:
         self.healthy, self.certain, self.measured, self.as_it_is = False, False, True, None
         self.failed = set()
         self.unseen = ""  # the sentence that says why its gradients could not be looked at
+        self.aside = (
+            None  # (the finding that classes are unbalanced, its scale), where class weights alone are not enough
+        )
         self.together = None  # (the variant with several things fixed, its skill), where one alone is not enough
 
     @property
@@ -154,6 +157,12 @@ class Examination:
     def diagnosis(self, findings, seeds, seconds):
         """The `Diagnosis`: each cause once, with a fix that is enough."""
         first, skill = {}, self.skill
+        if self.aside is not None:
+            finding, scale = self.aside
+            enough = findings and findings[0].verified and findings[0].after >= HEALTHY * self.attainable_skill
+            if not enough:
+                (self.attainable_skill, skill), self.as_it_is = scale, None
+            findings = [*findings, finding] if enough else [finding, *findings]
         # All that was measured was measured without the samples whose targets are missing, or without weights.
         if self.lost is not None:
             tried = {} if np.isnan(skill) else {"verified": bool(skill > LEAST_LIFT), "before": WORST, "after": skill}
@@ -240,14 +249,20 @@ class Examination:
             if (rare := rare_labels(self, outcome)) is not None:
                 yield from rare
                 return
-            finding, outcome = imbalance(self, outcome)
-            if finding is not None:
-                self.certain = some = True
-                yield finding
-                if self.judge.is_well(outcome):
-                    return
+            well = self.judge.is_well(outcome)
+            if unbalanced := imbalance(self, outcome):
+                finding, after, scale = unbalanced
+                enough = Judge(scale[0], self.margin).is_well(after)
+                if not well and not enough:  # then something else may be at fault
+                    self.aside = finding, scale
+                else:
+                    self.certain = some = True
+                    (self.attainable_skill, self.skill), self.as_it_is, outcome = scale, None, after
+                    yield finding
+                    if enough:
+                        return
             elif (
-                self.judge.is_well(outcome)
+                well
                 and not self._plain_network_learns_more(outcome.variant)
                 and not unlike(outcome)  # on which a reference model fails, too
             ):
@@ -283,13 +298,13 @@ class Examination:
             yield from self._nothing_to_learn(outcome)
             return
         erratic = len(outcome.train[-1]) >= MANY_SEEDS and self.judge.failed(outcome) > SELDOM
-        passable = self.passable and not self.certain and not erratic
+        passable = self.passable and not self.certain and not erratic and self.aside is None
         for finding in self.fixes(outcome, some):
             some = True
             yield finding
         if passable and not self._plain_fault():
             self.healthy = True
-        elif not some and self.search.in_time:
+        elif not some and self.aside is None and self.search.in_time:
             yield self._unexplained()
 
     def _by_fit(self, reason):

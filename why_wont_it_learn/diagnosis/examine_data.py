@@ -10,7 +10,7 @@ import numpy as np
 
 from . import checks, fixes
 from .causes import CAUSES
-from .class_weights import never_predicted, ranking
+from .class_weights import overlooked, ranking
 from .findings import Finding
 from .given import ONE_NAN
 from .output_and_loss import from_logits
@@ -71,42 +71,41 @@ def filled(exam, outcome):
 
 
 def imbalance(exam, outcome):
-    """A class that is never predicted because another is frequent: (finding or None, outcome).
+    """A class that is hardly ever predicted because another is frequent: (finding, outcome of the fix, scale), or None.
 
-    Judged by balanced skill, for which every class counts the same: of accuracy the rare classes are a small part.
+    Judged by balanced skill, for which every class counts the same: of accuracy the rare classes are a small part. scale: the
+    attainable skill and that of the network as it is, both balanced.
     """
     variant = outcome.variant
     data, logits = variant.data, is_logits(variant.program)
     if not data.with_classes or data.class_weight or from_logits(variant.program.loss) is None:
-        return None, outcome
+        return None
     if outcome.diverged or outcome.answers is None:
-        return None, outcome
+        return None
     rows = slice(data.points, None) if data.has_validation else slice(None)
     predictions = np.stack([data.predicted_classes(answers, bool(logits))[rows] for answers in outcome.answers])
-    seen = never_predicted(data.labels[rows], data.labels[: data.points], predictions)
+    seen = overlooked(data.labels[rows], data.labels[: data.points], predictions)
     if seen is None:
-        return None, outcome
+        return None
     words = CAUSES["class_imbalance"].fix
     fixed = fixes.class_balanced(variant)
     after = exam.search.attempt(fixed, 0.3, words)
     if after is None or after.error:
-        return None, outcome
+        return None
     train, held = np.array([fixed.data.skill(each, logits) for each in outcome.answers]).T[:, None]
     before = replace(outcome, train=train, held=held)
-    of_accuracy = exam.attainable_skill, exam.skill
-    exam.attainable_skill, exam.skill = exam.attainable(fixed.data), exam.judge.skill(before)
-    name, fraction, accuracy, largest = seen
+    of_accuracy = exam.attainable_skill
+    exam.attainable_skill = exam.attainable(fixed.data)
+    scale = exam.attainable_skill, exam.judge.skill(before)
+    name, fraction, predicted, accuracy, largest = seen
     text = (
-        f"Class {name} ({fraction:.1%} of the training samples) is hardly ever predicted; the accuracy of {accuracy:.1%} is not clearly above "
-        f"that of always predicting the most frequent class ({largest:.1%})."
+        f"Class {name} ({fraction:.1%} of the training samples) is hardly ever predicted: for {predicted:.0%} of its samples; the accuracy "
+        f"of {accuracy:.1%} is not clearly above that of always predicting the most frequent class ({largest:.1%})."
     )
     # If it does not help, it is not kept: it was measured on another scale than the others.
     finding = exam.found("class_imbalance", text, words, before, after, fixed, always=False)
-    if finding.verified:
-        exam.as_it_is = None
-        return finding, after
-    exam.attainable_skill, exam.skill = of_accuracy
-    return None, outcome
+    exam.attainable_skill = of_accuracy
+    return (finding, after, scale) if finding.verified else None
 
 
 def rare_labels(exam, outcome):
