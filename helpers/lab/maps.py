@@ -77,8 +77,7 @@ def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", d
     """
     check_experiment(experiment, "success_map")
     axes = axes_of(rows, columns)
-    if show not in SHOWS:
-        raise ValueError(f"show={reprlib.repr(show)} is not one of {', '.join(SHOWS)}.")
+    _check_show(show)
     if lab is not None and not callable(getattr(lab, "show", None)):
         raise ValueError(f"lab={reprlib.repr(lab)} is not a Lab: lab = Lab(Experiment()), then lab=lab.")
     if discoveries:
@@ -88,6 +87,11 @@ def success_map(experiment, rows, columns, seeds=50, *, lab=None, show="rate", d
             )
         return DiscoveryMap(experiment, axes, lab)
     return SuccessMap(experiment, axes, checked_seeds(seeds), lab, show)
+
+
+def _check_show(show):
+    if show not in SHOWS:
+        raise ValueError(f"show={reprlib.repr(show)} is not one of {', '.join(SHOWS)}.")
 
 
 def axes_of(rows, columns):
@@ -112,9 +116,7 @@ class Axis:
     def read(cls, side, given):
         """From a pair such as ("width", [2, 4]); ValueError with a sentence for anything else."""
         like = f'{side} is a field and its values, such as {side}=("width", [2, 4, 8])'
-        if not isinstance(given, (tuple, list)) or len(given) != 2:
-            raise ValueError(f"{like}, not {reprlib.repr(given)}.")
-        name, values = given
+        name, values = given if isinstance(given, (tuple, list)) and len(given) == 2 else (None, None)
         if not isinstance(name, str) or isinstance(values, (str, bytes, dict)) or not hasattr(values, "__iter__"):
             raise ValueError(f"{like}, not {reprlib.repr(given)}.")
         if name == "seed":
@@ -204,6 +206,8 @@ class _Map(KernelWidget):
         return f"{self.rows.spoken(self.rows.values[i])}, {self.columns.spoken(self.columns.values[j])}"
 
     def _open(self):
+        if self.view is not None:
+            return
         self.view = MapView()
         self.view.on_msg(self._receive)
         self.view.axes = {
@@ -222,14 +226,15 @@ class _Map(KernelWidget):
             self._told, self._asked = time.monotonic(), False
             self.view.state = {**self._state(), "note": self.note}
 
-    def _cell(self, message):
-        """The cell that a page names, or None if there is no such cell."""
-        cell = message.get("row"), message.get("column")
-        return cell if cell in list(self._experiments) else None
-
-    def _show_in_lab(self, experiment, name):
-        self.lab.show(experiment)
-        self.note = f"The lab now shows {name}."
+    def _request(self, message):
+        self.note = ""
+        action, cell = message.get("action"), (message.get("row"), message.get("column"))
+        if action != "open":
+            self._act(action, message)
+        elif self.lab is not None and cell in list(self._experiments):  # a page may name what is no key
+            self.lab.show(self._chosen(cell))
+            self.note = f"The lab now shows {self._name(cell)}."
+        self._update_view()
 
 
 # --- maps that are computed ----------------------------------------------------------------------------------------------
@@ -286,18 +291,19 @@ class SuccessMap(_Map):
 
     # --- results ---------------------------------------------------------------------------------------------------
 
-    def _each(self, numbers):
+    def _each(self, show):
+        numbers = [_number(show, study) for study in self.studies]
         return np.reshape(numbers, (len(self.rows.values), len(self.columns.values)))
 
     @property
     def rate(self):
         """(rows, columns): fraction of the seeds that learned."""
-        return self._each([study.success_rate for study in self.studies])
+        return self._each("rate")
 
     @property
     def skill(self):
         """(rows, columns): median skill."""
-        return self._each([plots.median_of_seeds(study.skill) for study in self.studies])
+        return self._each("skill")
 
     @property
     def studies(self):
@@ -331,7 +337,7 @@ class SuccessMap(_Map):
             self._update_view()
         if self._error is not None:
             raise self._error
-        if len(self._studies) < len(self._experiments):
+        if not self.complete:
             raise RuntimeError("The map was stopped before it was complete. Read it again to train the rest.")
 
     # --- training --------------------------------------------------------------------------------------------------
@@ -342,7 +348,7 @@ class SuccessMap(_Map):
         seconds: how often it checks whether to stop; None: only when a cell is finished.
         """
         with self._news:
-            if self._running or len(self._studies) == len(self._experiments):
+            if self._running or self.complete:
                 return
             self._run += 1
             self._running, self._error = True, None
@@ -410,8 +416,7 @@ class SuccessMap(_Map):
     # --- on the page -----------------------------------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **kwargs):
-        if self.view is None:
-            self._open()
+        self._open()
         if self._loop is not None and _page_attached():
             self.start()
         else:
@@ -420,20 +425,12 @@ class SuccessMap(_Map):
         data, metadata = self._shown(kwargs)
         return _with_picture(data, metadata, self.figure()) if self.complete else (data, metadata)
 
-    def _request(self, message):
-        action = message.get("action")
-        self.note = ""
-        if action == "stop":
-            self.stop()
-        elif action == "continue":
-            self.start()
-        elif action == "restart":
-            self.restart()
-        elif action == "open" and self.lab is not None:
-            cell = self._cell(message)
-            if cell is not None:
-                self._show_in_lab(self._experiments[cell], self._name(cell))
-        self._update_view()
+    def _act(self, action, message):
+        if action in ("stop", "continue", "restart"):
+            {"stop": self.stop, "continue": self.start, "restart": self.restart}[action]()
+
+    def _chosen(self, cell):
+        return self._experiments[cell]
 
     @property
     def complete(self):
@@ -500,8 +497,7 @@ class SuccessMap(_Map):
     def figure(self, show=None):
         """The map as a matplotlib figure, a number in each cell. show: "rate", "skill" or "loss"."""
         show = self.show if show is None else show
-        if show not in SHOWS:
-            raise ValueError(f"show={reprlib.repr(show)} is not one of {', '.join(SHOWS)}.")
+        _check_show(show)
         self.compute()
         levels = self._levels(show, self._studies)
         title = f"{SHOWS[show].capitalize()} of {len(self.seeds)} seeds"
@@ -513,17 +509,15 @@ class SuccessMap(_Map):
 
     def _levels(self, show, studies):
         """Where each cell stands between the lightest (0) and the darkest colour (1); dark is always better."""
-        if show == "rate":
-            return {cell: study.success_rate for cell, study in studies.items()}
-        if show == "skill":
-            return {cell: float(np.clip(plots.median_of_seeds(study.skill), 0, 1)) for cell, study in studies.items()}
-        losses = {cell: plots.median_of_seeds(study.val_loss[:, -1]) for cell, study in studies.items()}
-        finite = [loss for loss in losses.values() if np.isfinite(loss) and loss > 0]
+        numbers = {cell: _number(show, study) for cell, study in studies.items()}
+        if show != "loss":
+            return {cell: float(np.clip(number, 0, 1)) for cell, number in numbers.items()}
+        finite = [loss for loss in numbers.values() if np.isfinite(loss) and loss > 0]
         if not finite or min(finite) == max(finite):
-            return {cell: float(np.isfinite(loss)) for cell, loss in losses.items()}
+            return {cell: float(np.isfinite(loss)) for cell, loss in numbers.items()}
         low, high = min(finite), min(max(finite), 1e8 * min(finite))
         norm = LogNorm(low, high, clip=True)
-        return {c: 1 - float(norm(max(loss, low))) if np.isfinite(loss) else 0.0 for c, loss in losses.items()}
+        return {c: 1 - float(norm(max(loss, low))) if np.isfinite(loss) else 0.0 for c, loss in numbers.items()}
 
 
 def _in_turn(stream):
@@ -550,19 +544,22 @@ def _learned(study):
 
 
 def _skill(skill):
-    if not np.isfinite(skill):
-        return DIVERGED
     return "below −10" if skill < -10 else two_digits(skill)
+
+
+def _number(show, study):
+    """What a cell shows: the success rate, or the median of the seeds."""
+    if show == "rate":
+        return study.success_rate
+    return plots.median_of_seeds(study.skill if show == "skill" else study.val_loss[:, -1])
 
 
 def _written(show, study):
     """The number in a cell, or that the median seed diverged."""
-    if show == "rate":
-        return f"{100 * study.success_rate:.0f}%"
-    if show == "skill":
-        return _skill(plots.median_of_seeds(study.skill))
-    loss = plots.median_of_seeds(study.val_loss[:, -1])
-    return plots.number(loss) if np.isfinite(loss) else DIVERGED
+    number = _number(show, study)
+    if not np.isfinite(number):
+        return DIVERGED
+    return {"rate": "{:.0%}".format, "skill": _skill, "loss": plots.number}[show](number)
 
 
 def _medians(study):
@@ -733,14 +730,11 @@ class DiscoveryMap(_Map):
     # --- on the page -----------------------------------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **kwargs):
-        if self.view is None:
-            self._open()
+        self._open()
         self._update_view()
         return _with_picture(*self._shown(kwargs), self.figure())
 
-    def _request(self, message):
-        action = message.get("action")
-        self.note = ""
+    def _act(self, action, message):
         if action == "register":
             self.note = self.register()
         elif action == "load":
@@ -748,12 +742,9 @@ class DiscoveryMap(_Map):
                 self.note = self.load(message.get("text", "").strip())
             except ValueError as error:
                 self.note = str(error)
-        elif action == "open":
-            cell = self._cell(message)
-            found = self._found().get(cell)
-            if cell is not None:
-                self._show_in_lab(found[-1] if found else self._experiments[cell], self._name(cell))
-        self._update_view()
+
+    def _chosen(self, cell):
+        return self._found().get(cell, [self._experiments[cell]])[-1]
 
     def _found(self):
         """The discoveries of each cell that has some."""

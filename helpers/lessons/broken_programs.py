@@ -19,14 +19,10 @@ def data(name):
     if name not in SOURCES:
         raise ValueError(f"{name!r} is not a program. There are {', '.join(SOURCES)}.")
     rng = np.random.default_rng(sum(map(ord, name)))
-    samples = TRAINING + VALIDATION
-    x, y = SOURCES[name](rng, samples)
+    x, y = SOURCES[name](rng, TRAINING + VALIDATION)
     x, y = x.astype("float32"), y.astype("int32" if y.dtype.kind in "ib" else "float32")
-    held = slice(TRAINING, samples)
-    if name == "shelf":
-        order = np.argsort(y[:TRAINING], kind="stable")
-        return x[order], y[order], x[held], y[held]
-    return x[:TRAINING], y[:TRAINING], x[held], y[held]
+    trained = np.argsort(y[:TRAINING], kind="stable") if name == "shelf" else slice(TRAINING)
+    return x[trained], y[trained], x[TRAINING:], y[TRAINING:]
 
 
 def cars():
