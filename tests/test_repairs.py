@@ -9,7 +9,7 @@ import build
 import numpy as np
 import pytest
 
-from helpers.lessons import broken_programs, repairs
+from helpers.lessons import broken_programs, repair_checks, repairs
 from helpers.lessons.teaching import NoAnswer, NotYet, check, forget
 
 STANDARDISE = "    m, s = x.mean(axis=0), x.std(axis=0)\n    x, x_val = (x - m) / s, (x_val - m) / s\n"
@@ -340,6 +340,19 @@ def test_a_network_that_memorises_is_told_so():
 @pytest.mark.numerical
 def test_predictions_that_are_nan_are_refused():
     assert "NaN" in refused("kettle", [("Adam(0.005)", "SGD(1.0)")])
+
+
+@pytest.mark.numerical
+def test_some_seeds_whose_predictions_are_nan_do_not_hide_what_is_wrong(monkeypatch):
+    """The training that is looked at may be one of them."""
+    watched = repair_checks._watched
+
+    def lost(program):
+        *rest, predictions = watched(program)
+        return *rest, predictions * np.nan
+
+    monkeypatch.setattr(repair_checks, "_watched", lost)
+    assert "Raise the learning rate." in refused("ferry", [("Adam(0.005)", "Adam(0.0001)")])
 
 
 def test_a_model_with_other_outputs_is_refused_in_a_sentence():
