@@ -26,7 +26,7 @@ NAME = re.compile(r"[\w .'-]{1,40}")
 
 
 def read_discoveries(text, problem=None):
-    """What `DiscoveryMap.share` wrote: {"discoveries": list of Experiments, "map": what it says of its map, or None}.
+    """What `DiscoveryMap.share` wrote: (list of Experiments, what it says of its map, or None).
 
     The text is data, never code. ValueError with a sentence for anything that is not such a text.
     """
@@ -43,7 +43,7 @@ def read_discoveries(text, problem=None):
             discoveries.append(Experiment.from_json(json.dumps(value), problem))
         except ValueError as error:
             raise ValueError(f"Discovery {number} of {len(values)}: {error}") from error
-    return {"discoveries": discoveries, "map": read.get("map")}
+    return discoveries, read.get("map")
 
 
 class DiscoveryMap(Map):
@@ -101,7 +101,7 @@ class DiscoveryMap(Map):
 
         The text is data, never code. ValueError with a sentence for anything that is not such a text.
         """
-        values = read_discoveries(text, self.experiment.problem)["discoveries"]
+        values, _ = read_discoveries(text, self.experiment.problem)
         new, outside, known = [], 0, 0
         for e in values:
             try:
@@ -301,7 +301,7 @@ class ClassMap:
 
 
 def _read(line, number):
-    """Name, map and discoveries of a line; ValueError with a sentence."""
+    """Name, the empty map that it says it is of, and discoveries of a line; ValueError with a sentence."""
     if len(line) > LONGEST_LINE:
         raise ValueError(f"it has {len(line):,} characters; at most {LONGEST_LINE:,} are read.")
     name, brace, rest = line.partition("{")
@@ -312,16 +312,11 @@ def _read(line, number):
         raise ValueError(
             f"the name {reprlib.repr(name)} has something other than letters, digits, spaces, . - _ and '."
         )
-    read = read_discoveries(brace + rest)
-    return name or f"line {number}", _map(read["map"]), read["discoveries"]
-
-
-def _map(value):
-    """The empty map that a line says it is of."""
-    if not isinstance(value, dict) or {"experiment", "rows", "columns"} - value.keys():
+    discoveries, of = read_discoveries(brace + rest)
+    if not isinstance(of, dict) or {"experiment", "rows", "columns"} - of.keys():
         raise ValueError("it does not say of which map it is. Share it again from the map of the lesson.")
-    experiment = Experiment.from_json(json.dumps(value["experiment"]))
-    return DiscoveryMap(experiment, axes_of(value["rows"], value["columns"]), None)
+    experiment = Experiment.from_json(json.dumps(of["experiment"]))
+    return name or f"line {number}", DiscoveryMap(experiment, axes_of(of["rows"], of["columns"]), None), discoveries
 
 
 def _key(pooled):

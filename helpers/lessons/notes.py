@@ -6,9 +6,8 @@ import re
 from IPython import get_ipython
 from IPython.display import display
 
-WIDGET = (
-    "application/vnd.jupyter.widget-view+json"  # written by hand, as widgets of ipywidgets 7 (Colab) have no mimebundle
-)
+# Written by hand, as widgets of ipywidgets 7 (Colab) have no mimebundle.
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # JupyterLab's own colours, which follow its theme, light or dark; the second ones are for pages without it.
 ASKED = "var(--jp-brand-color1, #0072B2)"

@@ -8,6 +8,7 @@ post_mortem("tides")                                # what would have told it so
 """
 
 import numpy as np
+import pandas as pd
 
 from why_wont_it_learn import fit
 
@@ -40,11 +41,6 @@ def _gradients(program):
     """The gradient norm of each layer in the first epoch."""
     settings = program.settings | {"epochs": 1}
     return fit(program.model, program.x, program.y, **settings).gradient_norm[0]
-
-
-def _explained_by(groups, y):
-    mean = {g: y[groups == g].mean() for g in np.unique(groups)}
-    return 1 - np.mean((y - np.array([mean[g] for g in groups])) ** 2) / y.var()
 
 
 # --- one for each of the lessons 01 to 06 ---------------------------------------------------------------------------------
@@ -239,9 +235,10 @@ def tides(repair):
 def postcodes(repair):
     program = repair.printed
     number = program.x[:, 0]
+    means = pd.Series(program.y).groupby(number).transform("mean")
     return (
         f"The correlation of the street's number with the target: {np.corrcoef(number, program.y)[0, 1]:.2f}; the mean target of each "
-        f"street explains {_explained_by(number, program.y):.0%} of the variance. The number is a name: its order means nothing."
+        f"street explains {means.var() / program.y.var(ddof=1):.0%} of the variance. The number is a name: its order means nothing."
     )
 
 
