@@ -385,6 +385,13 @@ def test_data_have_no_sample_twice(name):
     assert len(np.unique(everything, axis=0)) == len(everything) == 700
 
 
+def test_the_check_trains_on_as_many_samples_as_fit():
+    model, x, y, *validation, settings = program("shelf")
+    settings = settings | {"validation_split": 1 / 3, "epochs": 1, "batch_size": 1}
+    kept = repair_checks.without_the_split(repair_checks.FitCall(model, x, y, *validation, settings)).y
+    assert model.fit(x, y, verbose=0, **settings).params["steps"] == len(kept) == 266
+
+
 def test_unknown_names_are_refused_with_those_that_there_are():
     for function in (repairs.data, repairs.hint, repairs.post_mortem):
         with pytest.raises(ValueError, match="'tide' is not a program. There are capacity, "):

@@ -82,7 +82,7 @@ class Repair:
     def __call__(self, model, x, y, x_val, y_val, **settings):
         program = FitCall(model, x, y, x_val, y_val, {k: v for k, v in settings.items() if k != "verbose"})
         self._check_what_is_given(program)
-        program = _without_the_split(program)
+        program = without_the_split(program)
         self._check_validation(program)
         study = self._study(program)
         count = int(np.sum(study.skill >= self.learned))
@@ -153,7 +153,7 @@ class Repair:
     # --- training ---
 
     def _study(self, program):
-        program = _without_the_split(program)
+        program = without_the_split(program)
         own = broken_programs.data(self.__name__)[3]
         loss = program.model.loss
 
@@ -227,16 +227,16 @@ BEFORE_TRAINING = (
 
 
 def _steps(program):
-    program = _without_the_split(program)
+    program = without_the_split(program)
     settings = {"epochs": 1} | program.settings
     return settings["epochs"] * math.ceil(len(program.y) / (settings.get("batch_size") or 32))
 
 
-def _without_the_split(program):
+def without_the_split(program):
     """The program with only those samples that `validation_split` leaves for training."""
     settings = dict(program.settings)
     split = settings.pop("validation_split", 0.0)
-    kept = len(program.y) - int(len(program.y) * split)
+    kept = math.floor(len(program.y) * (1 - split))  # rounded as `fit` does it
     x = keras.tree.map_structure(lambda a: a[:kept], program.x)
     if settings.get("sample_weight") is not None:
         settings["sample_weight"] = settings["sample_weight"][:kept]

@@ -14,7 +14,7 @@ from why_wont_it_learn import fit
 
 from . import broken_programs
 from .broken_programs import cars, data
-from .repair_checks import Repair
+from .repair_checks import Repair, without_the_split
 from .teaching import has_passed, tell
 
 __all__ = ["REPAIRS", "SHOP", "cars", "data", "hint", "post_mortem"]
@@ -191,10 +191,9 @@ def thermometer(repair):
 )
 def shelf(repair):
     program = repair.printed
-    split = program.settings["validation_split"]
-    kept = len(program.y) - int(len(program.y) * split)
+    trained = without_the_split(program).y
     return (
-        f"`np.bincount(y[:{kept}])`: {np.bincount(program.y[:kept], minlength=3).tolist()} training samples of the three "
+        f"`np.bincount(y[:{len(trained)}])`: {np.bincount(trained, minlength=3).tolist()} training samples of the three "
         "classes. `validation_split` takes the last samples as they come, before any shuffling."
     )
 
