@@ -141,11 +141,12 @@ class Rescue:
 
 def changes(experiment):
     """All the single changes that are tried, each a `Change`, by size."""
-    found = []
+    found, graph = [], graph_key(experiment, SEEDS, False)
     for field in CHANGEABLE:
         for steps, value in _values(experiment, field):
             if changed := possible(experiment, **{field: value}):
-                found.append(Change((_large(experiment, changed), steps), field, value))
+                large = graph_key(changed, SEEDS, False) != graph or all_steps(changed) > 2 * all_steps(experiment)
+                found.append(Change((large, steps), field, value))
     return sorted(found, key=lambda change: change.size)
 
 
@@ -159,16 +160,11 @@ def possible(experiment, **changes):
     return changed
 
 
-def _large(experiment, changed):
-    """Whether a change needs another graph, or more than twice the steps."""
-    keys = [graph_key(e, SEEDS, False) for e in (experiment, changed)]
-    return keys[0] != keys[1] or all_steps(changed) > 2 * all_steps(experiment)
-
-
 def _values(experiment, field):
-    """The values that are tried in a field, with their sizes."""
+    """The values that are tried in a field, with their sizes; none where a change can make no difference."""
     here = getattr(experiment, field)
-    if not _matters(experiment, field):
+    complete = not experiment.missing and not experiment.source.own
+    if not experiment.uses(field) or (field == "imputation" and complete):
         return []
     if FIELDS[field].choices:
         own = output_activation(experiment.replace(output_activation="auto"))
@@ -182,13 +178,6 @@ def _values(experiment, field):
     elif field in USUAL:
         sizes[0] = min(SWITCH, sizes.get(0, SWITCH))
     return [(size, value) for value, size in sizes.items()]
-
-
-def _matters(experiment, field):
-    """Whether a change of the field can make any difference."""
-    if field == "imputation" and not experiment.missing and not experiment.source.own:
-        return False
-    return experiment.uses(field)
 
 
 def search(experiment, seeds=None, *, seconds=0.1):

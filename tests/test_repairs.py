@@ -9,7 +9,7 @@ import build
 import numpy as np
 import pytest
 
-from helpers.lessons import broken_programs, repairs
+from helpers.lessons import broken_programs, repair_checks, repairs
 from helpers.lessons.teaching import NoAnswer, NotYet, check, forget
 
 STANDARDISE = "    m, s = x.mean(axis=0), x.std(axis=0)\n    x, x_val = (x - m) / s, (x_val - m) / s\n"
@@ -342,6 +342,19 @@ def test_predictions_that_are_nan_are_refused():
     assert "NaN" in refused("kettle", [("Adam(0.005)", "SGD(1.0)")])
 
 
+@pytest.mark.numerical
+def test_some_seeds_whose_predictions_are_nan_do_not_hide_what_is_wrong(monkeypatch):
+    """The training that is looked at may be one of them."""
+    watched = repair_checks._watched
+
+    def lost(program):
+        *rest, predictions = watched(program)
+        return *rest, predictions * np.nan
+
+    monkeypatch.setattr(repair_checks, "_watched", lost)
+    assert "Raise the learning rate." in refused("ferry", [("Adam(0.005)", "Adam(0.0001)")])
+
+
 def test_a_model_with_other_outputs_is_refused_in_a_sentence():
     assert "shape (300, 2)" in refused(
         "thermometer",
@@ -370,6 +383,13 @@ def test_data_have_no_sample_twice(name):
     x, _, x_val, _ = repairs.data(name)
     everything = np.concatenate([x, x_val])
     assert len(np.unique(everything, axis=0)) == len(everything) == 700
+
+
+def test_the_check_trains_on_as_many_samples_as_fit():
+    model, x, y, *validation, settings = program("shelf")
+    settings = settings | {"validation_split": 1 / 3, "epochs": 1, "batch_size": 1}
+    kept = repair_checks.without_the_split(repair_checks.FitCall(model, x, y, *validation, settings)).y
+    assert model.fit(x, y, verbose=0, **settings).params["steps"] == len(kept) == 266
 
 
 def test_unknown_names_are_refused_with_those_that_there_are():

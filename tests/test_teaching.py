@@ -313,8 +313,8 @@ def test_text_is_never_html():
 
 def test_colors_follow_the_theme_of_the_page(monkeypatch):
     pages = []
-    for module in (teaching, predictions):
-        monkeypatch.setattr(module, "show", lambda text, page, *_, **__: pages.append(page))
+    monkeypatch.setattr(notes, "get_ipython", object)
+    monkeypatch.setattr(notes, "display", lambda bundle, **_: pages.append(bundle["text/html"]))
     predict("line", "Does it learn?", ["yes", "no"])
     reveal("line", {"yes": True, "no": False})
     claim("{rate:.0%} learn it.", True, over=STUDY, rate=0.97)

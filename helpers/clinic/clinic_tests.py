@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..experiments.problems import make_problem
+from ..experiments.problems import error_of, make_problem
 from ..experiments.symptoms import linear_skill
 from ..experiments.training import stream, train_seeds
 from ..lab.plots import number, short_skill
@@ -119,18 +119,14 @@ def _ten(patient):
     except ValueError:
         return Result("Of ten samples, too few are complete.")
     *_, run = stream(few, seconds=None, x_show=problem.x)
-    return Result(f"Ten samples only, five times as long: {_overfit(problem, run.shown)}")
-
-
-def _overfit(problem, predictions):
-    """How well ten samples are overfitted, in words."""
-    if not np.isfinite(predictions).all():
-        return "the predictions are no longer numbers."
+    words, error = "Ten samples only, five times as long:", error_of(problem.task, run.shown, problem.y)
+    if not np.isfinite(run.shown).all():
+        return Result(f"{words} the predictions are no longer numbers.")
     if problem.task == "regression":
-        left = np.mean((predictions - problem.y) ** 2) / problem.y.var()
-        return f"the remaining error is {left:.1%} of their variance. A sound network overfits ten samples."
-    right = predictions > 0.5 if problem.task == "binary" else predictions.argmax(axis=1)[:, None]
-    return f"{np.mean(right == problem.y):.0%} of them are predicted correctly. A sound network overfits ten samples."
+        found = f"the remaining error is {error / problem.y.var():.1%} of their variance"
+    else:
+        found = f"{1 - error:.0%} of them are predicted correctly"
+    return Result(f"{words} {found}. A sound network overfits ten samples.")
 
 
 def _retrain(changes):

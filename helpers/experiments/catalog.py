@@ -89,11 +89,18 @@ ACTIVATIONS = {
 
 
 @dataclass(frozen=True)
-class Initializer:
+class Choice:
+    """What a name stands for. call: what is made for it, or None for nothing; for a schedule of the learning rate
+    (rate, steps) -> the call of a Keras schedule."""
+
+    call: Call | Callable | None
+    help: str
+
+
+@dataclass(frozen=True)
+class Initializer(Choice):
     """The initial weights. `call` lacks only its seed; `random`: whether it takes one."""
 
-    call: Call
-    help: str
     random: bool = True
 
 
@@ -113,11 +120,9 @@ INITIALIZERS = {
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Choice):
     """A Keras optimizer. `call` lacks the learning rate and the fields of the experiment named in `uses`."""
 
-    call: Call
-    help: str
     uses: tuple[str, ...] = ()
 
 
@@ -138,19 +143,12 @@ OPTIMIZERS = {
 }
 
 
-@dataclass(frozen=True)
-class Transformer:
-    """A scikit-learn transformer of inputs, missing values or targets, fitted to the training set; `call` is None for none."""
-
-    call: Call | None
-    help: str
-
-
+# Scikit-learn's transformers of inputs, missing values or targets, fitted to the training set.
 SCALINGS = {
-    "none": Transformer(None, "the inputs as they are"),
-    "standard": Transformer(Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1"),
-    "minmax": Transformer(Call("sklearn.preprocessing.MinMaxScaler"), "smallest 0, largest 1"),
-    "robust": Transformer(
+    "none": Choice(None, "the inputs as they are"),
+    "standard": Choice(Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1"),
+    "minmax": Choice(Call("sklearn.preprocessing.MinMaxScaler"), "smallest 0, largest 1"),
+    "robust": Choice(
         Call("sklearn.preprocessing.RobustScaler"), "median 0, interquartile range 1; hardly affected by outliers"
     ),
 }
@@ -160,15 +158,13 @@ _FILL = Call("sklearn.impute.SimpleImputer", kwargs={"keep_empty_features": True
 _MISSING = Call("sklearn.impute.MissingIndicator", kwargs={"features": "all"})
 
 IMPUTATIONS = {
-    "drop": Transformer(_FILL, "training samples with gaps are dropped; in validation the mean is used"),
-    "none": Transformer(None, "not replaced: NaN goes into the network"),
-    "mean": Transformer(_FILL, "replaced by the mean of the training samples"),
-    "median": Transformer(_FILL.with_(strategy="median"), "replaced by the median of the training samples"),
-    "zero": Transformer(_FILL.with_(strategy="constant", fill_value=0.0), "replaced by zero"),
-    "sentinel": Transformer(
-        _FILL.with_(strategy="constant", fill_value=-999.0), "replaced by -999, as in many old files"
-    ),
-    "indicator": Transformer(
+    "drop": Choice(_FILL, "training samples with gaps are dropped; in validation the mean is used"),
+    "none": Choice(None, "not replaced: NaN goes into the network"),
+    "mean": Choice(_FILL, "replaced by the mean of the training samples"),
+    "median": Choice(_FILL.with_(strategy="median"), "replaced by the median of the training samples"),
+    "zero": Choice(_FILL.with_(strategy="constant", fill_value=0.0), "replaced by zero"),
+    "sentinel": Choice(_FILL.with_(strategy="constant", fill_value=-999.0), "replaced by -999, as in many old files"),
+    "indicator": Choice(
         Call("sklearn.pipeline.make_union", (_FILL, _MISSING)),
         "replaced by the mean; an extra input per feature marks missing values",
     ),
@@ -191,15 +187,13 @@ def clock(x):
 
 
 @dataclass(frozen=True)
-class Features:
+class Features(Choice):
     """The features computed from the inputs before scaling; `call` is a scikit-learn transformer.
 
     needs: the kind of input that is needed, one of `Source.kinds`; columns: the number of inputs needed, 0 for any number up to
     most_columns.
     """
 
-    call: Call | None
-    help: str
     needs: str = "numbers"
     columns: int = 0
     most_columns: int = 1000
@@ -237,19 +231,9 @@ SPLITS = {
     "chronological": "validation samples are the last rows: the future",
 }
 TARGET_SCALINGS = {
-    "none": Transformer(None, "the targets as they are"),
-    "standard": Transformer(
-        Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1; regression only"
-    ),
+    "none": Choice(None, "the targets as they are"),
+    "standard": Choice(Call("sklearn.preprocessing.StandardScaler"), "mean 0, standard deviation 1; regression only"),
 }
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How the learning rate changes during training: `(rate, steps) -> Call` of a Keras schedule, or None."""
-
-    call: Callable | None
-    help: str
 
 
 def _schedule(name, **more):
@@ -272,10 +256,10 @@ def _warmup(rate, steps):
 
 
 SCHEDULES = {
-    "constant": Schedule(None, "the same learning rate in every step"),
-    "cosine": Schedule(_cosine, "falls along a cosine to 0 at the last step"),
-    "exponential": Schedule(_schedule("ExponentialDecay", decay_rate=0.01), "falls to a hundredth at the last step"),
-    "warmup": Schedule(_warmup, "rises for a tenth of the steps, then falls along a cosine"),
+    "constant": Choice(None, "the same learning rate in every step"),
+    "cosine": Choice(_cosine, "falls along a cosine to 0 at the last step"),
+    "exponential": Choice(_schedule("ExponentialDecay", decay_rate=0.01), "falls to a hundredth at the last step"),
+    "warmup": Choice(_warmup, "rises for a tenth of the steps, then falls along a cosine"),
 }
 
 OUTPUT_ACTIVATIONS = {

@@ -235,9 +235,19 @@ class Experiment:
             )
 
     def _check_data(self):
-        source = self.source
-        if source.own:
-            self._check_own_table()
+        source, own = self.source, self.source.own
+        why = f"needs inputs that are numbers; those of {self.problem!r} are text"
+        if own:
+            why = "makes no sense for a table of your own, whose values are as they are"
+        for name, plain in MADE_UP.items() if own or source.categories else ():
+            value = getattr(self, name)
+            if value != plain and (own or name != "noise"):
+                raise ValueError(f"{name}={value:g} {why}. Take {name}={plain:g}, or another problem.")
+        if self.imputation not in self.choices("imputation"):
+            raise ValueError(
+                f"imputation='drop' would leave {own.complete_rows:,} of the {len(own.x):,} rows of {own.name}, too few to learn "
+                f"from; allowed: {', '.join(self.choices('imputation'))}."
+            )
         most = most_samples(self.problem, self.imputation == "drop")
         if self.samples > most:
             raise ValueError(
@@ -248,13 +258,6 @@ class Experiment:
                 f"features={self.features!r} cannot be computed from the inputs of {self.problem!r} ({', '.join(source.kinds)}); "
                 f"allowed: {', '.join(self.choices('features'))}."
             )
-        for name in ("missing", "outliers", "input_offset", "input_scale") if source.categories else ():
-            default = _DEFAULTS[name]
-            if getattr(self, name) != default:
-                raise ValueError(
-                    f"{name}={getattr(self, name):g} needs inputs that are numbers; those of {self.problem!r} are text. "
-                    f"Take {name}={default:g} or another problem."
-                )
         left = self.samples * (1 - self.missing) ** len(source.features)
         if self.imputation == "drop" and left < 5 and self.missing:
             raise ValueError(
@@ -265,20 +268,6 @@ class Experiment:
             raise ValueError(
                 f"features={self.features!r} needs positive inputs; input_offset={self.input_offset:g} can make them negative. "
                 "Take an input_offset of 0 or more."
-            )
-
-    def _check_own_table(self):
-        own = self.source.own
-        for name, plain in MADE_UP.items():
-            if getattr(self, name) != plain:
-                raise ValueError(
-                    f"{name}={getattr(self, name):g} makes no sense for a table of your own, whose values are as they are. "
-                    f"Take {name}={plain:g}, or another problem."
-                )
-        if self.imputation not in self.choices("imputation"):
-            raise ValueError(
-                f"imputation='drop' would leave {own.complete_rows:,} of the {len(own.x):,} rows of {own.name}, too few to learn "
-                f"from; allowed: {', '.join(self.choices('imputation'))}."
             )
 
     @property
@@ -354,7 +343,7 @@ class Experiment:
 
     def data_only(self):
         """The experiment with all fields at their defaults that do not change the data or their preparation."""
-        kept = {name: getattr(self, name) for name, spec in FIELDS.items() if spec.group in _DATA_GROUPS}
+        kept = {name: getattr(self, name) for name, spec in FIELDS.items() if spec.group in ("Data", "Preparation")}
         if self.source.own:
             kept["seed"] = 0  # it draws nothing: the rows are there
         return Experiment(**kept)
@@ -391,8 +380,6 @@ class Experiment:
 
 
 FIELDS = {f.name: f.metadata["spec"] for f in dataclasses.fields(Experiment)}
-_DEFAULTS = {f.name: f.default for f in dataclasses.fields(Experiment)}
-_DATA_GROUPS = ("Data", "Preparation")
 # Fields that take the problem's own value if they are left out, and what a Source calls it.
 _OWN = {
     "samples": "samples", "noise": "noise", "features": "features_as", "split": "split", "imputation": "imputation",

@@ -92,7 +92,7 @@ def best_reference(table, split, complete):
             else:
                 found[name] = np.zeros((len(x_val), len(table.classes)))
                 found[name][:, model.classes_.astype(int)] = model.predict_proba(x_val)
-    best = min(found, key=lambda name: _error(table.task, _as_answers(table, found[name]), y_val))
+    best = min(found, key=lambda name: error_of(table.task, _as_answers(table, found[name]), y_val))
     return best, found[best]
 
 
@@ -146,10 +146,11 @@ class Problem:
 
     def error(self, predictions):
         """Mean squared error, or fraction of wrong predictions, of (n_val, outputs) predictions for the validation set."""
-        return _error(self.task, predictions, self.y_val)
+        return error_of(self.task, predictions, self.y_val)
 
 
-def _error(task, predictions, y):
+def error_of(task, predictions, y):
+    """The mean squared error of predictions, or the fraction of wrong ones; NaN for classes where one is not finite."""
     predictions = np.asarray(predictions, float)
     if task == "regression":
         with np.errstate(over="ignore", invalid="ignore"):
@@ -207,7 +208,7 @@ def _made(e):
     scaler = target_scaler_call(e)
     to_target = scaler.make().fit(y).transform if scaler else np.asarray
     y, y_val, best = to_target(y), to_target(y_val), to_target(best)
-    floor = _error(source.task, _as_answers(source, best) if source.own else best, y_val)
+    floor = error_of(source.task, _as_answers(source, best) if source.own else best, y_val)
     loss_of_truth = floor if source.task == "regression" else 0.0
     if source.own and source.task != "regression":
         loss_of_truth = log_loss(y_val[:, 0], best, labels=np.arange(best.shape[1]))
@@ -254,7 +255,7 @@ def _moved_back(e, raw):
 def _constant(source, y, y_val):
     """The error and the loss, on validation points, of always giving the answer that the training points suggest."""
     answers = _constant_answers(source, y, len(y_val))
-    error = _error(source.task, _as_answers(source, answers), y_val)
+    error = error_of(source.task, _as_answers(source, answers), y_val)
     if source.task == "regression":
         return error, error
     return error, float(log_loss(y_val[:, 0], answers, labels=np.arange(answers.shape[1])))

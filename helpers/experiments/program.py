@@ -207,7 +207,4 @@ def _batches(e, seeds, problems):
 
 def _stacked(arrays):
     """Arrays of several networks as one; where they differ in length, the shorter are filled up with zeros."""
-    if len({array.shape for array in arrays}) == 1:
-        return np.stack(arrays)
-    shape = np.max([array.shape for array in arrays], axis=0)
-    return np.stack([np.pad(a, [(0, n - k) for k, n in zip(a.shape, shape, strict=True)]) for a in arrays])
+    return keras.utils.pad_sequences(arrays, dtype="float32", padding="post")

@@ -27,20 +27,16 @@ def findings(run):
     missing = run.experiment.missing
     if missing and not run.experiment.source.real:
         evidence = f"{missing:.0%} of the input values are missing. No imputation brings back what they said."
-        return [Finding("missing_values", evidence, _WHERE_MISSING)]
+        fix = "Find out why values are missing; where a gap itself says something, add an indicator of it as an input."
+        return [Finding("missing_values", evidence, fix)]
     if run.skill > training.linear_skill - NEAR:
         evidence = (
             f"It is linear, and as good as the best linear model, whose skill is {two_digits(training.linear_skill)}."
         )
         return [Finding("capacity_too_low", evidence, CAUSES["capacity_too_low"].fix)]
     evidence = f"Training ended at a skill of {two_digits(run.skill)}, and no symptom names another cause."
-    return [Finding("too_few_epochs", evidence, _TRY_NEXT)]
-
-
-_WHERE_MISSING = (
-    "Find out why values are missing; where a gap itself says something, add an indicator of it as an input."
-)
-_TRY_NEXT = f"{CAUSES['too_few_epochs'].fix} If that changes nothing, try other seeds."
+    fix = f"{CAUSES['too_few_epochs'].fix} If that changes nothing, try other seeds."
+    return [Finding("too_few_epochs", evidence, fix)]
 
 
 def training_of(run):

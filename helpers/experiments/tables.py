@@ -104,7 +104,7 @@ def table(data, y=None, *, target=None, task=None, columns=None, along=None):
         given.name, x, y,
         features=features, target=_title(given.target), task=task, classes=[_title(name) for name in classes],
         text=_text(given, x, read, task, why, int((~known).sum())),
-        code=_code(given, read, classes, task, not known.all()), uses_pandas=given.uses_pandas,
+        code=_code(given, read, classes, not known.all()), uses_pandas=given.uses_pandas,
         along=_along(along, read),
     )  # fmt: skip
     # It takes up to half a second, which the first picture of a lab need not wait for then.
@@ -167,16 +167,15 @@ def _read_csv(path):
         separator = max(",;\t|", key=header.count)
         names = next(csv.reader([header], delimiter=separator), [])
         _check_names(path.name, names)
-        more = {} if separator == "," else {"sep": separator}
-        frame = pd.read_csv(path, nrows=MOST_ROWS + 1, **more)
+        frame = pd.read_csv(path, nrows=MOST_ROWS + 1, sep=separator)
     except UnicodeDecodeError:
         raise TableError(
             f"{path.name} is not a text file in UTF-8. Export it as CSV, UTF-8, or read it with pandas and give the DataFrame."
         ) from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, csv.Error, OSError) as error:
         raise TableError(f"{path.name} cannot be read as a CSV file: {_brief_error(error)}.") from None
-    arguments = "".join(f", {name}={_written(value)}" for name, value in more.items())
-    return path.name, frame, f"df = pd.read_csv({_written(path.as_posix())}{arguments})"
+    sep = "" if separator == "," else f", sep={_written(separator)}"
+    return path.name, frame, f"df = pd.read_csv({_written(path.as_posix())}{sep})"
 
 
 def _given_arrays(x, y, target):
@@ -265,13 +264,9 @@ def _check_size(name, frame, sample, count=None):
 
 
 def _check_names(where, names):
-    seen = set()
-    for name in map(str, names):
-        if name in seen:
-            raise TableError(
-                f"{where} has two columns that are called {_name(name)}. Give each column a name of its own."
-            )
-        seen.add(name)
+    names = pd.Series([str(name) for name in names], dtype=object)
+    for name in names[names.duplicated()]:
+        raise TableError(f"{where} has two columns that are called {_name(name)}. Give each column a name of its own.")
 
 
 def _find(target, frame, where):
@@ -435,12 +430,8 @@ def _sorted(present):
 def _refuse_many(label, values, why, out):
     """TableError for text with too many different values."""
     where = f"The column {_name(label)} holds {len(values):,} different texts, such as {_brief(values[0])}: {why}."
-    with_points = pd.Series(values).astype(str).str.replace(",", ".")
-    no_numbers = [
-        value
-        for value, number in zip(values, pd.to_numeric(with_points, errors="coerce"), strict=True)
-        if np.isnan(number)
-    ]
+    read = pd.to_numeric(pd.Series(values).astype(str).str.replace(",", "."), errors="coerce")
+    no_numbers = [value for value, number in zip(values, read, strict=True) if np.isnan(number)]
     if len(no_numbers) < 0.2 * len(values):
         column, comma = f"df[{_written(label)}]", any("," in str(value) for value in values)
         points, where_so = (".str.replace(',', '.')", " if the comma is a decimal point") if comma else ("", "")
@@ -514,10 +505,8 @@ def _recognised(different, is_text, rows):
 
 def _text(given, x, read, task, why, without):
     categories = sum(bool(column.categories) for column in read)
-    columns = (
-        [_counted(len(read) - categories, "column of numbers", "columns of numbers")] if categories < len(read) else []
-    )
-    columns += [_counted(categories, "column of categories", "columns of categories")] if categories else []
+    kinds = {"numbers": len(read) - categories, "categories": categories}
+    columns = [f"{_counted(count, 'column')} of {kind}" for kind, count in kinds.items() if count]
     words = [
         f"{given.name}: {len(x):,} rows, {' and '.join(columns)}, which make {_counted(x.shape[1], 'input')}.",
         f"The task is {task}: {why}.",
@@ -529,8 +518,8 @@ def _text(given, x, read, task, why, without):
     return " ".join(words)
 
 
-def _counted(count, one, many=None):
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+def _counted(count, one):
+    return f"{count:,} {one}{'s' * (count != 1)}"
 
 
 def _along(along, read):
@@ -580,32 +569,28 @@ def class_numbers(targets, classes):
     return (np.ravel(targets)[:, None] == np.array(classes, object)).argmax(axis=1)[:, None].astype(float)
 
 
-def _code(given, read, classes, task, some_unknown):
+def _code(given, read, classes, some_unknown):
     """The lines of Python that make x and y of what was given."""
-    functions = [one_hot] if any(column.categories for column in read) else []
-    counted = list(classes) == list(range(len(classes)))  # they are their own numbers, as those of regression
-    functions += [] if counted or task == "regression" else [class_numbers]
-    lines = [given.code]
-    lines += (_array_lines if given.as_arrays else _frame_lines)(
-        given, read, [] if counted else list(classes), some_unknown
-    )
-    return "\n\n".join([*(inspect.getsource(function) for function in functions), "\n".join(lines)])
+    # Classes may be their own numbers, as the targets of regression are.
+    classes = [] if list(classes) == list(range(len(classes))) else list(classes)
+    functions = [one_hot] * any(column.categories for column in read) + [class_numbers] * bool(classes)
+    lines = (_array_lines if given.as_arrays else _frame_lines)(given, read, classes, some_unknown)
+    return "\n\n".join([*map(inspect.getsource, functions), "\n".join([given.code, *lines])])
 
 
 def _frame_lines(given, read, classes, some_unknown):
     target = _written(given.target)
     lines = [f"df = df.dropna(subset=[{target}])"] if some_unknown else []
     parts = []
-    if labels := [_written(column.label) for column in read if not column.categories]:
+    if labels := [column.label for column in read if not column.categories]:
         parts.append(f"df[{_listed(labels)}].to_numpy(float, na_value=np.nan)")
     for column in read:
         if column.categories:
-            categories = _listed([_written(category) for category in column.categories])
-            parts.append(f"one_hot(df[{_written(column.label)}], {categories})")
+            parts.append(f"one_hot(df[{_written(column.label)}], {_listed(column.categories)})")
     x = parts[0] if len(parts) == 1 else "np.hstack([\n" + "".join(f"    {part},\n" for part in parts) + "])"
     y = f"df[[{target}]].to_numpy(float)"
     if classes:
-        y = f"class_numbers(df[{target}], {_listed([_written(name) for name in classes])})"
+        y = f"class_numbers(df[{target}], {_listed(classes)})"
     return [*lines, f"x = {x}", f"y = {y}"]
 
 
@@ -623,16 +608,13 @@ def _array_lines(given, read, classes, some_unknown):
             else "np.array([cell != cell or cell is None for cell in y[:, 0]])"
         )
         lines += [f"known = ~{missing}", "x, y = x[known], y[known]"]
-    lines.append(
-        f"y = class_numbers(y, {_listed([_written(name) for name in classes])})" if classes else "y = y.astype(float)"
-    )
-    return lines
+    return [*lines, f"y = class_numbers(y, {_listed(classes)})" if classes else "y = y.astype(float)"]
 
 
-def _listed(parts):
-    """Parts as a list in the program, on lines of less than 120 letters."""
+def _listed(values):
+    """Values as a list in the program, on lines of less than 120 letters."""
     lines, line = [], ""
-    for part in parts:
+    for part in map(_written, values):
         if line and len(line) + len(part) > 100:
             lines.append(line.rstrip())
             line = ""

@@ -198,12 +198,9 @@ class Lab(KernelWidget):
         self.generation = max(self.generation, message.get("generation", 0))
         if action in ("set", "reset", "load"):
             self._change(action, message)
-        elif action == "seeds":
+        elif action in ("seeds", "rescue"):
             self._set_note("")
-            self._start(self._train_seeds)
-        elif action == "rescue":
-            self._set_note("")
-            self._start(self._rescue)
+            self._start(self._train_seeds if action == "seeds" else self._rescue)
         elif action == "stop":
             self._stop()
         elif action == "pin":

@@ -490,21 +490,17 @@ class Loss(Panel):
             every = -(-len(epochs) // DRAWN_EPOCHS)
             self.faint.set_segments([np.column_stack([epochs, curve])[::every] for curve in study.val_loss])
             labels.append((last_finite(val), "median", "network"))
-            return [
-                self.faint,
-                self.val,
-                self.end,
-                *self._placed(labels),
-                self.titled(f"Median loss {number(val[-1])}"),
-            ]
-        self.train.set_data(epochs, run.loss)
-        labels += [(last_finite(run.loss), "training", "training"), (last_finite(val), "validation", "network")]
-        early = run.finished and len(epochs) < run.experiment.epochs
-        self.stopped.set_data(*([epochs[-1:].repeat(2), self.limits] if early else ([], [])))
-        title = f"Validation loss {number(val[-1])}" + (f", stopped at {len(epochs)}" if early else "")
+            below, title = [self.faint], f"Median loss {number(val[-1])}"
+        else:
+            self.train.set_data(epochs, run.loss)
+            labels += [(last_finite(run.loss), "training", "training"), (last_finite(val), "validation", "network")]
+            early = run.finished and len(epochs) < run.experiment.epochs
+            self.stopped.set_data(*([epochs[-1:].repeat(2), self.limits] if early else ([], [])))
+            below = [self.train, self.stopped]
+            title = f"Validation loss {number(val[-1])}" + (f", stopped at {len(epochs)}" if early else "")
         if scene.diverged:
             title = f"Loss: diverged in epoch {run.diverged_at + 1}"
-        return [self.train, self.stopped, self.val, self.end, *self._placed(labels), self.titled(title)]
+        return [*below, self.val, self.end, *self._placed(labels), self.titled(title)]
 
     def _placed(self, labels):
         """The labels right of the axis, at the height of what they name, but apart from each other."""
@@ -596,9 +592,7 @@ class Gradients(Layers):
         self.first.set_data(range(len(first)), first)
         hidden = self.values(scene.shown, -1)[:-1]
         share = hidden[0] / hidden[-1] if len(hidden) > 1 else np.nan
-        title = "Gradient by layer"
-        if np.isfinite(share):
-            title = f"Gradient: first/last = {number(share)}"
+        title = f"Gradient: first/last = {number(share)}" if np.isfinite(share) else "Gradient by layer"
         return [*self.moved(self.now, now, self.low), self.first, self.titled(title)]
 
 

@@ -19,14 +19,10 @@ def data(name):
     if name not in SOURCES:
         raise ValueError(f"{name!r} is not a program. There are {', '.join(SOURCES)}.")
     rng = np.random.default_rng(sum(map(ord, name)))
-    samples = TRAINING + VALIDATION
-    x, y = SOURCES[name](rng, samples)
+    x, y = SOURCES[name](rng, TRAINING + VALIDATION)
     x, y = x.astype("float32"), y.astype("int32" if y.dtype.kind in "ib" else "float32")
-    held = slice(TRAINING, samples)
-    if name == "shelf":
-        order = np.argsort(y[:TRAINING], kind="stable")
-        return x[order], y[order], x[held], y[held]
-    return x[:TRAINING], y[:TRAINING], x[held], y[held]
+    trained = np.argsort(y[:TRAINING], kind="stable") if name == "shelf" else slice(TRAINING)
+    return x[trained], y[trained], x[TRAINING:], y[TRAINING:]
 
 
 def cars():
@@ -47,6 +43,16 @@ def _smooth(rng, n):
     return x, y + 0.1 * rng.normal(size=n)
 
 
+def _in_units(x=(1, 0), y=(1, 0)):
+    """The smooth function in other units: factor and offset of the inputs, and of the targets."""
+
+    def made(rng, n):
+        inputs, targets = _smooth(rng, n)
+        return inputs * x[0] + x[1], targets * y[0] + y[1]
+
+    return made
+
+
 def _two_classes(rng, n):
     """Four standard normal inputs and two classes with a curved border; a few labels are wrong."""
     x = rng.normal(size=(n, 4))
@@ -54,25 +60,10 @@ def _two_classes(rng, n):
     return x, y ^ (rng.random(n) < 0.03)
 
 
-def _kettle(rng, n):
-    x, y = _smooth(rng, n)
-    return x, 36000 + 9000 * y
-
-
-def _thermometer(rng, n):
-    x, y = _smooth(rng, n)
-    return x, 281 + 9 * y
-
-
 def _shelf(rng, n):
     y = rng.permutation(np.arange(n) % 3)
     x = 0.8 * rng.normal(size=(n, 4)) + 2.2 * np.array([[0, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0]])[y]
     return x, y
-
-
-def _bakery(rng, n):
-    x, y = _smooth(rng, n)
-    return x * [20, 5, 30, 0.1] + [220, 70, 400, 1], y
 
 
 def _postcodes(rng, n):
@@ -90,11 +81,6 @@ def _ferry(rng, n):
     return x, y
 
 
-def _orchard(rng, n):
-    x, y = _smooth(rng, n)
-    return x * [3, 0.5, 2, 1] + [30, 6, 15, 8], y
-
-
 def _lighthouse(rng, n):
     x = rng.uniform(-2, 2, size=(n, 3))
     y = np.where(x[:, 0] > 0.3, 1.0, np.where(x[:, 1] > 0, -1.0, 0.2))
@@ -105,16 +91,6 @@ def _capacity(rng, n):
     x = rng.normal(size=(n, 6))
     y = np.sin(2 * x[:, 0]) + np.abs(x[:, 1]) + 0.7 * x[:, 2] - x[:, 3]
     return x, y + 0.1 * rng.normal(size=n)
-
-
-def _learning_rate(rng, n):
-    x, y = _smooth(rng, n)
-    return x * [8, 20, 5, 40] + [30, 100, 20, 1000], y
-
-
-def _preparation(rng, n):
-    x, y = _smooth(rng, n)
-    return x * [0.0004, 0.002, 1, 900] + [0.001, 0.01, 0, 5000], y
 
 
 def _regularization(rng, n):
@@ -131,10 +107,17 @@ def _debugging(rng, n):
 
 
 SOURCES = {
-    "capacity": _capacity, "activation": _two_classes, "learning_rate": _learning_rate, "preparation": _preparation,
-    "regularization": _regularization, "debugging": _debugging, "mushrooms": _two_classes, "kettle": _kettle,
-    "thermometer": _thermometer, "shelf": _shelf, "bakery": _bakery, "tides": _smooth, "postcodes": _postcodes,
-    "turbine": _smooth, "ferry": _ferry, "orchard": _orchard, "cellar": _smooth, "lighthouse": _lighthouse,
+    "capacity": _capacity,
+    "activation": _two_classes,
+    "learning_rate": _in_units(([8, 20, 5, 40], [30, 100, 20, 1000])),
+    "preparation": _in_units(([0.0004, 0.002, 1, 900], [0.001, 0.01, 0, 5000])),
+    "regularization": _regularization, "debugging": _debugging, "mushrooms": _two_classes,
+    "kettle": _in_units(y=(9000, 36000)), "thermometer": _in_units(y=(9, 281)),
+    "shelf": _shelf,
+    "bakery": _in_units(([20, 5, 30, 0.1], [220, 70, 400, 1])),
+    "tides": _smooth, "postcodes": _postcodes, "turbine": _smooth, "ferry": _ferry,
+    "orchard": _in_units(([3, 0.5, 2, 1], [30, 6, 15, 8])),
+    "cellar": _smooth, "lighthouse": _lighthouse,
 }  # fmt: skip
 
 

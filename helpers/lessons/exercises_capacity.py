@@ -55,9 +55,7 @@ def _shows_another_size(cause, patient, field, proof):
         shown = "too small" if getattr(proof, field) > getattr(patient, field) else "too big"
     else:
         shown = {"samples": "too big", "activation": "too small"}.get(field, "neither")
-    if shown != cause:
-        return f"This change of {field} would show that the network is {shown}, not {cause}."
-    return None
+    return None if shown == cause else f"This change of {field} would show that the network is {shown}, not {cause}."
 
 
 name_the_cause = NamesCauses(

@@ -84,9 +84,8 @@ def _shows_another_rate(cause, patient, field, proof):
         shown = "too low" if getattr(proof, field) > getattr(patient, field) else "too high"
     else:
         shown = "too high" if field == "schedule" else "neither"
-    if shown != cause:
-        return f"This change of {field} would show that the learning rate is {shown}, not {cause}."
-    return None
+    wrong = f"This change of {field} would show that the learning rate is {shown}, not {cause}."
+    return None if shown == cause else wrong
 
 
 name_the_causes = NamesCauses("name_the_causes", PATIENTS, ("too high", "too low", "neither"), _shows_another_rate)

@@ -17,9 +17,8 @@ PATIENT = Experiment(problem="two_scales", input_offset=100, outliers=5, depth=1
 
 
 def _lets_nan_in(answer):
-    if answer.imputation == "none":
-        return "imputation='none' lets NaN into the network, and one NaN makes every weight NaN."
-    return None
+    wrong = "imputation='none' lets NaN into the network, and one NaN makes every weight NaN."
+    return wrong if answer.imputation == "none" else None
 
 
 prices_with_sgd = Learns("prices_with_sgd", start=PRICES, may_change=PREPARATION, rate=0.9)

@@ -64,24 +64,20 @@ def loss_curves(studies, *, title, training=False):
     _check(studies, SeedStudy, "loss_curves")
     with style():
         picture, (axes,) = _picture(title, 1, height=3.3)
-        labels, words, drawn = [], [], []
+        labels, words = [], []
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
-            low, middle, high = _quartiles(study.val_loss)
-            epochs = np.arange(1, len(middle) + 1)
-            _draw_band(axes, epochs, (low, middle, high), color)
+            middle = _draw_band(axes, _quartiles(study.val_loss), color)
             ended = np.isfinite(middle[-1])
             labels.append((last_finite(middle) if ended else np.inf, label if ended else f"{label}: diverged", color))
-            drawn += [low, middle, high]
             words.append(f"{label}: median validation loss {number(middle[-1])}{_diverged(study)}")
             if training:
                 middle = _quartiles(study.loss)[1]
-                axes.plot(epochs, middle, color=color, lw=1.4, ls=(0, (4, 2)))
+                axes.plot(range(1, len(middle) + 1), middle, color=color, lw=1.4, ls=(0, (4, 2)))
                 labels.append((last_finite(middle), f"{label}, training", color))
-                drawn.append(middle)
                 words[-1] += f", training loss {number(middle[-1])}"
         levels = _draw_levels(axes, next(iter(studies.values())), labels)
         words += [f"{name} {number(level)}" for name, level in levels.items()]
-        axes.set(yscale="log", ylim=_log_limits(drawn, *levels.values()), xlabel="epoch")
+        axes.set(yscale="log", ylim=_log_limits(axes, *levels.values()), xlabel="epoch")
         axes.set(
             ylabel="loss" if training else "validation loss", xlim=(0, max(s.loss.shape[1] for s in studies.values()))
         )
@@ -185,9 +181,9 @@ def sweep(values, studies, *, label, title):
         for (name, row), color in zip(series.items(), _colors(series), strict=True):
             rate = np.array([study.success_rate for study in row])
             low, high = np.transpose([study.interval for study in row])
-            _draw_band(top, places, (low, rate, high), color, marker="o")
+            _draw_band(top, (low, rate, high), color, places, marker="o")
             skill = np.clip([_quartiles(study.skill[:, None])[:, 0] for study in row], LOWEST_SKILL, None).T
-            _draw_band(bottom, places, skill, color, marker="o")
+            _draw_band(bottom, skill, color, places, marker="o")
             labels += [(skill[1][-1], name, color)] if several else []
             told = ", ".join(f"{value_text(v)} {r:.0%}" for v, r in zip(values, rate, strict=True))
             words.append(f"{name}{': ' if name else ''}success rate by {label}: {told}")
@@ -226,25 +222,23 @@ def errors(studies, *, label, title, training=False):
     place = dict(zip(values, places, strict=True))
     with style():
         picture, (axes,) = _picture(title, 1, height=3.4)
-        labels, words, drawn = [], [], []
+        labels, words = [], []
         for (name, row), color in zip(studies.items(), _colors(studies), strict=True):
             at = [place[value] for value in row]
-            low, middle, high = np.transpose([_quartiles(study.error) for study in row.values()])
-            _draw_band(axes, at, (low, middle, high), color, marker="o")
+            quartiles = np.transpose([_quartiles(study.error) for study in row.values()])
+            middle = _draw_band(axes, quartiles, color, at, marker="o")
             labels.append((middle[-1], name, color))
-            drawn += [low, middle, high]
             told = ", ".join(f"{value_text(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
             words.append(f"{name}: median validation error by {label}: {told}")
             if training:
                 middle = [float(np.median(_training_error(study))) for study in row.values()]
                 axes.plot(at, middle, "o--", color=color, lw=1.4, ms=3.5)
                 labels.append((middle[-1], f"{name}, training" if len(studies) > 1 else "training", color))
-                drawn.append(middle)
                 told = ", ".join(f"{value_text(v)} {number(m)}" for v, m in zip(row, middle, strict=True))
                 words.append(f"training error: {told}")
         levels = _draw_levels(axes, next(iter(next(iter(studies.values())).values())), labels)
         words += [f"{name} has {number(level)}" for name, level in levels.items()]
-        axes.set(xscale=scale, yscale="log", ylim=_log_limits(drawn, *levels.values()), xlabel=label, ylabel="error")
+        axes.set(xscale=scale, yscale="log", ylim=_log_limits(axes, *levels.values()), xlabel=label, ylabel="error")
         axes.set_xticks(places, [value_text(value) for value in values])
         axes.xaxis.set_minor_locator(NullLocator())
         _plain_decades(axes)
@@ -265,19 +259,16 @@ def sizes(studies, *, title, weights=slice(None)):
     _check(studies, SeedStudy, "sizes")
     with style():
         picture, (axes,) = _picture(title, 1, height=3.3)
-        labels, words, drawn, most = [], [], [[COUNTS_AS_0]], 1
+        labels, words, most = [], [], 1
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
             size = -np.sort(-np.abs(study.weights[:, weights]), axis=1)
-            low, middle, high = _quartiles(size)
-            rank = np.arange(1, size.shape[1] + 1)
-            most = max(most, len(rank))
-            _draw_band(axes, rank, (low, middle, high), color, marker="o")
+            middle = _draw_band(axes, _quartiles(size), color, marker="o")
+            most = max(most, len(middle))
             labels.append((last_finite(middle), label, color))
-            drawn += [low, middle, high]
             words.append(f"{label}: {(size < COUNTS_AS_0).mean():.0%} of the weights are below {number(COUNTS_AS_0)}")
         axes.axhline(COUNTS_AS_0, color=PALETTE["baseline"], lw=1.3, ls=":")
         labels.append((COUNTS_AS_0, f"below {number(COUNTS_AS_0)}: counts as 0", PALETTE["baseline"]))
-        axes.set(yscale="log", ylim=_log_limits(drawn), xlabel="weight, from the largest to the smallest")
+        axes.set(yscale="log", ylim=_log_limits(axes), xlabel="weight, from the largest to the smallest")
         axes.set(ylabel="size of the weight", xlim=(0.5, most + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
         label_right(axes, labels)
@@ -303,11 +294,11 @@ def range_test(losses, rates, *, title):
             f"range_test needs losses of shape (seeds, steps) and a learning rate for each step, "
             f"not {losses.shape} and {rates.shape}."
         )
-    low, middle, high = _quartiles(losses)
+    quartiles = low, middle, _ = _quartiles(losses)
     lowest = float(np.median(rates[np.nan_to_num(losses, nan=np.inf).argmin(axis=1)]))
     with style():
         picture, (axes,) = _picture(title, 1, height=3.1, top=0.62)
-        _draw_band(axes, rates, (low, middle, high), SERIES[0])
+        _draw_band(axes, quartiles, SERIES[0], rates)
         axes.set(xscale="log", yscale="log", ylim=(low.min() / 1.4, 10 * middle[0]), xlim=rates[[0, -1]])
         axes.set(xlabel="learning rate of the step", ylabel="loss")
         side = "left" if lowest * (rates[-1] / rates[0]) ** 0.15 < rates[-1] else "right"  # where there is room
@@ -336,28 +327,26 @@ def layers(studies, *, title, measure="gradient_norm", epoch=0):
     share = measure in ("dead", "saturated")
     with style():
         picture, (axes,) = _picture(title, 1, height=3.0)
-        words, labels, drawn = [], [], []
+        words, labels, counts = [], [], set()
         for (label, study), color in zip(studies.items(), _colors(studies), strict=True):
-            low, middle, high = _quartiles(getattr(study, measure)[:, epoch])
-            at = np.arange(1, len(middle) + 1)
-            _draw_band(axes, at, (low, middle, high), color, marker="o")
+            middle = _draw_band(axes, _quartiles(getattr(study, measure)[:, epoch]), color, marker="o")
             if not len(middle):
                 raise ValueError(f"{label!r} has no hidden layer, so there is no {LAYER_MEASURES[measure]} to show.")
             labels.append((middle[-1], label, color))
-            drawn += [low, middle, high]
+            counts.add(len(middle))
             said = (f"{v:.0%}" if share else number(v) for v in middle)
             words.append(f"{label}: {LAYER_MEASURES[measure]} by layer from the input {', '.join(said)}")
-        count = max(map(len, drawn))
+        count = max(counts)
         when = {0: "after the first epoch", -1: "after the last epoch"}.get(epoch, f"after epoch {epoch + 1}")
         axes.set(xlabel=f"layer, from the input ({when})", ylabel=LAYER_MEASURES[measure], xlim=(0.6, count + 0.4))
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
-        if not share and len({len(middle) for middle in drawn}) == 1:
+        if not share and len(counts) == 1:
             axes.set_xticks(range(1, count + 1), [*map(str, range(1, count)), "out"])
         if share:
             axes.set(ylim=(-0.03, 1.05))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         else:
-            axes.set(yscale="log", ylim=_log_limits(drawn))
+            axes.set(yscale="log", ylim=_log_limits(axes))
         label_right(axes, labels)
     return _told(picture, title, words)
 
@@ -415,11 +404,13 @@ def _quartiles(values):
     return np.quantile(values, [0.25, 0.5, 0.75], axis=0, method="nearest")
 
 
-def _draw_band(axes, x, curves, color, marker=""):
-    """A line in its band: (low, middle, high), such as the quartiles of the seeds."""
+def _draw_band(axes, curves, color, x=None, marker=""):
+    """A line in its band: (low, middle, high), such as the quartiles of the seeds, at x = 1, 2, … if not given. Returns the line."""
     low, middle, high = curves
+    x = range(1, len(middle) + 1) if x is None else x
     axes.fill_between(x, low, high, color=color, alpha=0.16, lw=0)
     axes.plot(x, middle, marker=marker, color=color, lw=2.2, ms=4.5)
+    return middle
 
 
 def _draw_levels(axes, study, labels):
@@ -452,14 +443,12 @@ def _diverged(study):
     return f" ({count} of {len(study.seeds)} seeds diverged)" if count else ""
 
 
-def _log_limits(curves, *levels):
-    """Limits of a logarithmic axis that show the curves and the levels, but not every height of a divergence."""
-    values = np.concatenate([np.ravel(curve) for curve in (*curves, *levels)])
-    values = values[np.isfinite(values) & (values > 0)]
-    if not len(values):
+def _log_limits(axes, *levels):
+    """Limits of a logarithmic axis that show what is drawn, the levels among it, but not every height of a divergence."""
+    lowest, highest = axes.dataLim.minposy, axes.dataLim.y1
+    if not np.isfinite(lowest):
         return 1e-6, 1.0
-    highest = min(values.max(), 1e4 * max(levels)) if levels else values.max()
-    return values.min() / 1.4, highest * 1.4
+    return lowest / 1.4, (min(highest, 1e4 * max(levels)) if levels else highest) * 1.4
 
 
 def _plain_decades(axes):

@@ -6,9 +6,8 @@ import re
 from IPython import get_ipython
 from IPython.display import display
 
-WIDGET = (
-    "application/vnd.jupyter.widget-view+json"  # written by hand, as widgets of ipywidgets 7 (Colab) have no mimebundle
-)
+# Written by hand, as widgets of ipywidgets 7 (Colab) have no mimebundle.
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # JupyterLab's own colours, which follow its theme, light or dark; the second ones are for pages without it.
 ASKED = "var(--jp-brand-color1, #0072B2)"
@@ -25,26 +24,17 @@ def inline(text):
     return "".join(parts)
 
 
-def boxed(page, color):
-    """A piece of HTML with a coloured line at its left."""
-    style = f"border-left:3px solid {color};padding:0.1em 0.8em;margin:0.2em 0"
-    return f"<div style='{style}'>{page}</div>"
+def tell(text, page=None, color=ASKED, widget=None, prediction=None):
+    """Show a text in a box with a coloured line at its left, in every form: widget for a live page, HTML for a reader, plain for tests.
 
-
-def show(text, page, widget=None, prediction=None):
-    """Show a text in every form: widget for a live page, HTML for a reader, plain for tests.
-
+    page: its HTML, if it is not only the text with `code` and *stress*.
     prediction: what is asked or measured, for programs that read the saved notebook; it becomes metadata of the output.
     """
     if get_ipython() is None:
         print(text)
         return
-    bundle = {"text/plain": text, "text/html": page}
+    style = f"border-left:3px solid {color};padding:0.1em 0.8em;margin:0.2em 0"
+    bundle = {"text/plain": text, "text/html": f"<div style='{style}'>{inline(text) if page is None else page}</div>"}
     if widget is not None:
         bundle[WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     display(bundle, raw=True, metadata={"prediction": prediction} if prediction else None)
-
-
-def tell(text):
-    """Show a text with `code` in a box."""
-    show(text, boxed(inline(text), ASKED))

@@ -22,7 +22,7 @@ from matplotlib.ticker import PercentFormatter
 
 from why_wont_it_learn.pictures import PALETTE, Picture, style
 
-from .notes import ASKED, boxed, inline, show, tell
+from .notes import inline, tell
 
 HERE = Path(__file__).parent
 CONFIDENCES = [50, 70, 90, 99]  # percent
@@ -94,7 +94,7 @@ def predict(name, question, options):
     )
     items = "".join(f"<li>{inline(option)}</li>" for option in options)
     page = f"<b>Predict.</b> {inline(question)}<ol type='a' style='margin:0.3em 0'>{items}</ol>"
-    show(text, boxed(page, ASKED), form(name), {"name": name, "question": question, "options": options})
+    tell(text, page, widget=form(name), prediction={"name": name, "question": question, "options": options})
 
 
 def form(name):
@@ -155,7 +155,7 @@ def reveal(name, outcomes):
         words = "You predicted it. " + answer
     else:
         words = f"You predicted: {asked.kept}. {answer}"
-    show(words, boxed(inline(words), ASKED), prediction={"name": name, "measured": asked.measured})
+    tell(words, prediction={"name": name, "measured": asked.measured})
 
 
 def withheld():

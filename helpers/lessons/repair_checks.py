@@ -82,7 +82,7 @@ class Repair:
     def __call__(self, model, x, y, x_val, y_val, **settings):
         program = FitCall(model, x, y, x_val, y_val, {k: v for k, v in settings.items() if k != "verbose"})
         self._check_what_is_given(program)
-        program = _without_the_split(program)
+        program = without_the_split(program)
         self._check_validation(program)
         study = self._study(program)
         count = int(np.sum(study.skill >= self.learned))
@@ -153,13 +153,15 @@ class Repair:
     # --- training ---
 
     def _study(self, program):
-        program = _without_the_split(program)
+        program = without_the_split(program)
         own = broken_programs.data(self.__name__)[3]
         loss = program.model.loss
 
         def score(targets, predictions):
             if len(predictions) != 1:
                 raise NotYet(f"The model has {len(predictions)} outputs; one is needed.")
+            if not np.isfinite(predictions[0]).all():
+                return -np.inf
             return SCORES[self.measure](own, np.asarray(targets), np.asarray(predictions[0], "float64"), loss)
 
         try:
@@ -199,12 +201,11 @@ class Repair:
         return next(text for text in found if text)
 
     def _one_sided(self, program, predictions):
+        if not np.isfinite(predictions).all():
+            return None
         own = broken_programs.data(self.__name__)[3]
-        predicted = _predicted_classes(own, np.asarray(program.y_val), predictions, program.model.loss)
-        found = [f"{np.mean(predicted[own == k] == k):.0%} of class {k}" for k in (0, 1)]
-        return (
-            f"One of these networks finds {found[0]} and {found[1]}: look at how much the errors of each class count."
-        )
+        zeros, ones = _found(own, np.asarray(program.y_val), predictions, program.model.loss)
+        return f"One of these networks finds {zeros:.0%} of class 0 and {ones:.0%} of class 1: look at how much the errors of each class count."
 
     def _memorised(self, watch):
         if watch.train_skill >= self.learned and watch.train_skill > watch.val_skill + 0.1:
@@ -226,16 +227,16 @@ BEFORE_TRAINING = (
 
 
 def _steps(program):
-    program = _without_the_split(program)
+    program = without_the_split(program)
     settings = {"epochs": 1} | program.settings
     return settings["epochs"] * math.ceil(len(program.y) / (settings.get("batch_size") or 32))
 
 
-def _without_the_split(program):
+def without_the_split(program):
     """The program with only those samples that `validation_split` leaves for training."""
     settings = dict(program.settings)
     split = settings.pop("validation_split", 0.0)
-    kept = len(program.y) - int(len(program.y) * split)
+    kept = math.floor(len(program.y) * (1 - split))  # rounded as `fit` does it
     x = keras.tree.map_structure(lambda a: a[:kept], program.x)
     if settings.get("sample_weight") is not None:
         settings["sample_weight"] = settings["sample_weight"][:kept]
@@ -295,9 +296,7 @@ def _regression_skill(own, targets, predictions, loss):
 
 
 def _predicted_classes(own, targets, predictions, loss):
-    """The predicted classes, in the numbers of `own`; None if they are NaN."""
-    if not np.isfinite(predictions).all():
-        return None
+    """The predicted classes, in the numbers of `own`."""
     labels, predictions = _labels(targets), predictions.reshape(len(predictions), -1)
     values = np.unique(labels)
     class_of = {value: own[labels == value][0] for value in values}
@@ -316,16 +315,17 @@ def _loss_name(loss):
 
 def _class_skill(own, targets, predictions, loss):
     predicted = _predicted_classes(own, targets, predictions, loss)
-    if predicted is None:
-        return np.nan
     return 1 - np.mean(predicted != own) / (1 - np.bincount(own).max() / len(own))
 
 
 def _rare_skill(own, targets, predictions, loss):
+    return sum(_found(own, targets, predictions, loss)) - 1
+
+
+def _found(own, targets, predictions, loss):
+    """The fraction found of each of two classes."""
     predicted = _predicted_classes(own, targets, predictions, loss)
-    if predicted is None:
-        return np.nan
-    return sum(np.mean(predicted[own == k] == k) for k in (0, 1)) - 1
+    return [np.mean(predicted[own == k] == k) for k in (0, 1)]
 
 
 SCORES = {"regression": _regression_skill, "classes": _class_skill, "rare": _rare_skill}

@@ -8,25 +8,50 @@ post_mortem("tides")                                # what would have told it so
 """
 
 import numpy as np
+import pandas as pd
 
 from why_wont_it_learn import fit
 
 from . import broken_programs
 from .broken_programs import cars, data
-from .repair_checks import Repair
+from .repair_checks import Repair, without_the_split
 from .teaching import has_passed, tell
 
 __all__ = ["REPAIRS", "SHOP", "cars", "data", "hint", "post_mortem"]
 
+REPAIRS = {}  # name -> `Repair`, in the order of the lessons
 
-# --- post-mortems: what would have told it soonest -----------------------------------------------------------------------
+
+def _repair(*hints, **judged):
+    """Makes the `Repair` of a broken program from its post-mortem: what would have told it soonest. hints: first to last."""
+
+    def made(post_mortem):
+        name = post_mortem.__name__
+        REPAIRS[name] = Repair(getattr(broken_programs, name), post_mortem, hints, **judged)
+        return REPAIRS[name]
+
+    return made
 
 
 def _predictions(program, samples=300):
     return program.model.predict(program.x[:samples], verbose=0)
 
 
-def _capacity(repair):
+def _gradients(program):
+    """The gradient norm of each layer in the first epoch."""
+    settings = program.settings | {"epochs": 1}
+    return fit(program.model, program.x, program.y, **settings).gradient_norm[0]
+
+
+# --- one for each of the lessons 01 to 06 ---------------------------------------------------------------------------------
+
+
+@_repair(
+    "Compare the training loss at the end with the variance of the targets.",
+    "About a fifth of the variance is left, on the training samples: the network underfits. That is neither noise nor overfitting.",
+    "Look at the width of each layer. How much can pass through the narrowest one?",
+)
+def capacity(repair):
     program, study = repair.printed, repair.printed_study
     left = np.median(study.loss[:, -1]) / program.y.var()
     return (
@@ -36,13 +61,14 @@ def _capacity(repair):
     )
 
 
-def _gradients(program):
-    """The gradient norm of each layer in the first epoch."""
-    settings = program.settings | {"epochs": 1}
-    return fit(program.model, program.x, program.y, **settings).gradient_norm[0]
-
-
-def _activation(repair):
+@_repair(
+    "Train for one epoch with `fit` from `why_wont_it_learn` and print `gradient_norm[0]`: the gradient of each layer.",
+    "The gradient shrinks from layer to layer on its way back, and hardly anything reaches the first ones.",
+    "Look at the activation of the hidden layers, and at how many layers there are.",
+    measure="classes",
+    learned=0.6,
+)
+def activation(repair):
     norms = _gradients(repair.printed)
     return (
         f"The gradient norms after one epoch: {norms[-1]:.2g} in the output layer and {norms[0]:.2g} in the first layer, a factor of "
@@ -50,7 +76,12 @@ def _activation(repair):
     )
 
 
-def _learning_rate(repair):
+@_repair(
+    "Print the training loss of the first three epochs.",
+    "It is NaN: the steps were so long that the loss grew instead of falling.",
+    "The length of a step depends on the learning rate and on the magnitude of the inputs. Print `x.mean(axis=0)`.",
+)
+def learning_rate(repair):
     study = repair.printed_study
     lost = np.mean(~np.isfinite(study.loss[:, 0]))
     largest = np.abs(repair.printed.x).max()
@@ -60,7 +91,12 @@ def _learning_rate(repair):
     )
 
 
-def _preparation(repair):
+@_repair(
+    "Print mean and standard deviation of each input.",
+    "They differ by a factor of more than a million; one input drowns out the others.",
+    "Prepare the inputs before `Sequential`, and the validation inputs with the same numbers.",
+)
+def preparation(repair):
     spread = repair.printed.x.std(axis=0)
     return (
         f"`x.std(axis=0)`, before any training: from {spread.min():.2g} to {spread.max():.2g}. The initial weights and the learning rate "
@@ -68,7 +104,14 @@ def _preparation(repair):
     )
 
 
-def _regularization(repair):
+@_repair(
+    "Plot the training loss and the validation loss in one figure.",
+    "The training loss falls to nearly 0 while the validation loss rises: the network memorises wrong labels.",
+    "Make memorising harder (dropout, L2, fewer units), or stop training before the network starts to memorise.",
+    measure="classes",
+    learned=0.55,
+)
+def regularization(repair):
     study = repair.printed_study
     best, end = study.val_loss.min(axis=1), study.val_loss[:, -1]
     return (
@@ -78,7 +121,14 @@ def _regularization(repair):
     )
 
 
-def _debugging(repair):
+@_repair(
+    "Look at five predictions and at five inputs before any training.",
+    "The predictions are not probabilities, and the inputs are far from 0. There are two faults, and each alone makes it fail.",
+    "Look at the activation of the last layer together with the loss, and at how the inputs are prepared.",
+    measure="classes",
+    learned=0.8,
+)
+def debugging(repair):
     program = repair.printed
     predictions = _predictions(program)
     return (
@@ -87,7 +137,17 @@ def _debugging(repair):
     )
 
 
-def _mushrooms(repair):
+# --- the twelve of lesson 07 ---------------------------------------------------------------------------------------------
+
+
+@_repair(
+    "Print ten predictions.",
+    "They are all 1, whatever the input, although the printed loss falls.",
+    "Look at the activation of the last layer. What does it do with a single unit?",
+    measure="classes",
+    learned=0.6,
+)
+def mushrooms(repair):
     values = np.unique(_predictions(repair.printed).round(3))
     return (
         f"`np.unique(model.predict(x).round(3))`, before any training: {values.tolist()}. Softmax divides each output by the sum "
@@ -95,7 +155,12 @@ def _mushrooms(repair):
     )
 
 
-def _kettle(repair):
+@_repair(
+    "Print mean and standard deviation of `y` and of the first predictions.",
+    "The targets are in the tens of thousands; an untrained network predicts values near 0.",
+    "Change what the network has to predict: subtract and divide, in training and validation alike.",
+)
+def kettle(repair):
     program = repair.printed
     return (
         f"The targets next to the first predictions: mean {program.y.mean():,.0f} and {_predictions(program).mean():.2f}. With Adam a "
@@ -104,7 +169,12 @@ def _kettle(repair):
     )
 
 
-def _thermometer(repair):
+@_repair(
+    "Print the smallest target and the smallest prediction.",
+    "About half of the targets are negative, and no prediction is.",
+    "Which values can the last layer produce?",
+)
+def thermometer(repair):
     program = repair.printed
     return (
         f"`(y < 0).mean()` next to `model.predict(x).min()`: {(program.y < 0).mean():.0%} of the targets are negative, and the lowest "
@@ -112,17 +182,28 @@ def _thermometer(repair):
     )
 
 
-def _shelf(repair):
+@_repair(
+    "Print `y`, as it comes.",
+    "The samples are sorted by class, and one class is hardly or never trained on.",
+    "Look at what `validation_split` takes away, and when.",
+    measure="classes",
+    learned=0.7,
+)
+def shelf(repair):
     program = repair.printed
-    split = program.settings["validation_split"]
-    kept = len(program.y) - int(len(program.y) * split)
+    trained = without_the_split(program).y
     return (
-        f"`np.bincount(y[:{kept}])`: {np.bincount(program.y[:kept], minlength=3).tolist()} training samples of the three "
+        f"`np.bincount(y[:{len(trained)}])`: {np.bincount(trained, minlength=3).tolist()} training samples of the three "
         "classes. `validation_split` takes the last samples as they come, before any shuffling."
     )
 
 
-def _bakery(repair):
+@_repair(
+    "Print mean and standard deviation of `x` and of `x_val`, as they enter the network.",
+    "Training and validation inputs have nothing in common: what was learned does not apply.",
+    "Look at the two lines that prepare the inputs. Which numbers should the second one use?",
+)
+def bakery(repair):
     program = repair.printed
     return (
         f"The means of the inputs: {np.abs(program.x.mean(axis=0)).max():.2f} at most in the training data, "
@@ -131,7 +212,12 @@ def _bakery(repair):
     )
 
 
-def _tides(repair):
+@_repair(
+    "Print the shapes of `y`, of the predictions and of their difference.",
+    "The difference is a square: every prediction is compared with every target.",
+    "Give the targets the shape of the predictions, before training or in the loss.",
+)
+def tides(repair):
     program = repair.printed
     shape = (program.y[:100] - _predictions(program, 100)).shape
     return (
@@ -140,21 +226,27 @@ def _tides(repair):
     )
 
 
-def _postcodes(repair):
+@_repair(
+    "Plot the target against the first input.",
+    "Neighbouring numbers have nothing in common: the number is the name of a street, not an amount.",
+    "How does a network get names? Think of `Embedding`, or of one input for each name.",
+)
+def postcodes(repair):
     program = repair.printed
     number = program.x[:, 0]
+    means = pd.Series(program.y).groupby(number).transform("mean")
     return (
         f"The correlation of the street's number with the target: {np.corrcoef(number, program.y)[0, 1]:.2f}; the mean target of each "
-        f"street explains {_explained_by(number, program.y):.0%} of the variance. The number is a name: its order means nothing."
+        f"street explains {means.var() / program.y.var(ddof=1):.0%} of the variance. The number is a name: its order means nothing."
     )
 
 
-def _explained_by(groups, y):
-    mean = {g: y[groups == g].mean() for g in np.unique(groups)}
-    return 1 - np.mean((y - np.array([mean[g] for g in groups])) ** 2) / y.var()
-
-
-def _turbine(repair):
+@_repair(
+    "Print the learning rate after each epoch: `float(model.optimizer.learning_rate)`.",
+    "It is almost gone after a few epochs, while the loss is still falling.",
+    "What does `decay_steps` count?",
+)
+def turbine(repair):
     program = repair.printed
     steps = -(-len(program.y) // program.settings["batch_size"])
     rate = program.model.optimizer.get_config()["learning_rate"]["config"]
@@ -165,7 +257,14 @@ def _turbine(repair):
     )
 
 
-def _ferry(repair):
+@_repair(
+    "Count how many samples of each class are predicted correctly.",
+    "The accuracy is high because nearly all samples belong to one class; most of the other class is missed.",
+    "Make an error in the rare class count for more: look at the arguments of `fit`.",
+    measure="rare",
+    learned=0.5,
+)
+def ferry(repair):
     rare = repair.printed.y_val.mean()
     return (
         f"The recall of each class. The rare class is {rare:.0%} of the samples, so always predicting the other class is right for "
@@ -173,7 +272,12 @@ def _ferry(repair):
     )
 
 
-def _orchard(repair):
+@_repair(
+    "Compare the last training loss with `model.evaluate(x, y)`: the same samples.",
+    "The network predicts well while training and badly at inference, with the same weights and the same samples.",
+    "Which layer works differently at inference, and what must it have seen by then?",
+)
+def orchard(repair):
     program, study = repair.printed, repair.printed_study
     steps = study.loss.shape[1] * -(-len(program.y) // program.settings["batch_size"])
     return (
@@ -183,7 +287,12 @@ def _orchard(repair):
     )
 
 
-def _cellar(repair):
+@_repair(
+    "Print `model.summary()` and compare the number of trainable parameters with the total.",
+    "Most of the network is not trained. It keeps its random initial weights.",
+    "Look for `trainable`. After a change the model has to be compiled again.",
+)
+def cellar(repair):
     model = repair.printed.model
     trained = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     return (
@@ -192,7 +301,12 @@ def _cellar(repair):
     )
 
 
-def _lighthouse(repair):
+@_repair(
+    "Train for one epoch with `fit` from `why_wont_it_learn` and print `gradient_norm[0]`.",
+    "Only the last layer gets a gradient; all layers before it get exactly 0.",
+    "Which operation has no slope? What is its smooth relative?",
+)
+def lighthouse(repair):
     norms = _gradients(repair.printed)
     return (
         f"The gradient norms after one epoch: {', '.join(f'{norm:.2g}' for norm in norms)}. Nothing before argmax gets a gradient: the "
@@ -200,175 +314,15 @@ def _lighthouse(repair):
     )
 
 
-# --- the programs: one for each of the lessons 01 to 06 ------------------------------------------------------------------
-
-capacity = Repair(
-    broken_programs.capacity, _capacity,
-    (
-        "Compare the training loss at the end with the variance of the targets.",
-        "About a fifth of the variance is left, on the training samples: the network underfits. That is neither noise nor overfitting.",
-        "Look at the width of each layer. How much can pass through the narrowest one?",
-    ),
-)  # fmt: skip
-activation = Repair(
-    broken_programs.activation, _activation,
-    (
-        "Train for one epoch with `fit` from `why_wont_it_learn` and print `gradient_norm[0]`: the gradient of each layer.",
-        "The gradient shrinks from layer to layer on its way back, and hardly anything reaches the first ones.",
-        "Look at the activation of the hidden layers, and at how many layers there are.",
-    ), "classes", 0.6,
-)  # fmt: skip
-learning_rate = Repair(
-    broken_programs.learning_rate, _learning_rate,
-    (
-        "Print the training loss of the first three epochs.",
-        "It is NaN: the steps were so long that the loss grew instead of falling.",
-        "The length of a step depends on the learning rate and on the magnitude of the inputs. Print `x.mean(axis=0)`.",
-    ),
-)  # fmt: skip
-preparation = Repair(
-    broken_programs.preparation, _preparation,
-    (
-        "Print mean and standard deviation of each input.",
-        "They differ by a factor of more than a million; one input drowns out the others.",
-        "Prepare the inputs before `Sequential`, and the validation inputs with the same numbers.",
-    ),
-)  # fmt: skip
-regularization = Repair(
-    broken_programs.regularization, _regularization,
-    (
-        "Plot the training loss and the validation loss in one figure.",
-        "The training loss falls to nearly 0 while the validation loss rises: the network memorises wrong labels.",
-        "Make memorising harder (dropout, L2, fewer units), or stop training before the network starts to memorise.",
-    ), "classes", 0.55,
-)  # fmt: skip
-debugging = Repair(
-    broken_programs.debugging, _debugging,
-    (
-        "Look at five predictions and at five inputs before any training.",
-        "The predictions are not probabilities, and the inputs are far from 0. There are two faults, and each alone makes it fail.",
-        "Look at the activation of the last layer together with the loss, and at how the inputs are prepared.",
-    ), "classes", 0.8,
-)  # fmt: skip
-
-# --- the twelve of lesson 07 ---------------------------------------------------------------------------------------------
-
-mushrooms = Repair(
-    broken_programs.mushrooms, _mushrooms,
-    (
-        "Print ten predictions.",
-        "They are all 1, whatever the input, although the printed loss falls.",
-        "Look at the activation of the last layer. What does it do with a single unit?",
-    ), "classes", 0.6,
-)  # fmt: skip
-kettle = Repair(
-    broken_programs.kettle, _kettle,
-    (
-        "Print mean and standard deviation of `y` and of the first predictions.",
-        "The targets are in the tens of thousands; an untrained network predicts values near 0.",
-        "Change what the network has to predict: subtract and divide, in training and validation alike.",
-    ),
-)  # fmt: skip
-thermometer = Repair(
-    broken_programs.thermometer, _thermometer,
-    (
-        "Print the smallest target and the smallest prediction.",
-        "About half of the targets are negative, and no prediction is.",
-        "Which values can the last layer produce?",
-    ),
-)  # fmt: skip
-shelf = Repair(
-    broken_programs.shelf, _shelf,
-    (
-        "Print `y`, as it comes.",
-        "The samples are sorted by class, and one class is hardly or never trained on.",
-        "Look at what `validation_split` takes away, and when.",
-    ), "classes", 0.7,
-)  # fmt: skip
-bakery = Repair(
-    broken_programs.bakery, _bakery,
-    (
-        "Print mean and standard deviation of `x` and of `x_val`, as they enter the network.",
-        "Training and validation inputs have nothing in common: what was learned does not apply.",
-        "Look at the two lines that prepare the inputs. Which numbers should the second one use?",
-    ),
-)  # fmt: skip
-tides = Repair(
-    broken_programs.tides, _tides,
-    (
-        "Print the shapes of `y`, of the predictions and of their difference.",
-        "The difference is a square: every prediction is compared with every target.",
-        "Give the targets the shape of the predictions, before training or in the loss.",
-    ),
-)  # fmt: skip
-postcodes = Repair(
-    broken_programs.postcodes, _postcodes,
-    (
-        "Plot the target against the first input.",
-        "Neighbouring numbers have nothing in common: the number is the name of a street, not an amount.",
-        "How does a network get names? Think of `Embedding`, or of one input for each name.",
-    ),
-)  # fmt: skip
-turbine = Repair(
-    broken_programs.turbine, _turbine,
-    (
-        "Print the learning rate after each epoch: `float(model.optimizer.learning_rate)`.",
-        "It is almost gone after a few epochs, while the loss is still falling.",
-        "What does `decay_steps` count?",
-    ),
-)  # fmt: skip
-ferry = Repair(
-    broken_programs.ferry, _ferry,
-    (
-        "Count how many samples of each class are predicted correctly.",
-        "The accuracy is high because nearly all samples belong to one class; most of the other class is missed.",
-        "Make an error in the rare class count for more: look at the arguments of `fit`.",
-    ), "rare", 0.5,
-)  # fmt: skip
-orchard = Repair(
-    broken_programs.orchard, _orchard,
-    (
-        "Compare the last training loss with `model.evaluate(x, y)`: the same samples.",
-        "The network predicts well while training and badly at inference, with the same weights and the same samples.",
-        "Which layer works differently at inference, and what must it have seen by then?",
-    ),
-)  # fmt: skip
-cellar = Repair(
-    broken_programs.cellar, _cellar,
-    (
-        "Print `model.summary()` and compare the number of trainable parameters with the total.",
-        "Most of the network is not trained. It keeps its random initial weights.",
-        "Look for `trainable`. After a change the model has to be compiled again.",
-    ),
-)  # fmt: skip
-lighthouse = Repair(
-    broken_programs.lighthouse, _lighthouse,
-    (
-        "Train for one epoch with `fit` from `why_wont_it_learn` and print `gradient_norm[0]`.",
-        "Only the last layer gets a gradient; all layers before it get exactly 0.",
-        "Which operation has no slope? What is its smooth relative?",
-    ),
-)  # fmt: skip
-
-LESSONS = (
-    capacity,
-    activation,
-    learning_rate,
-    preparation,
-    regularization,
-    debugging,
-)  # in the order of lessons 01 to 06
 SHOP = (
     mushrooms, kettle, thermometer, shelf, bakery, tides, postcodes, turbine, ferry, orchard, cellar, lighthouse,
 )  # fmt: skip
-REPAIRS = {repair.__name__: repair for repair in (*LESSONS, *SHOP)}
-
 _hints_shown = {}  # name -> how many
 
 
 def hint(name):
     """Show the next of the three hints of a program: what to measure, what that shows, where to look."""
-    hints = _repair(name).hints
+    hints = _named(name).hints
     number = _hints_shown[name] = min(_hints_shown.get(name, 0) + 1, len(hints))
     tell(f"Hint {number} of {len(hints)}: {hints[number - 1]}")
 
@@ -380,14 +334,14 @@ def post_mortem(name, now=False):
         name: of the program.
         now: True to show it although the program has not passed its check yet.
     """
-    repair = _repair(name)
+    repair = _named(name)
     if now or has_passed(repair):
         tell(repair.told_by(repair))
     else:
         tell(f'This is shown when `{name}` has passed its check. `post_mortem("{name}", now=True)` shows it at once.')
 
 
-def _repair(name):
+def _named(name):
     if name not in REPAIRS:
         raise ValueError(f"{name!r} is not a program. There are {', '.join(REPAIRS)}.")
     return REPAIRS[name]

@@ -8,7 +8,7 @@
 import re
 import string
 
-from .notes import ASKED, OPEN, TRUE, WRONG, boxed, inline, show, tell
+from .notes import OPEN, TRUE, WRONG, inline, tell
 from .predictions import ClaimFailed, asked_here, predict, reveal, truth, withheld
 
 __all__ = ["ClaimFailed", "check", "claim", "has_passed", "inline", "predict", "reveal", "score", "tell"]
@@ -78,7 +78,7 @@ def claim(sentence, condition, *, over, **numbers):
     if withheld():
         return
     page = f"<b style='color:{TRUE}'>✓</b> {inline(filled)} <span style='font-size:12px;white-space:nowrap'>({seeds} seeds)</span>"
-    show(f"✓ {filled} ({seeds} seeds)", boxed(page, TRUE))
+    tell(f"✓ {filled} ({seeds} seeds)", page, TRUE)
 
 
 def check(exercise, *answer, **settings):
@@ -103,7 +103,7 @@ def check(exercise, *answer, **settings):
             words, mark, color = str(reason), "✗", WRONG
     _exercises[name] = passed
     page = f"<b style='color:{color}'>{mark}</b> <b>{name}</b>: {inline(words)}"
-    show(f"{mark} {name}: {words}", boxed(page, color))
+    tell(f"{mark} {name}: {words}", page, color)
 
 
 def has_passed(exercise):
@@ -124,8 +124,7 @@ def score(all_exercises=False):
         lines.append(f"Predictions: {len(scored)} of {len(asked_here)} made and measured, {right} right.")
     if _exercises:
         lines.append(f"Exercises: {sum(_exercises.values())} of {len(_exercises)} passed.")
-    words = " ".join(lines) or "Nothing to score yet."
-    show(words, boxed(inline(words), ASKED))
+    tell(" ".join(lines) or "Nothing to score yet.")
     left = [name for name, passed in _exercises.items() if not passed]
     if all_exercises and left:
         raise ExerciseFailed(f"Not passed: {', '.join(left)}.")
