@@ -6,6 +6,7 @@
 """
 
 from .experiments.experiment import Experiment
+from .experiments.keras_program import to_keras
 from .experiments.run import Run, SeedStudy
 from .experiments.tables import table
 from .experiments.training import train, train_seeds
@@ -14,8 +15,8 @@ from .lab.maps import success_map
 from .rescue import smallest_rescue
 
 __all__ = [
-    "Experiment", "Lab", "Run", "SeedStudy", "diagnose", "smallest_rescue", "success_map", "table", "train",
-    "train_seeds",
+    "Experiment", "Lab", "Run", "SeedStudy", "diagnose", "smallest_rescue", "success_map", "table", "to_keras",
+    "train", "train_seeds",
 ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from browser import HANG
 from covering import covering, fitting
 from rounding import assert_equal_but_for_rounding, limits, stops_clearly, trained
 
-from helpers import Experiment
+from helpers import Experiment, to_keras
 from helpers.experiments.experiment import FIELDS
 
 pytestmark = pytest.mark.numerical
@@ -121,7 +121,7 @@ def history(tmp_path_factory):
             names = RUN if name in RUN else [name for name in ALL if name not in RUN]
             process = subprocess.run(
                 [sys.executable, "-I", "-c", DRIVER],
-                input=json.dumps([ALL[name].to_keras() for name in names]),
+                input=json.dumps([to_keras(ALL[name]) for name in names]),
                 capture_output=True,
                 text=True,
                 encoding="utf-8",
@@ -174,7 +174,7 @@ def test_every_value_is_tried():
 def test_the_saved_file_prints_the_losses_of_the_engine(tmp_path):
     experiment = PLAIN.replace(problem="auto_mpg", scaling="standard", dropout=0.1, l2=0.01, samples=60)
     path = tmp_path / "program.py"
-    path.write_text(experiment.to_keras(), encoding="utf-8")
+    path.write_text(to_keras(experiment), encoding="utf-8")
     process = subprocess.run(
         [sys.executable, "-I", path.name], capture_output=True, text=True, encoding="utf-8", cwd=tmp_path, timeout=HANG
     )
@@ -191,7 +191,7 @@ def test_the_saved_file_prints_the_losses_of_the_engine(tmp_path):
 
 @pytest.fixture(scope="module")
 def trees():
-    return {name: ast.parse(experiment.to_keras()) for name, experiment in ALL.items()}
+    return {name: ast.parse(to_keras(experiment)) for name, experiment in ALL.items()}
 
 
 def test_it_imports_keras_numpy_and_scikit_learn_and_uses_what_it_imports(trees):
@@ -235,7 +235,7 @@ def test_it_ends_with_history_and_fit(trees):
 
 def test_it_can_be_read():
     for name, experiment in ALL.items():
-        lines = experiment.to_keras().splitlines()
+        lines = to_keras(experiment).splitlines()
         assert max(map(len, lines)) <= 160, name
         assert not any(line != line.rstrip() for line in lines), name
-        assert experiment.to_keras() == Experiment.from_json(experiment.to_json()).to_keras(), name
+        assert to_keras(experiment) == to_keras(Experiment.from_json(experiment.to_json())), name

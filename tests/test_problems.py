@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import Experiment
+from helpers import Experiment, to_keras
 from helpers.experiments import problems
 from helpers.experiments.catalog import FEATURES, IMPUTATIONS, SCALINGS, TASKS
 from helpers.experiments.problems import REFERENCES, make_problem
@@ -451,7 +451,7 @@ def test_features_are_made_of_the_inputs(row):
 
 def drawn_by_program(experiment):
     """The names that the program's lines on the data leave behind, run with nothing else in sight."""
-    tree = ast.parse(experiment.to_keras())
+    tree = ast.parse(to_keras(experiment))
     made = [getattr(node, "targets", [None])[0] for node in tree.body]
     (network,) = [i for i, target in enumerate(made) if isinstance(target, ast.Name) and target.id == "model"]
     tree.body = [node for node in tree.body[:network] if ast.unparse(node) != "import keras"]

@@ -9,7 +9,7 @@ from covering import covering, each_night, fitting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers import Experiment, train, train_seeds
+from helpers import Experiment, to_keras, train, train_seeds
 from helpers.experiments.experiment import FIELDS
 from helpers.experiments.run import PER_EPOCH
 from helpers.experiments.sources import PROBLEMS, most_samples
@@ -129,7 +129,7 @@ def test_any_experiment_trains_and_ends_in_a_verdict(network):
         assert copy == experiment
         assert hash(copy) == hash(experiment)
         assert same(train(copy, jit_compile=False), run)
-        compile(experiment.to_keras(), "program", "exec")
+        compile(to_keras(experiment), "program", "exec")
 
     holds()
 

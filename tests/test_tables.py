@@ -18,7 +18,7 @@ from browser import HANG
 from IPython.core.interactiveshell import InteractiveShell
 from rounding import assert_equal_but_for_rounding, limits, trained
 
-from helpers import Experiment, Lab, smallest_rescue, success_map, table, train, train_seeds
+from helpers import Experiment, Lab, smallest_rescue, success_map, table, to_keras, train, train_seeds
 from helpers.experiments import tables, training
 from helpers.experiments.experiment import MADE_UP
 from helpers.experiments.problems import make_problem
@@ -475,7 +475,7 @@ def shown_points(problem):
 def same_points(e, names):
     """The printed program makes the points that the experiment trains on. names: what its reader puts before it."""
     problem, names = make_problem(e), {**names}
-    exec(compile(e.to_keras().partition("# The network")[0], "program", "exec"), names)
+    exec(compile(to_keras(e).partition("# The network")[0], "program", "exec"), names)
     for name in ("x", "y", "x_val", "y_val"):
         np.testing.assert_array_equal(np.asarray(names[name], "float32"), getattr(problem, name), err_msg=name)
 
@@ -731,7 +731,7 @@ def histories(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
     for name in PROGRAMS:
         experiment, before = program_of(name)
-        (folder / f"{name}.py").write_text(before + experiment.to_keras(), encoding="utf-8")
+        (folder / f"{name}.py").write_text(before + to_keras(experiment), encoding="utf-8")
     run = "{n: runpy.run_path(f'{n}.py')['history'].history for n in " + repr(PROGRAMS) + "}"
     driver = f"import json, runpy, sys\nh = {run}\nassert 'helpers' not in sys.modules\nprint(json.dumps(h))"
     process = subprocess.run(
@@ -745,7 +745,7 @@ def histories(tmp_path_factory):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_program_run_alone_gives_the_losses_of_the_engine(name, histories):
     experiment, before = program_of(name)
-    assert sum("Load" in line for line in experiment.to_keras().splitlines()) == bool(before)
+    assert sum("Load" in line for line in to_keras(experiment).splitlines()) == bool(before)
     losses = types.SimpleNamespace(**{kind: np.array(histories[name][kind]) for kind in ("loss", "val_loss")})
     assert_equal_but_for_rounding(losses, trained(experiment), limits(trained, experiment))
 
@@ -771,7 +771,7 @@ def test_the_program_of_arrays_makes_the_points():
 def test_what_is_printed_can_be_read():
     wide = pd.DataFrame({f"a column with a long name {i}": numbers(40)[:, 0] for i in range(40)} | {"y": CYCLE})
     for t in (table(wide, target="y"), table(CARS, target="mpg", columns=["origin", "year"])):
-        lines = Experiment(problem=t).to_keras().splitlines()
+        lines = to_keras(Experiment(problem=t)).splitlines()
         assert max(map(len, lines)) <= 160
         assert not any(line != line.rstrip() for line in lines)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import anywidget
 import traitlets
 
+from ..experiments.keras_program import to_keras
 from ..lab import plots
 from ..lab.widget import KernelWidget
 from .clinic_tests import TESTS, learning_curve
@@ -251,7 +252,7 @@ class Clinic(KernelWidget):
             "sentences": self.outcome.sentences,
             "score": self._earned(),
             "lessons": self.outcome.lessons,
-            "program": self.patient.experiment.to_keras(),
+            "program": to_keras(self.patient.experiment),
         }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 class Call:
     """A call such as ``keras.layers.Dense(16, activation="tanh")`` that can be made and can be printed.
 
-    The engine makes it, `Experiment.to_keras` prints it, so that the program shown is the one that ran.
+    The engine makes it, `to_keras` prints it, so that the program shown is the one that ran.
     """
 
     path: str

@@ -372,12 +372,6 @@ class Experiment:
             values["problem"] = _own_table(values["problem"], problem)
         return cls(**values)
 
-    def to_keras(self):
-        """A plain Keras program of this experiment that gives the same result when it is run alone."""
-        from .keras_program import program  # the program is written from the network, which is made from this class
-
-        return program(self)
-
 
 FIELDS = {f.name: f.metadata["spec"] for f in dataclasses.fields(Experiment)}
 # Fields that take the problem's own value if they are left out, and what a Source calls it.

@@ -19,8 +19,11 @@ def batches():
 """
 
 
-def program(experiment):
-    """A Python program that needs only keras, numpy and scikit-learn, and ends with `history = model.fit(...)`."""
+def to_keras(experiment):
+    """A plain Keras program of an experiment, which gives the same result when it is run alone.
+
+    It needs only keras, numpy and scikit-learn, and ends with `history = model.fit(...)`.
+    """
     e = experiment
     task = TASKS[e.source.task]
     steps, target_scaler = preparation(e), target_scaler_call(e)

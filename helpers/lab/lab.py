@@ -17,6 +17,7 @@ import traitlets
 
 from .. import rescue
 from ..experiments.experiment import FIELDS, Experiment, check_experiment, unknown, value_text
+from ..experiments.keras_program import to_keras
 from ..experiments.own_model import experiment_of
 from ..experiments.program import has_graph, has_room
 from ..experiments.symptoms import findings
@@ -375,7 +376,7 @@ class Lab(KernelWidget):
                 "refused": self.refused,
                 "pinned": self.pinned is not None,
                 "seeds": self.seeds,
-                "code": "" if self.running else self.experiment.to_keras(),
+                "code": "" if self.running else to_keras(self.experiment),
                 "share": self.experiment.to_json(),
             }
 
