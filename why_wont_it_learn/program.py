@@ -19,12 +19,11 @@ from .diagnosis.output_and_loss import as_loss, resolved_loss
 from .engine.initial_weights import fresh_values, throughout
 from .engine.loop import takes_training
 from .keras_private import (
-    global_seed_generator,
     is_functional,
     layers_of,
     learning_rate_of,
     loss_weights_of,
-    set_global_seed_generator,
+    seed_generator_kept,
     with_constant_rate,
 )
 
@@ -38,16 +37,12 @@ PLAIN = {"use_ema": False, "gradient_accumulation_steps": None}  # what an optim
 def random_state_kept():
     """Leave the random state of Python, NumPy and Keras as it was: making a Keras layer takes numbers from it."""
     python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    generator = global_seed_generator()
-    state = None if generator is None else generator.state.numpy()
     try:
-        yield
+        with seed_generator_kept():
+            yield
     finally:
         random.setstate(python)
         np.random.set_state(of_numpy)  # noqa: NPY002
-        set_global_seed_generator(generator)
-        if generator is not None:
-            generator.state.assign(state)
 
 
 @dataclass(frozen=True, eq=False)

@@ -168,3 +168,15 @@ class Probes:
             "dead": tf.stack(dead, -1) if state else tf.zeros([*axes, 0]),
             "saturated": tf.stack(saturated, -1) if state else tf.zeros([*axes, 0]),
         }
+
+
+def flat_layers(model, values, evaluate):
+    """The names of the hidden layers in which no unit has a slope for any sample: (dead ones, those that saturate at both ends).
+
+    values, evaluate: as in `Probes.measure`, of the trainable variables.
+    """
+    probes = Probes(model)
+    dead = probes.measure(values, values, 1, evaluate)["dead"].numpy()
+    at_both_ends = {id(layer): saturates for layer, _, (_, saturates) in probes.activations.layers}
+    flat = [layer for layer, fraction in zip(probes.hidden, dead, strict=True) if fraction == 1]
+    return tuple([layer.name for layer in flat if at_both_ends[id(layer)] == kind] for kind in (False, True))
