@@ -4,7 +4,7 @@ import numpy as np
 
 from ..engine.initial_weights import throughout
 from .network import kind_of, linear_layers, other_layers
-from .symptoms import Scale, Training
+from .symptoms import Scale, Training, with_momentum
 
 NOISE_LAYERS = {"Dropout": "rate", "AlphaDropout": "rate", "GaussianDropout": "rate", "GaussianNoise": "stddev"}
 DROPOUT_WITHIN = ("dropout", "recurrent_dropout")  # of recurrent layers and of attention
@@ -21,8 +21,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
     outcome: its `TrialResult`. first, last: a `Look` into its layers at the start and at the end. added: its `added_loss`.
     """
     program, data = variant.program, variant.data
-    kind = program.optimizer["class_name"].lower()
-    momentum = float(program.optimizer["config"].get("momentum") or 0) if kind == "sgd" else 0.0
+    kind, momentum = program.optimizer["class_name"].lower(), program.optimizer["config"].get("momentum")
     x, y = data.inputs_2d[: data.points], data.number_targets
     numbers = not data.tokens and np.isfinite(x).all()
     train_skill = float(np.median(outcome.train[-1]))
@@ -38,7 +37,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
         condition=_condition(x) if numbers else 1.0,
         padding=unmasked_padding(program.layers, data.x[: data.points]),
         growing_steps=growing_steps(program.layers, data.x),
-        optimizer=kind, learning_rate=variant.learning_rate / max(1 - momentum, 0.01),
+        optimizer=kind, learning_rate=with_momentum(kind, variant.learning_rate, momentum),
         regularization=max(regularization(program) or 0.0, added) or None,
         layers=first.layers,
         other_layers=bool(other_layers(program.layers)) or (data.task == "distribution" and len(first.layers) < 2),

@@ -287,6 +287,11 @@ def growing_state(t):
 # --- steps -------------------------------------------------------------------------------------------------------------
 
 
+def with_momentum(optimizer, rate, momentum):
+    """The learning rate with the effect of its momentum, of an optimizer (its class name in small letters) that has one."""
+    return rate / max(1 - float(momentum or 0), 0.01) if optimizer == "sgd" else rate
+
+
 def usual_rate(optimizer):
     """The learning rate that an optimizer (its class name in small letters) is usually run with."""
     return USUAL_RATES.get(optimizer, 0.001)
@@ -545,20 +550,17 @@ def over_regularized(t):
         )  # fmt: skip
         return
     plausibility = _between(t.regularization, [0, 0.2, 0.5, 0.8], [0.1, 0.35, 0.6, 0.85])
-    fits = t.train_skill >= FITS * t.attainable_skill
+    plausibility = plausibility if np.isnan(t.prediction_spread) else min(plausibility, 0.4)
     died = np.nanmax(t.dead[-1] - t.dead[0]) if t.dead.size else 0.0
-    if t.regularization >= 0.4 and died > 0.25 and not fits:
-        yield Symptom(
-            "over_regularized", 0.85,
-            f"There are penalties or dropout, it does not even fit its training samples, and {died:.0%} of the units of a hidden layer "
-            "have died on the way.",
-        )  # fmt: skip
-        return
-    yield Symptom(
-        "over_regularized", plausibility if np.isnan(t.prediction_spread) else min(plausibility, 0.4),
-        "There are penalties or dropout." if fits else "There are penalties or dropout, and it does not even fit its training "
-        "samples.",
-    )  # fmt: skip
+    told = "There are penalties or dropout"
+    if t.train_skill >= FITS * t.attainable_skill:
+        told += "."
+    elif t.regularization >= 0.4 and died > 0.25:
+        plausibility = 0.85
+        told += f", it does not even fit its training samples, and {died:.0%} of the units of a hidden layer have died on the way."
+    else:
+        told += ", and it does not even fit its training samples."
+    yield Symptom("over_regularized", plausibility, told)
 
 
 def overfitting(t):
@@ -580,15 +582,11 @@ SYMPTOMS = (
 
 
 def symptoms(training):
-    """Every `Symptom` of a `Training`, in causal order."""
-    found = [symptom for row in SYMPTOMS for symptom in row(training)]
-    if not training.fits_only_training:
-        return found
-    # Nothing keeps it from learning the training samples; only what it makes of others can be wrong.
-    kept = [one.cause == "overfitting" or one.plausibility == 1 for one in found]
-    return [
-        one if keep else replace(one, plausibility=one.plausibility / 2) for one, keep in zip(found, kept, strict=True)
-    ]
+    """Yield every `Symptom` of a `Training`, in causal order."""
+    for symptom in (symptom for row in SYMPTOMS for symptom in row(training)):
+        # Nothing keeps it from learning the training samples; only what it makes of others can be wrong.
+        doubtful = training.fits_only_training and symptom.cause != "overfitting" and symptom.plausibility < 1
+        yield replace(symptom, plausibility=symptom.plausibility / 2) if doubtful else symptom
 
 
 def likely(training):
@@ -604,11 +602,8 @@ def likely(training):
 
 def hypotheses(training):
     """The most plausible symptom of each cause: {cause: Symptom}."""
-    found = {}
-    for symptom in symptoms(training):
-        if symptom.cause not in found or symptom.plausibility > found[symptom.cause].plausibility:
-            found[symptom.cause] = symptom
-    return found
+    ranked = sorted(symptoms(training), key=lambda symptom: -symptom.plausibility)
+    return {symptom.cause: symptom for symptom in reversed(ranked)}
 
 
 def two_digits(value):

@@ -49,7 +49,6 @@ class Copies:
     """
 
     def __init__(self, program, copies, data):
-        self.copies = copies
         self.model = program.compiled()
         x, y = (tf.convert_to_tensor(a[:2]) for a in (data.inputs, data.y))
         for models in (copies, None) if maps_well(self.model, copies) else (None,):
@@ -67,13 +66,11 @@ class Copies:
         """What copies of a program start from: this one, or one that differs from it in its initializers."""
         weights, layers = program.first_values(seeds)
         slots = [np.repeat(v.numpy()[None], len(seeds), 0) for v in self.model.optimizer.variables]
-        packing, states = self.graph.packing, []
+        packing, lead, states = self.graph.packing, self.graph.shape.lead, []
         for block in self.blocks:
             start = tf.nest.map_structure(lambda a, block=block: tf.constant(a[block]), (weights, layers, slots))
-            lead = [self.copies] if self.graph.shape.models else []
-            states.append(
-                first_state(self.graph, packing.joined(start[0], lead), start[1], packing.joined_slots(start[2], lead))
-            )
+            start = packing.joined(start[0], lead), start[1], packing.joined_slots(start[2], lead)
+            states.append(first_state(self.graph, *start))
         return states
 
     def train(self, state, x, y, order, rates):

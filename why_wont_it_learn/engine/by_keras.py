@@ -7,7 +7,7 @@ import tensorflow as tf
 from .batches import none_for_empty
 from .layer_metrics import Probes, first_samples
 from .loop import evaluate
-from .records import PROBES, Record
+from .records import Record
 
 
 class Dealt(keras.utils.PyDataset):
@@ -41,7 +41,7 @@ class Measured(keras.callbacks.Callback):
     def __init__(self, seen, dealt, on_progress):
         super().__init__()
         self.seen, self.dealt, self.on_progress = seen, dealt, on_progress
-        self.rows, self.names, self.problem, self.probes = [], [], "", None
+        self.rows, self.problem, self.probes = [], "", None
 
     def on_epoch_begin(self, epoch, logs=None):
         if self.dealt:
@@ -91,17 +91,5 @@ def fit_by_keras(model, reason, x, y, sample_weight, class_weight, prepared, bat
             options.pop("batch_size")  # a data set comes in its own batches
     measured = Measured(seen, dealt, on_progress)
     history = model.fit(**arguments, **options, callbacks=[measured]).history
-    rows, found = measured.rows, measured.probes
-    epochs = len(next(iter(history.values()), []))
-
-    def stack(name):
-        return np.stack([row[name] for row in rows]) if rows else np.zeros((epochs, 0), "float32")
-
-    return Record(
-        history,
-        *map(stack, PROBES),
-        layers=[layer.name for layer in found.layers] if rows else [],
-        hidden_layers=[layer.name for layer in found.hidden] if rows else [],
-        engine="model.fit",
-        reason=reason + measured.problem,
-    )
+    epochs, probes = len(next(iter(history.values()), [])), measured.probes if measured.rows else None
+    return Record.measured(history, measured.rows, probes, reason + measured.problem, epochs)

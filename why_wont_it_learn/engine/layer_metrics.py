@@ -21,12 +21,9 @@ def first_samples(data):
 
 def owners(model):
     """The layer that each trainable weight belongs to, by the weight's id: the innermost one, but an RNN for its cells."""
-    found, layers = {}, layers_of(model)
-    for layer in layers:  # outer before inner
+    found, layers = {}, layers_of(model)  # outer before inner
+    for layer in (*layers, *(layer for layer in layers if isinstance(layer, keras.layers.RNN))):
         found.update((id(v), layer) for v in layer.trainable_variables)
-    for layer in layers:
-        if isinstance(layer, keras.layers.RNN):
-            found.update((id(v), layer) for v in layer.trainable_variables)
     return found
 
 

@@ -75,7 +75,7 @@ def _loss_stacks(model, shape, data):
     """Whether there is one loss, of one target for each sample."""
     _, y, sample_weight = data
     weights = none_for_empty(sample_weight)
-    of_samples = weights is None or len(weights.shape) == 1 + int(shape.own_data)
+    of_samples = weights is None or len(weights.shape) == 1 + shape.sample_axis
     return _loss_of(model) is not None and not isinstance(y, (dict, tuple)) and of_samples
 
 

@@ -98,8 +98,7 @@ def _first_step(model, data):
 def trace(model, shape, data):
     """A new graph. Raises CannotHold if it would not do exactly what `model.fit` does."""
     if not has_metrics(model):
-        own = shape.own_data and shape.models is not None
-        _first_step(model, tf.nest.map_structure(lambda a: a[0], data[0]) if own else data[0])
+        _first_step(model, tf.nest.map_structure(lambda a: a[0], data[0]) if shape.sample_axis else data[0])
     with _for_mapping(model) if shape.models else contextlib.nullcontext(), gradients_forgotten():
         probes = Probes(model) if shape.probes else None
         try:
@@ -219,11 +218,6 @@ def _time_steps(layer):
 # --- what a graph depends on -------------------------------------------------------------------------------------------
 
 
-def _parts(model):
-    """What `compile` exchanges: it makes a new tracker of the loss every time."""
-    return model.optimizer, model.loss, loss_tracker(model)
-
-
 def _identity(model):
     """(the key of a model, objects whose ids stand in it): its fingerprint, else the very objects that it is made of.
 
@@ -233,7 +227,7 @@ def _identity(model):
     if certain:
         return certain, ()
     frozen = tuple(v.trainable for v in model.weights)
-    objects = model, *_parts(model)
+    objects = model, model.optimizer, model.loss, loss_tracker(model)  # `compile` makes a new tracker every time
     return (*map(id, objects), frozen, repr(_rules(model.optimizer))), objects
 
 

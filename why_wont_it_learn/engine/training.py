@@ -255,9 +255,8 @@ def _program(model, data, validation, batches, batch_size, epochs, shape, state=
     graph = graph_for(model, shape, (data, first_samples(data) if shape.probes else (), validation))
     if state is None:
         state = [[tf.convert_to_tensor(v.value) for v in part] for part in _variables(model)]
-    lead = [] if shape.models is None else [shape.models]
     weights, layers, slots = state
-    state = graph.packing.joined(weights, lead), layers, graph.packing.joined_slots(slots, lead)
+    state = graph.packing.joined(weights, shape.lead), layers, graph.packing.joined_slots(slots, shape.lead)
     return Program(graph, state, data, validation, batches, epochs, validation_batch=batch_size)
 
 
