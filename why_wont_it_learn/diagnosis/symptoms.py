@@ -205,19 +205,15 @@ def _between(value, values, plausibilities):
 def missing_values(t):
     """NaN among the inputs."""
     if t.missing:
-        yield Symptom(
-            "missing_values", 1.0,
-            f"{100 * t.missing:.3g}% of the inputs are NaN. A single NaN makes every weight NaN in the first step that uses it.",
-        )  # fmt: skip
+        text = f"{100 * t.missing:.3g}% of the inputs are NaN. A single NaN makes every weight NaN in the first step that uses it."
+        yield Symptom("missing_values", 1.0, text)
 
 
 def nothing_to_learn(t):
     """The best prediction is hardly better than the baseline."""
     if t.learnable <= LEARNABLE:
-        yield Symptom(
-            "nothing_to_learn", 1.0,
-            f"The best prediction from these inputs avoids only {max(t.learnable, 0):.1%} of the baseline's error.",
-        )  # fmt: skip
+        text = f"The best prediction from these inputs avoids only {max(t.learnable, 0):.1%} of the baseline's error."
+        yield Symptom("nothing_to_learn", 1.0, text)
 
 
 def mismatched_output_or_loss(t):
@@ -349,10 +345,8 @@ def short_steps(t):
         moved = float(t.update_ratio.mean()) * t.planned_steps
         pace, move = ("All", "moved") if t.finished else ("At this pace all", "will move")
         steps = f"{pace} {t.planned_steps} steps together" if t.planned_steps > 1 else "Its only step"
-        yield Symptom(
-            "learning_rate_too_low", 0.85 if moved < HARDLY_MOVED else 0.2,
-            f"{steps} {move} the weights by {moved:.2g} of their norm. {_about_rate(t)}",
-        )  # fmt: skip
+        text = f"{steps} {move} the weights by {moved:.2g} of their norm. {_about_rate(t)}"
+        yield Symptom("learning_rate_too_low", 0.85 if moved < HARDLY_MOVED else 0.2, text)
         return
     plausibility = _between(np.log10(_times_usual(t)), [-2, -1, -0.3, 0], [0.95, 0.85, 0.4, 0.2])
     way = f"It was trained for {t.steps} steps"
@@ -367,10 +361,8 @@ def few_steps(t):
     improving = t.still_improving
     if t.update_ratio.size and not improving:
         few = min(few, 0.4)  # it was measured at every epoch, and has come to rest
-    yield Symptom(
-        "too_few_epochs", min(0.95, max(few + 0.15 * improving, 0.55 * improving)),
-        f"There are {t.planned_steps} steps in all" + (", and it still improves at the end." if improving else "."),
-    )  # fmt: skip
+    text = f"There are {t.planned_steps} steps in all" + (", and it still improves at the end." if improving else ".")
+    yield Symptom("too_few_epochs", min(0.95, max(few + 0.15 * improving, 0.55 * improving)), text)
 
 
 def one_rate_for_all(t):
@@ -429,10 +421,8 @@ def linear_only(t):
     useful = t.linear_skill >= 0.5 * t.attainable_skill
     other = t.linear_skill >= 0.9 * t.attainable_skill or (useful and t.skill < t.linear_skill - 0.1)
     told = f" The best linear model has a skill of {two_digits(t.linear_skill)}." if np.isfinite(t.linear_skill) else ""
-    yield Symptom(
-        "capacity_too_low", 0.1 if other else 0.85,
-        f"{what}, so it can only compute a weighted sum of its inputs.{told}",
-    )  # fmt: skip
+    text = f"{what}, so it can only compute a weighted sum of its inputs.{told}"
+    yield Symptom("capacity_too_low", 0.1 if other else 0.85, text)
 
 
 def narrow_layer(t):
@@ -475,10 +465,10 @@ def saturated_units(t):
     """Units on the flat ends of a sigmoid or tanh."""
     for when, layer, flat in _worst(t, t.saturated):
         if flat > 0.3:
-            yield Symptom(
-                "saturated_activation", _between(flat, [0.3, 0.5, 0.6, 0.9], [0.2, LIKELY, 0.6, 0.9]),
-                f"{flat:.0%} of the units of hidden layer {layer + 1} are saturated {when}: their slope is close to 0.",
-            )  # fmt: skip
+            text = (
+                f"{flat:.0%} of the units of hidden layer {layer + 1} are saturated {when}: their slope is close to 0."
+            )
+            yield Symptom("saturated_activation", _between(flat, [0.3, 0.5, 0.6, 0.9], [0.2, LIKELY, 0.6, 0.9]), text)
 
 
 def vanishing_gradient(t):
@@ -493,10 +483,8 @@ def vanishing_gradient(t):
     if hidden.max() < 1e-5 and len(hidden) >= 3:
         plausibility = max(plausibility, 0.7)
     squashed = any(layer.activation in SQUASHING for layer in t.hidden)
-    yield Symptom(
-        "vanishing_gradient", plausibility if squashed or len(hidden) > 3 else 0.5 * plausibility,
-        f"At the start the first layer's gradient ({hidden[0]:.1g}) is {kept:.1g} of the last hidden layer's.",
-    )  # fmt: skip
+    text = f"At the start the first layer's gradient ({hidden[0]:.1g}) is {kept:.1g} of the last hidden layer's."
+    yield Symptom("vanishing_gradient", plausibility if squashed or len(hidden) > 3 else 0.5 * plausibility, text)
 
 
 def exploding_gradient(t):
@@ -509,10 +497,10 @@ def exploding_gradient(t):
     ratio = norms[0] / max(norms[-1], 1e-30)
     told = f"up to {step:.2g} times as large as the weights, the first layer's {ratio:.2g} times the last's"
     if step > 1e3 or ratio > 30:
-        yield Symptom(
-            "exploding_gradient", 0.9 if ratio > 30 and t.diverged >= 0.5 else 0.6,
-            f"At the start the gradients are {told if np.isfinite([step, ratio]).all() else 'too large for a number'}.",
-        )  # fmt: skip
+        text = (
+            f"At the start the gradients are {told if np.isfinite([step, ratio]).all() else 'too large for a number'}."
+        )
+        yield Symptom("exploding_gradient", 0.9 if ratio > 30 and t.diverged >= 0.5 else 0.6, text)
 
 
 # --- what it makes of the samples ----------------------------------------------------------------------------------------
@@ -544,10 +532,8 @@ def over_regularized(t):
     if t.regularization is None:
         return
     if t.prediction_spread < 0.3:
-        yield Symptom(
-            "over_regularized", 0.9,
-            f"The predictions hardly differ: their standard deviation is {t.prediction_spread:.2g} of the targets'.",
-        )  # fmt: skip
+        text = f"The predictions hardly differ: their standard deviation is {t.prediction_spread:.2g} of the targets'."
+        yield Symptom("over_regularized", 0.9, text)
         return
     plausibility = _between(t.regularization, [0, 0.2, 0.5, 0.8], [0.1, 0.35, 0.6, 0.85])
     plausibility = plausibility if np.isnan(t.prediction_spread) else min(plausibility, 0.4)
@@ -567,10 +553,8 @@ def overfitting(t):
     """A network that fits its training samples and fails on others."""
     if t.fits_only_training:
         noise = " (above 1: it fits their noise, too)" if t.train_skill > FITS_NOISE else ""
-        yield Symptom(
-            "overfitting", _between(t.train_skill - t.val_skill, [OVERFIT_GAP, 0.3], [0.4, 0.9]),
-            f"Its skill is {two_digits(t.train_skill)} on the training samples{noise} and {two_digits(t.val_skill)} on the validation samples.",
-        )  # fmt: skip
+        text = f"Its skill is {two_digits(t.train_skill)} on the training samples{noise} and {two_digits(t.val_skill)} on the validation samples."
+        yield Symptom("overfitting", _between(t.train_skill - t.val_skill, [OVERFIT_GAP, 0.3], [0.4, 0.9]), text)
 
 
 SYMPTOMS = (
