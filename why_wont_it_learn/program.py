@@ -126,15 +126,11 @@ class Program:
     def compiled(self):
         """A new compiled model. The model that cannot be taken apart stands in another one, and is not compiled itself."""
         model = self.build()
-        if self.model is not None or not (
-            isinstance(model, keras.Sequential) or isinstance(model.output, keras.KerasTensor)
-        ):
-            model = OneOutput(model)
-        model.compile(
-            self.make_optimizer(),
-            as_loss(self.loss),
-            loss_weights=None if self.loss_weight == 1 else [self.loss_weight],
-        )
+        sequential = isinstance(model, keras.Sequential)  # which may not know its output yet
+        alone = self.model is None and (sequential or isinstance(model.output, keras.KerasTensor))
+        model = model if alone else OneOutput(model)
+        weights = None if self.loss_weight == 1 else [self.loss_weight]
+        model.compile(self.make_optimizer(), as_loss(self.loss), loss_weights=weights)
         model.optimizer.build(model.trainable_variables)
         return model
 
@@ -204,16 +200,9 @@ def program_of(model, epochs, batch_size, loss=None):
         for layer in inner
         if layer.weights and (not layer.trainable or isinstance(layer, keras.layers.Normalization))
     }
-    fresh = int(optimizer.iterations.numpy()) == 0
+    own = whole.own if int(optimizer.iterations.numpy()) == 0 else None
     try:
-        program = replace(
-            whole,
-            config=model.get_config(),
-            fixed=fixed,
-            own=whole.own if fresh else None,
-            model=None,
-            known=_known(inner),
-        )
+        program = replace(whole, config=model.get_config(), fixed=fixed, own=own, model=None, known=_known(inner))
         rebuilt = program.build()
     except Exception:  # a layer that was not made to be saved may raise anything
         return whole

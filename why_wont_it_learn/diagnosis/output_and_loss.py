@@ -274,17 +274,11 @@ def takes_logits_of(loss, y, units):
     return bool(np.isclose(plain, shifted, rtol=1e-4) and not np.isclose(plain, doubled, rtol=1e-4))
 
 
-def best_predictions(loss, y):
-    """(prediction that a loss likes best for target 0, for target 1), among numbers between -1 and 2."""
-    grid = np.linspace(-1, 2, 31)
-    shape = (1, *np.shape(y)[1:])
-    values = [[value_of(loss, np.full(shape, t, "float32"), [[g]]) for g in grid] for t in (0, 1)]
-    return tuple(float(grid[int(np.nanargmin(row))]) if np.isfinite(row).any() else np.nan for row in values)
-
-
 def is_reversed(loss, y):
     """Whether a loss wants a smaller prediction for target 1 than for target 0, as a loss of distances does."""
-    for_0, for_1 = best_predictions(loss, y)
+    grid, shape = np.linspace(-1, 2, 31), (1, *np.shape(y)[1:])
+    values = [[value_of(loss, np.full(shape, target, "float32"), [[g]]) for g in grid] for target in (0, 1)]
+    for_0, for_1 = (grid[np.nanargmin(row)] if np.isfinite(row).any() else np.nan for row in values)
     return bool(for_1 < for_0 - 0.3)
 
 
@@ -293,8 +287,11 @@ def misses_targets(loss, y, right, wrong):
 
     y: targets; right, wrong: predictions. The loss that is returned is the same with its sign changed.
     """
-    kept = _falls(loss, y, right, wrong)
-    if kept is None or kept > 0.75:
+    rows = [slice(i, i + 1) for i in range(len(y))]
+    good, bad = (np.array([value_of(loss, y[row], made[row]) for row in rows]) for made in (right, wrong))
+    known = np.isfinite(good) | np.isfinite(bad)
+    kept = np.mean((good < bad)[known]) if known.any() else 1.0
+    if kept > 0.75:
         return None
     good, bad = (value_of(loss, y, predictions) for predictions in (right, wrong))
     return (
@@ -303,14 +300,6 @@ def misses_targets(loss, y, right, wrong):
         "Change the sign of the loss: it must fall as the predictions approach the targets.",
         _changed(loss, lambda t, p: -loss(t, p)),
     )
-
-
-def _falls(loss, y, right, wrong):
-    """For what fraction of the samples the loss is smaller for the right prediction; None if it cannot be computed."""
-    rows = [slice(i, i + 1) for i in range(len(y))]
-    good, bad = (np.array([value_of(loss, y[row], made[row]) for row in rows]) for made in (right, wrong))
-    known = np.isfinite(good) | np.isfinite(bad)
-    return float(np.mean((good < bad)[known])) if known.any() else None
 
 
 def of_flat_targets(loss):

@@ -183,9 +183,8 @@ class TrialRunner:
             loop = self.loop(variant)
             state = loop.first_state(variant.program, self.seeds)
             x, y = tf.constant(data.inputs), tf.constant(data.y)
-            orders = [
-                BatchOrder(data.points, min(variant.program.batch_size, data.points), seed) for seed in self.seeds
-            ]
+            batch = min(variant.program.batch_size, data.points)
+            orders = [BatchOrder(data.points, batch, seed) for seed in self.seeds]
             logits = is_logits(variant.program)
             done, per_step, marks, over = 0, None, [], False
             losses, since = [], []

@@ -97,9 +97,8 @@ class Loop:
             return None
         vector = tf.concat([tf.reshape(w, [-1]) for w in weights], 0) if self.packing.slots is None else weights[0]
         kernels = vector * self.in_kernel
-        return self.values["l1"] * tf.reduce_sum(tf.abs(kernels), -1) + self.values["l2"] * tf.reduce_sum(
-            tf.square(kernels), -1
-        )
+        l1, l2 = tf.reduce_sum(tf.abs(kernels), -1), tf.reduce_sum(tf.square(kernels), -1)
+        return self.values["l1"] * l1 + self.values["l2"] * l2
 
     # --- one model, one batch --------------------------------------------------------------------------------------
 
@@ -155,11 +154,9 @@ class Loop:
         """What the metrics say: {name: scalar}, as it will stand in the history."""
         with keras.StatelessScope(zip(self.metrics, metrics, strict=True)):
             results = self.model.get_metrics_result()
-        odd = [
-            name for name, value in results.items() if isinstance(value, dict) or tf.convert_to_tensor(value).shape.rank
-        ]
-        if odd:
-            raise CannotHold(f"The metric {odd[0]} is not a single number.")
+        for name, value in results.items():
+            if isinstance(value, dict) or tf.convert_to_tensor(value).shape.rank:
+                raise CannotHold(f"The metric {name} is not a single number.")
         return {name: tf.cast(results[name], tf.float32) for name in sorted(results)}  # sorted, as Keras's history is
 
     def _history(self, metrics):

@@ -113,10 +113,8 @@ def skill_of(model, y, predictions):
     targets, losses = (by_output(v, names, none, len(predictions)) for v, none in ((y, None), (model.loss, "")))
     if y is None or not len(targets) == len(predictions) == len(losses):
         return float("nan")
-    rows = zip(targets, predictions, losses, strict=True)
-    return float(
-        np.mean([_skill(np.asarray(t), np.asarray(p, "float64"), loss) for t, p, loss in rows if t is not None])
-    )
+    rows = [row for row in zip(targets, predictions, losses, strict=True) if row[0] is not None]
+    return float(np.mean([_skill(np.asarray(t), np.asarray(p, "float64"), loss) for t, p, loss in rows]))
 
 
 def output_names(model):
@@ -142,9 +140,8 @@ def _skill(targets, predictions, loss):
     of_labels = hinge or name in ("categorical_hinge", "ce") or "crossentropy" in name
     one_each = hinge or "binary" in name  # each output is a label of its own
     of_classes = of_labels and predictions.ndim > 1 and predictions.shape[-1] > 1 and not one_each
-    if targets.size != predictions.size and not (
-        of_classes and targets.size * predictions.shape[-1] == predictions.size
-    ):
+    labels = of_classes and targets.size * predictions.shape[-1] == predictions.size
+    if targets.size != predictions.size and not labels:
         return float("nan")  # only the loss knows what such outputs say of the targets
     if of_labels:
         if of_classes:

@@ -305,9 +305,7 @@ def _has_own_code(config):
     if isinstance(config, list):
         return any(map(_has_own_code, config))
     if isinstance(config, str):  # a name that the caller registered, or the `repr` of what has no configuration
-        return config.startswith("<") or any(
-            config == name.split(">")[-1] for name in keras.saving.get_custom_objects()
-        )
+        return config.startswith("<") or config in {n.split(">")[-1] for n in keras.saving.get_custom_objects()}
     if not isinstance(config, dict):
         return False
     module = config.get("module", "keras")

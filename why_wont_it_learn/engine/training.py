@@ -288,9 +288,7 @@ def _check_held(model):
         if getattr(type(model), name) is not getattr(keras.Model, name) or name in vars(model):
             raise CannotHold(f"The model has its own {name}.")
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    distributed = tf.distribute.has_strategy() or type(model.distribute_strategy) is not type(
-        tf.distribute.get_strategy()
-    )
+    own_strategy = type(model.distribute_strategy) is not type(tf.distribute.get_strategy())
     draws = any("seed_generator" in v.path for v in model.variables)
     for cannot, why in (
         (optimizer.gradient_accumulation_steps, "The optimizer accumulates gradients over several steps."),
@@ -298,7 +296,7 @@ def _check_held(model):
         (excluded_from_weight_decay(optimizer), "Some weights are excluded from weight decay."),
         (model.run_eagerly, "The model runs eagerly."),
         (model.steps_per_execution != 1, "The model takes several steps at once (steps_per_execution)."),
-        (distributed, "The model trains under a tf.distribute strategy."),
+        (tf.distribute.has_strategy() or own_strategy, "The model trains under a tf.distribute strategy."),
         (model.built and not model.trainable_variables, "The model has no weights to train."),
         (any(map(overwritten_by_gradient, model.trainable_variables)), "The optimizer replaces weights by their gradients, as in float8 training."),
         (fixed_batch_size(model) is not None, "The model takes batches of one fixed size."),
