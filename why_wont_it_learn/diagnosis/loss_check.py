@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..engine.batches import none_for_empty
+from ..engine.records import output_names
 from .call import loss_for, loss_of
 from .findings import Finding
 
@@ -49,7 +50,7 @@ def loss_findings(model, data, diverged=False):
     flat, targets = tf.nest.flatten(predictions), tf.nest.flatten(none_for_empty(data[1]))
     if len(targets) != len(flat):
         return []
-    names = [str(name) for name in getattr(model, "output_names", None) or range(len(flat))]
+    names = output_names(model) or map(str, range(len(flat)))
     if found := _without_slope(model, data, predictions, targets) or (why_no_number(model, data) if diverged else []):
         return found
     outputs = [

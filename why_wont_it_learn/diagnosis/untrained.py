@@ -73,12 +73,8 @@ def infinite_gradient(model, data, values=None):
     if not np.isfinite(loss_of(model, values, data)):
         return []
     gradients, _ = gradients_of(model, _values(model, values), data)
-    owner = owners(model)
-    names = [
-        owner[id(v)].name
-        for v, gradient in zip(model.trainable_variables, gradients, strict=True)
-        if gradient is not None and id(v) in owner and not np.isfinite(tf.convert_to_tensor(gradient)).all()
-    ]
+    infinite = [gradient is not None and not np.isfinite(gradient).all() for gradient in gradients]
+    names = [layer.name for layer, _, is_infinite in _of_layers(model, infinite) if is_infinite]
     if not names:
         return []
     return [
@@ -98,11 +94,10 @@ def equal_units(model, data, values=None):
     """
     values = _values(model, values)
     gradients, _ = gradients_of(model, values, data)
-    owner, names = owners(model), []
-    for variable, value, gradient in zip(model.trainable_variables, values, gradients, strict=True):
-        layer = owner.get(id(variable))
+    names = []
+    for layer, variable, value, gradient in _of_layers(model, values, gradients):
         is_kernel = len(variable.shape) > 1 and variable.name != "bias"  # that of attention has two axes
-        if gradient is None or layer is None or not is_kernel:
+        if gradient is None or not is_kernel:
             continue
         units = getattr(layer, "units", 0) or variable.shape[-1]
         units = units if variable.shape[-1] % units == 0 else variable.shape[-1]
@@ -111,9 +106,16 @@ def equal_units(model, data, values=None):
     return list(dict.fromkeys(names))
 
 
+def _of_layers(model, *of_weights):
+    """[(layer, weight, what is said of it)] for each trainable weight that a layer owns."""
+    owner = owners(model)
+    rows = zip(model.trainable_variables, *of_weights, strict=True)
+    return [(owner[id(v)], v, *told) for v, *told in rows if id(v) in owner]
+
+
 def _alike(values, units):
     """Whether the columns of a kernel (…, gates × units) are the same for all units."""
-    columns = np.asarray(tf.convert_to_tensor(values), float)
+    columns = np.asarray(values, float)
     columns = columns.reshape(*columns.shape[:-1], -1, units)
     return bool(np.ptp(columns, axis=-1).max() <= 1e-5 * np.abs(columns).max())
 
@@ -126,26 +128,26 @@ def gradients_of(model, values, data, training=False):
         loss = loss_of(model, values, data, training=training)
     known = {id(v.value) for v in model.variables}
     hidden = [v for v in tape.watched_variables() if id(v) not in known]
-    return tape.gradient(loss, values), hidden
+    gradients = tape.gradient(loss, values)
+    return [g if g is None else tf.convert_to_tensor(g) for g in gradients], hidden  # those of embeddings are sparse
 
 
 def _is_nothing(gradient):
-    return gradient is None or not np.any(tf.convert_to_tensor(gradient))
+    return gradient is None or not np.any(gradient)
 
 
 def _without_gradient(model, still, values, data):
-    owner, cut, alive = owners(model), {}, set()
+    cut, alive = {}, set()
     of_attention = {
         id(inner)
         for layer in layers_of(model)
         if isinstance(layer, keras.layers.MultiHeadAttention)  # a sequence of length 1 leaves nothing to attend to
         for inner in layers_of(layer)
     }
-    for variable, nothing in zip(model.trainable_variables, still, strict=True):
-        layer = owner.get(id(variable))
-        if layer is not None and not nothing:
+    for layer, _, nothing in _of_layers(model, still):
+        if not nothing:
             alive.add(id(layer))
-        elif layer is not None and id(layer) not in of_attention:
+        elif id(layer) not in of_attention:
             cut[id(layer)] = layer
     names = [layer.name for key, layer in cut.items() if key not in alive]
     if not names:
