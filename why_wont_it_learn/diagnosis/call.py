@@ -41,8 +41,9 @@ def loss_for(model, data, predictions):
 
 
 def _with_weights(model, values):
-    pairs = [] if values is None else list(zip(model.trainable_variables, values, strict=True))
-    return keras.StatelessScope(pairs, collect_losses=True)
+    variables = model.trainable_variables
+    values = [v.value for v in variables] if values is None else values  # each needs one, or Keras has no penalty for it
+    return keras.StatelessScope(list(zip(variables, values, strict=True)), collect_losses=True)
 
 
 def _data_loss(model, data, predictions, penalties):
