@@ -42,7 +42,8 @@ def loss_for(model, data, predictions):
 
 def _with_weights(model, values):
     variables = model.trainable_variables
-    values = [v.value for v in variables] if values is None else values  # each needs one, or Keras has no penalty for it
+    # Keras cannot compute the penalty of a weight for which the scope has no value.
+    values = [v.value for v in variables] if values is None else values
     return keras.StatelessScope(list(zip(variables, values, strict=True)), collect_losses=True)
 
 

@@ -210,10 +210,9 @@ def _judged(output, loss, predictions, bounded):
     if not np.isfinite(at_right) and not output.classes:
         if np.isfinite(float(loss(predictions))):
             return None  # the logarithm of 0, say, that a prediction never is
-        return _mismatch(
-            f"{where} loss is {at_right} for predictions that equal the targets.",
-            "Use a loss that is defined for these targets, such as mean_squared_error.",
-        )
+        text = f"{where} loss is {at_right} for predictions that equal the targets."
+        fix = "Use a loss that is defined for these targets, such as mean_squared_error."
+        return _mismatch(text, fix)
     ways = _on_the_way(loss, constant, output.right)
     if output.classes:
         signs = np.where(output.right > 0.5, 1.0, -1.0)
@@ -247,10 +246,9 @@ def _lower(ways, at_constant):
 def _not_falling(output, loss, where, constant, at_right):
     shape, predicted, at_constant = output.targets.shape, output.right.shape, float(loss(constant))
     if at_constant == at_right == 0:
-        return _mismatch(
-            f"{where} loss is 0 whatever is predicted, so that nothing is learned from it.",
-            "Look at its weight (loss_weights, sample_weight, class_weight), or at what multiplies it.",
-        )
+        text = f"{where} loss is 0 whatever is predicted, so that nothing is learned from it."
+        fix = "Look at its weight (loss_weights, sample_weight, class_weight), or at what multiplies it."
+        return _mismatch(text, fix)
     told = (
         f"{where} loss does not fall as the predictions approach the targets: it is {at_right:.3g} when they are equal and "
         f"{at_constant:.3g} when every prediction is the mean of the targets."

@@ -156,17 +156,13 @@ def _without_gradient(model, still, values, data):
     dead, saturated = flat_layers(model, values, lambda: loss_of(model, values, data, outputs=True))
     outputs = tf.nest.flatten(loss_of(model, values, data, outputs=True)[1])
     if output_activation(model) == "relu" and not any(np.any(output) for output in outputs):
-        return Finding(
-            "output_activation_mismatch",
-            f"{which}: the relu of the output layer is at 0 for every sample from the start.",
-            "Use no activation in the output layer, or softplus for targets above 0.",
-        )
+        text = f"{which}: the relu of the output layer is at 0 for every sample from the start."
+        fix = "Use no activation in the output layer, or softplus for targets above 0."
+        return Finding("output_activation_mismatch", text, fix)
     if dead:
-        return Finding(
-            "dead_relu",
-            f"{which}: every unit of {listed(dead)} outputs 0 for every sample from the start.",
-            "Start the biases at 0, use he_normal, scale the inputs, or use leaky_relu.",
-        )
+        text = f"{which}: every unit of {listed(dead)} outputs 0 for every sample from the start."
+        fix = "Start the biases at 0, use he_normal, scale the inputs, or use leaky_relu."
+        return Finding("dead_relu", text, fix)
     if saturated:
         return Finding(
             "saturated_activation",
