@@ -304,10 +304,9 @@ def _about_rate(t):
 def diverged(t):
     """A loss that is no longer a number."""
     if t.diverged >= 0.5:
-        yield Symptom(
-            "learning_rate_too_high", 0.45 if t.growing_steps >= MANY_STEPS else 0.75 + 0.2 * (_times_usual(t) > 1.5),
-            f"The loss or the predictions are not finite. {_about_rate(t)}",
-        )  # fmt: skip
+        plausibility = 0.45 if t.growing_steps >= MANY_STEPS else 0.75 + 0.2 * (_times_usual(t) > 1.5)
+        text = f"The loss or the predictions are not finite. {_about_rate(t)}"
+        yield Symptom("learning_rate_too_high", plausibility, text)
 
 
 def long_steps(t):
@@ -322,9 +321,8 @@ def long_steps(t):
     else:
         plausibility = _between(np.log10(_times_usual(t)), [0, 1, 2], [0.15, 0.65, 0.9])
         told = _about_rate(t)
-    yield Symptom(
-        "learning_rate_too_high", min(plausibility + 0.3 * rough, 0.95), told + " The loss rises again." * rough
-    )
+    told += " The loss rises again." * rough
+    yield Symptom("learning_rate_too_high", min(plausibility + 0.3 * rough, 0.95), told)
 
 
 def dying_rate(t):
@@ -436,15 +434,17 @@ def narrow_layer(t):
     yield Symptom("capacity_too_low", plausibility, f"Its narrowest hidden layer has {units} unit{'s' * (units > 1)}.")
 
 
-def _worst(t, values):
-    """(when, layer, value) of the largest of (epochs, layers), at the last and at the first epoch.
+def _worst(t, values, what):
+    """Yield (layer, value, text) of the largest of (epochs, layers), at the last and at the first epoch, where it is not small.
 
-    Not at the last where the weights have become NaN: that says nothing of the units.
+    Not at the last where the weights have become NaN: that says nothing of the units. what: the units are, in a word.
     """
     for epoch, when in ((-1, "at the end" if t.finished else "now"), (0, "at the start")):
         if values.size and not (epoch and t.diverged >= 0.5):
             layer = int(np.nanargmax(values[epoch]))
-            yield when, layer, float(values[epoch, layer])
+            value = float(values[epoch, layer])
+            if value > 0.3:
+                yield layer, value, f"{value:.0%} of the units of hidden layer {layer + 1} are {what} {when}"
 
 
 def dead_units(t):
@@ -452,23 +452,17 @@ def dead_units(t):
     dead_ones = t.dead
     if len(t.hidden) == dead_ones.shape[-1]:  # else it is not known which column is whose
         dead_ones = np.where([layer.activation in SQUASHING for layer in t.hidden], 0.0, dead_ones)
-    for when, layer, dead in _worst(t, dead_ones):
-        if dead > 0.3:
-            small = layer < len(t.layers) and t.layers[layer].norm < 0.3 * t.layers[layer].usual_norm
-            yield Symptom(
-                "dead_relu", _between(dead, [0.3, 0.5, 0.7, 1.0], [0.2, LIKELY, 0.55, 0.6 if small else 0.97]),
-                f"{dead:.0%} of the units of hidden layer {layer + 1} are dead {when}: inactive for every sample.",
-            )  # fmt: skip
+    for layer, dead, told in _worst(t, dead_ones, "dead"):
+        small = layer < len(t.layers) and t.layers[layer].norm < 0.3 * t.layers[layer].usual_norm
+        plausibility = _between(dead, [0.3, 0.5, 0.7, 1.0], [0.2, LIKELY, 0.55, 0.6 if small else 0.97])
+        yield Symptom("dead_relu", plausibility, f"{told}: inactive for every sample.")
 
 
 def saturated_units(t):
     """Units on the flat ends of a sigmoid or tanh."""
-    for when, layer, flat in _worst(t, t.saturated):
-        if flat > 0.3:
-            text = (
-                f"{flat:.0%} of the units of hidden layer {layer + 1} are saturated {when}: their slope is close to 0."
-            )
-            yield Symptom("saturated_activation", _between(flat, [0.3, 0.5, 0.6, 0.9], [0.2, LIKELY, 0.6, 0.9]), text)
+    for _, flat, told in _worst(t, t.saturated, "saturated"):
+        plausibility = _between(flat, [0.3, 0.5, 0.6, 0.9], [0.2, LIKELY, 0.6, 0.9])
+        yield Symptom("saturated_activation", plausibility, f"{told}: their slope is close to 0.")
 
 
 def vanishing_gradient(t):
@@ -495,12 +489,12 @@ def exploding_gradient(t):
     size = np.array([layer.norm for layer in t.layers] if len(t.layers) == len(norms) else [np.nan] * len(norms))
     step = np.nanmax(np.r_[0, np.nan_to_num(norms, nan=np.inf, posinf=np.inf) / np.maximum(size, 1e-12)])
     ratio = norms[0] / max(norms[-1], 1e-30)
-    told = f"up to {step:.2g} times as large as the weights, the first layer's {ratio:.2g} times the last's"
+    told = "too large for a number"
+    if np.isfinite([step, ratio]).all():
+        told = f"up to {step:.2g} times as large as the weights, the first layer's {ratio:.2g} times the last's"
     if step > 1e3 or ratio > 30:
-        text = (
-            f"At the start the gradients are {told if np.isfinite([step, ratio]).all() else 'too large for a number'}."
-        )
-        yield Symptom("exploding_gradient", 0.9 if ratio > 30 and t.diverged >= 0.5 else 0.6, text)
+        plausibility = 0.9 if ratio > 30 and t.diverged >= 0.5 else 0.6
+        yield Symptom("exploding_gradient", plausibility, f"At the start the gradients are {told}.")
 
 
 # --- what it makes of the samples ----------------------------------------------------------------------------------------
