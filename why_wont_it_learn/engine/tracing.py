@@ -195,11 +195,7 @@ def maps_well(model, copies):
     if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
         return False
     recurrent = keras.layers.RNN, keras.layers.Bidirectional
-    short = [
-        layer
-        for layer in model.layers
-        if isinstance(layer, recurrent) and (_time_steps(layer) or 999) <= STEPS_UNROLLED
-    ]
+    short = [layer for layer in model.layers if isinstance(layer, recurrent) and _time_steps(layer) <= STEPS_UNROLLED]
     if sum(_time_steps(layer) for layer in short) > UNROLLED_FOR_A_COPY * copies:
         return False
     inside = {id(x) for layer in short for x in layers_of(layer)}
@@ -208,11 +204,11 @@ def maps_well(model, copies):
 
 
 def _time_steps(layer):
-    """The length of the series that a layer of a functional or Sequential model gets, or None."""
+    """The length of the series that a layer of a functional or Sequential model gets; infinite where it is not known."""
     try:
-        return tf.nest.flatten(layer.input)[0].shape[1]
+        return tf.nest.flatten(layer.input)[0].shape[1] or np.inf
     except (AttributeError, ValueError):
-        return None
+        return np.inf
 
 
 # --- what a graph depends on -------------------------------------------------------------------------------------------
