@@ -10,8 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..engine.records import by_output as of_outputs
-from ..engine.records import output_names
+from ..engine.records import of_outputs, output_names
 from ..keras_private import layers_of, loss_weights_of
 from .data import TOKEN_LAYERS, WORST, Data, single, split, spread_out, task_of, uncallable, wants_reversed
 from .network import own_step

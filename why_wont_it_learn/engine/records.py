@@ -110,7 +110,7 @@ def skill_of(model, y, predictions):
     predictions: one array for each output, in the order of `tf.nest.flatten`.
     """
     names = output_names(model) or range(len(predictions))
-    targets, losses = (by_output(v, names, none, len(predictions)) for v, none in ((y, None), (model.loss, "")))
+    targets, losses = (of_outputs(v, names, none, len(predictions)) for v, none in ((y, None), (model.loss, "")))
     if y is None or not len(targets) == len(predictions) == len(losses):
         return float("nan")
     rows = [row for row in zip(targets, predictions, losses, strict=True) if row[0] is not None]
@@ -125,7 +125,7 @@ def output_names(model):
     return names
 
 
-def by_output(values, names, default, count):
+def of_outputs(values, names, default, count):
     """What a dict, a list or a single value says of each of `count` outputs of these names: a list."""
     if isinstance(values, dict):
         return [values.get(name, default) for name in names]
