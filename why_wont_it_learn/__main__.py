@@ -142,10 +142,8 @@ def _report(fits, options):
         return
     worst = min(failed, key=lambda one: -np.inf if np.isnan(one.watch.skill) else one.watch.skill)
     print(f"\nwhy_wont_it_learn: {watched}. Diagnosis of model {models.index(worst) + 1} ({worst.model.name}):\n")
-    named = (
-        "x", "y", "validation_data", "validation_split", "epochs", "batch_size", "sample_weight", "class_weight", "shuffle",
-    )  # fmt: skip
-    given = {name: worst.arguments[name] for name in named if worst.arguments.get(name) is not None}
+    taken = inspect.signature(diagnose).parameters
+    given = {name: value for name, value in worst.arguments.items() if name in taken and value is not None}
     try:
         report = diagnose(worst.model, budget=options.budget, **given)
     except ValueError as refusal:

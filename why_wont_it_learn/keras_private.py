@@ -212,22 +212,23 @@ def binary_or_sparse(y, predictions):
     return is_binary_or_sparse_categorical(y, predictions)
 
 
-def global_seed_generator():
-    """The generator of the seeds of layers that were given none, or None if there was no such layer yet.
+@contextmanager
+def seed_generator_kept():
+    """Leave the generator of the seeds of layers that were given none as it was, also if there was no such layer yet.
 
     Why: `keras.utils.set_random_seed` is public, but there is no way to read the state and put it back.
     Without it: making a layer in `diagnose` changes the user's next random numbers. Guarded by: tests/test_doctor.py.
     """
     from keras.src.backend.common import global_state
 
-    return global_state.get_global_attribute("global_seed_generator")
-
-
-def set_global_seed_generator(generator):
-    """The opposite of `global_seed_generator`."""
-    from keras.src.backend.common import global_state
-
-    global_state.set_global_attribute("global_seed_generator", generator)
+    generator = global_state.get_global_attribute("global_seed_generator")
+    state = None if generator is None else generator.state.numpy()
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("global_seed_generator", generator)
+        if generator is not None:
+            generator.state.assign(state)
 
 
 # --- what `Watch` reads of the data ------------------------------------------------------------------------------------

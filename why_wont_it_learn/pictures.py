@@ -10,38 +10,23 @@ from matplotlib.transforms import ScaledTranslation
 from sklearn.isotonic import isotonic_regression
 
 # From Okabe and Ito's colours, which colour-blind people can tell apart; each stands out from the paper by at least 3 : 1.
-PALETTE = {
-    "paper": "#FFFFFF",
-    "text": "#1B1F24",
-    "faint": "#5B6470",
-    "edge": "#B4BBC4",
-    "grid": "#EDF0F3",
-    "network": "#0072B2",
-    "training": "#3B8FC9",
-    "pinned": "#C0609A",
-    "truth": "#1B1F24",
-    "points": "#87919C",
-    "baseline": "#6B7480",
-    "floor": "#009E73",
-    "dead": "#D55E00",
-    "saturated": "#C77F00",
+COLORS = {  # on a light page, on a dark one
+    "paper": ("#FFFFFF", "#17191D"),
+    "text": ("#1B1F24", "#E6EAEE"),
+    "faint": ("#5B6470", "#A9B2BC"),
+    "edge": ("#B4BBC4", "#555D67"),
+    "grid": ("#EDF0F3", "#292D33"),
+    "network": ("#0072B2", "#4DB2EC"),
+    "training": ("#3B8FC9", "#8FC3E3"),
+    "pinned": ("#C0609A", "#E08CBF"),
+    "truth": ("#1B1F24", "#E6EAEE"),
+    "points": ("#87919C", "#7F8A96"),
+    "baseline": ("#6B7480", "#A9B2BC"),
+    "floor": ("#009E73", "#2FC496"),
+    "dead": ("#D55E00", "#FF8A4C"),
+    "saturated": ("#C77F00", "#F2B134"),
 }
-DARK_PALETTE = {
-    "paper": "#17191D",
-    "text": "#E6EAEE",
-    "faint": "#A9B2BC",
-    "edge": "#555D67",
-    "grid": "#292D33",
-    "network": "#4DB2EC",
-    "training": "#8FC3E3",
-    "pinned": "#E08CBF",
-    "truth": "#E6EAEE",
-    "points": "#7F8A96",
-    "baseline": "#A9B2BC",
-    "floor": "#2FC496",
-    "dead": "#FF8A4C",
-    "saturated": "#F2B134",
-}
+PALETTE, DARK_PALETTE = ({name: pair[dark] for name, pair in COLORS.items()} for dark in (False, True))
 SCREEN = 96  # pixels of a page for each inch
 SHARP = 1.4  # pixels of the picture for each pixel of the page
 SERIES = tuple(PALETTE[name] for name in ("network", "dead", "pinned", "saturated", "training", "truth"))

@@ -19,12 +19,11 @@ from .diagnosis.output_and_loss import as_loss, resolved_loss
 from .engine.initial_weights import fresh_values, throughout
 from .engine.loop import takes_training
 from .keras_private import (
-    global_seed_generator,
     is_functional,
     layers_of,
     learning_rate_of,
     loss_weights_of,
-    set_global_seed_generator,
+    seed_generator_kept,
     with_constant_rate,
 )
 
@@ -38,16 +37,12 @@ PLAIN = {"use_ema": False, "gradient_accumulation_steps": None}  # what an optim
 def random_state_kept():
     """Leave the random state of Python, NumPy and Keras as it was: making a Keras layer takes numbers from it."""
     python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    generator = global_seed_generator()
-    state = None if generator is None else generator.state.numpy()
     try:
-        yield
+        with seed_generator_kept():
+            yield
     finally:
         random.setstate(python)
         np.random.set_state(of_numpy)  # noqa: NPY002
-        set_global_seed_generator(generator)
-        if generator is not None:
-            generator.state.assign(state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,15 +126,11 @@ class Program:
     def compiled(self):
         """A new compiled model. The model that cannot be taken apart stands in another one, and is not compiled itself."""
         model = self.build()
-        if self.model is not None or not (
-            isinstance(model, keras.Sequential) or isinstance(model.output, keras.KerasTensor)
-        ):
-            model = OneOutput(model)
-        model.compile(
-            self.make_optimizer(),
-            as_loss(self.loss),
-            loss_weights=None if self.loss_weight == 1 else [self.loss_weight],
-        )
+        sequential = isinstance(model, keras.Sequential)  # which may not know its output yet
+        alone = self.model is None and (sequential or isinstance(model.output, keras.KerasTensor))
+        model = model if alone else OneOutput(model)
+        weights = None if self.loss_weight == 1 else [self.loss_weight]
+        model.compile(self.make_optimizer(), as_loss(self.loss), loss_weights=weights)
         model.optimizer.build(model.trainable_variables)
         return model
 
@@ -209,16 +200,9 @@ def program_of(model, epochs, batch_size, loss=None):
         for layer in inner
         if layer.weights and (not layer.trainable or isinstance(layer, keras.layers.Normalization))
     }
-    fresh = int(optimizer.iterations.numpy()) == 0
+    own = whole.own if int(optimizer.iterations.numpy()) == 0 else None
     try:
-        program = replace(
-            whole,
-            config=model.get_config(),
-            fixed=fixed,
-            own=whole.own if fresh else None,
-            model=None,
-            known=_known(inner),
-        )
+        program = replace(whole, config=model.get_config(), fixed=fixed, own=own, model=None, known=_known(inner))
         rebuilt = program.build()
     except Exception:  # a layer that was not made to be saved may raise anything
         return whole

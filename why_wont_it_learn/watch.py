@@ -78,15 +78,7 @@ class Watch(keras.callbacks.Callback):
     @property
     def record(self):
         """What was measured, as an `engine.Record`; the rows of its arrays belong to `epochs`."""
-        measured = [self._stacked(name) for name in PROBES]
-        probes = self._probes
-        names = [
-            [layer.name for layer in layers] for layers in ((probes.layers, probes.hidden) if probes else ((), ()))
-        ]
-        return Record(self._history, *measured, *names, engine="model.fit")
-
-    def _stacked(self, name):
-        return np.stack([row[name] for row in self._rows]) if self._rows else np.zeros((0, 0), "float32")
+        return Record.measured(self._history, self._rows, self._probes)
 
     # --- what Keras calls ----------------------------------------------------------------------------------------------
 
@@ -188,8 +180,8 @@ class Watch(keras.callbacks.Callback):
         """What is known so far, as the table of symptoms reads it."""
         loss = np.array(self._history.get("loss", []), float)
         optimizer, steps = self.model.optimizer, self.params["steps"] or 0
-        momentum = float(getattr(optimizer, "momentum", 0) or 0) if type(optimizer) is keras.optimizers.SGD else 0.0
-        spread, offset = self._spread
+        kind, rate = type(optimizer).__name__.lower(), float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        (spread, offset), record = self._spread, self.record
         return symptoms.Training(
             loss=loss,
             val_loss=np.array(self._history.get("val_loss", []), float),
@@ -200,11 +192,11 @@ class Watch(keras.callbacks.Callback):
             diverged=float(not np.isfinite(loss).all()),
             prediction_spread=spread,
             prediction_offset=offset,
-            optimizer=type(optimizer).__name__.lower(),
-            learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)) / max(1 - momentum, 0.01),
+            optimizer=kind,
+            learning_rate=symptoms.with_momentum(kind, rate, getattr(optimizer, "momentum", 0)),
             other_layers=True,
             layers=self._layers(),
-            **{name: self._stacked(name) for name in PROBES},
+            **{name: getattr(record, name) for name in PROBES},
         )
 
     def _layers(self):

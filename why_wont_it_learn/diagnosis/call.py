@@ -19,8 +19,8 @@ KEPT_BATCHES = ("CacheDataset", "CacheDatasetV2", "SnapshotDataset", "SnapshotDa
 def loss_of(model, values, data, outputs=False, training=False):
     """The loss of a built, compiled model on some samples without its penalties; with `outputs`, (loss, outputs).
 
-    values: of `model.trainable_variables`. data: (x, y, sample_weight), structures of tensors. The layers work as in inference; with
-    `training` as in training, and what layers of one's own add to the loss counts, too.
+    values: of `model.trainable_variables`, None for those that they have. data: (x, y, sample_weight), structures of tensors. The
+    layers work as in inference; with `training` as in training, and what layers of one's own add to the loss counts, too.
     """
     x = none_for_empty(data[0])
     with _with_weights(model, values):
@@ -36,12 +36,15 @@ def penalties_of_weights(model):
 
 def loss_for(model, data, predictions):
     """The loss of made-up predictions, without the model's penalties: a number."""
-    with _with_weights(model, [v.value for v in model.trainable_variables]):
+    with _with_weights(model, None):
         return _data_loss(model, data, predictions, model.losses)
 
 
 def _with_weights(model, values):
-    return keras.StatelessScope(list(zip(model.trainable_variables, values, strict=True)), collect_losses=True)
+    variables = model.trainable_variables
+    # Keras cannot compute the penalty of a weight for which the scope has no value.
+    values = [v.value for v in variables] if values is None else values
+    return keras.StatelessScope(list(zip(variables, values, strict=True)), collect_losses=True)
 
 
 def _data_loss(model, data, predictions, penalties):

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ..engine.records import of_outputs, output_names
 from ..keras_private import layers_of, loss_weights_of
 from .data import TOKEN_LAYERS, WORST, Data, single, split, spread_out, task_of, uncallable, wants_reversed
 from .network import own_step
@@ -245,17 +246,8 @@ def joined(model, x, y, sample_weight, validation_data):
     wrapper(tf.constant(flat_x[:2]))
     wrapper.compile(optimizer=model.optimizer, loss=loss)
     tokens = any(type(layer).__name__ in TOKEN_LAYERS for layer in layers_of(model))
-    data = JointData(
-        rows_x,
-        rows_y,
-        n_train,
-        "several",
-        tokens=tokens,
-        given=samples,
-        loss=loss,
-        parts=parts,
-        by_place=bool(weight_shape),
-    )
+    together = Data(rows_x, rows_y, n_train, "several", tokens=tokens, given=samples, loss=loss)
+    data = _judged_by(together, parts, bool(weight_shape))
     if data.has_two_labels:
         data = replace(data, reversed=next(iter(parts.values())).reversed)
     return wrapper, data
@@ -313,11 +305,11 @@ def with_positions(data, shape):
     return _judged_by(data, parts)
 
 
-def _judged_by(data, parts):
+def _judged_by(data, parts, by_place=False):
     """The `JointData` of the same samples whose predictions are judged part by part."""
     return JointData(
         data.x, data.y, data.points, "several", dtype=data.dtype, tokens=data.tokens, loss=data.loss, given=data.given,
-        output_shape=data.output_shape, parts=parts,
+        output_shape=data.output_shape, parts=parts, by_place=by_place,
     )  # fmt: skip
 
 
@@ -345,11 +337,8 @@ def _is_own(data):
 
 def by_output(model, y):
     """(names of the outputs, their targets), in the order of the flattened outputs."""
-    outputs = getattr(model, "output", None)
-    names = list(getattr(model, "output_names", None) or ["output"])
-    if isinstance(outputs, dict):
-        names = sorted(outputs)
-    elif not getattr(model, "outputs", None) and _are_several(y):  # a subclassed model names none
+    names = output_names(model) or ["output"]
+    if not getattr(model, "outputs", None) and _are_several(y):  # a subclassed model names none
         names = sorted(y) if isinstance(y, dict) else [f"output {number + 1}" for number in range(len(y))]
     if isinstance(y, dict):
         return names, [y.get(name) for name in names]
@@ -358,13 +347,7 @@ def by_output(model, y):
 
 def losses_of(model, names, count):
     """The loss and its factor of each output."""
-
-    def spread(values, default):
-        if isinstance(values, dict):
-            return [values.get(name, default) for name in names]
-        return list(values) if isinstance(values, (list, tuple)) else [values] * count
-
-    losses = [None if loss is None else keras.losses.get(loss) for loss in spread(model.loss, None)]
+    losses = [None if loss is None else keras.losses.get(loss) for loss in of_outputs(model.loss, names, None, count)]
     factors = loss_weights_of(model)
     factors = factors if len(factors) == count else [None] * count
     return losses, [1.0 if factor is None else float(factor) for factor in factors]

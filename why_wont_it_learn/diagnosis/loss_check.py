@@ -5,11 +5,13 @@ targets". A loss that measures how wrong predictions are falls on that way.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
 from ..engine.batches import none_for_empty
+from ..engine.records import output_names
 from .call import loss_for, loss_of
 from .findings import Finding
 
@@ -20,6 +22,8 @@ LEFT = 0.3  # a loss that keeps so much of its range when probabilities are righ
 ON_THE_WAY = (0.1, 0.5, 1.0)
 LOUD = 30.0  # standard deviation of weights that show whether the output is bounded
 DRAWS = 6
+
+_mismatch = partial(Finding, "loss_mismatch")
 
 
 @dataclass
@@ -42,17 +46,13 @@ def loss_findings(model, data, diverged=False):
     cannot be told from the targets (other sizes, an own meaning) is not judged. diverged: whether training has ended in what is no
     number, which a loss without a value or a slope at perfect predictions explains.
     """
-    values = [tf.identity(v.value) for v in model.trainable_variables]
-    _, predictions = loss_of(model, values, data, outputs=True)
-    flat = tf.nest.flatten(predictions)
-    targets = tf.nest.flatten(none_for_empty(data[1]))
+    _, predictions = loss_of(model, None, data, outputs=True)
+    flat, targets = tf.nest.flatten(predictions), tf.nest.flatten(none_for_empty(data[1]))
     if len(targets) != len(flat):
         return []
-    names = [str(name) for name in getattr(model, "output_names", None) or range(len(flat))]
-    if sloped := _without_slope(model, data, predictions, targets):
-        return [sloped]
-    if diverged and (found := _where_right(model, data, predictions, targets)):
-        return [found]
+    names = output_names(model) or map(str, range(len(flat)))
+    if found := _without_slope(model, data, predictions, targets) or (why_no_number(model, data) if diverged else []):
+        return found
     outputs = [
         _output(name if len(flat) > 1 else "", target.numpy().astype(float), prediction.numpy())
         for name, target, prediction in zip(names, targets, flat, strict=True)
@@ -77,17 +77,14 @@ def loss_findings(model, data, diverged=False):
 
 
 def why_no_number(model, data):
-    """What in a loss explains that it has become NaN in training, as `Finding`s; data: as in `loss_findings`."""
-    _, predictions = loss_of(model, [v.value for v in model.trainable_variables], data, outputs=True)
-    found = _where_right(model, data, predictions, tf.nest.flatten(none_for_empty(data[1])))
-    return [found] if found else []
+    """What in a loss explains that it has become NaN in training, as `Finding`s; data: as in `loss_findings`.
 
-
-def _where_right(model, data, predictions, targets):
-    """What is wrong with a loss that has no value or no slope where the predictions equal the targets; or None."""
-    flat = tf.nest.flatten(predictions)
+    It may have no value or no slope where the predictions equal the targets.
+    """
+    _, predictions = loss_of(model, None, data, outputs=True)
+    flat, targets = tf.nest.flatten(predictions), tf.nest.flatten(none_for_empty(data[1]))
     if len(flat) != len(targets) or any(tf.size(t) != tf.size(p) for t, p in zip(targets, flat, strict=True)):
-        return None
+        return []
     right = [tf.reshape(tf.cast(t, p.dtype), p.shape) for t, p in zip(targets, flat, strict=True)]
     right = tf.nest.pack_sequence_as(predictions, right)
     sloped = _without_slope(model, data, right, targets, "Where predictions equal the targets, the loss")
@@ -100,8 +97,7 @@ def _not_a_number(model, data, predictions):
     if np.isfinite(value) or not all(np.isfinite(a.numpy()).all() for a in tf.nest.flatten((data[1], predictions))):
         return []
     return [
-        Finding(
-            "loss_mismatch",
+        _mismatch(
             f"The loss is {value:g} for what the model predicts before training, and from there no step can be taken.",
             "Keep denominators and the arguments of logarithms and roots away from 0: compute with logarithms throughout (logsumexp, "
             "log_softmax), clip, or scale the targets.",
@@ -117,44 +113,43 @@ def _number_at(place, values):
 
 
 def _without_slope(model, data, predictions, targets, the_loss="The loss"):
-    """What is wrong with a loss that is a number for some predictions, but whose gradient is not; or None."""
+    """What is wrong with a loss that is a number for some predictions, but whose gradient is not, in a list."""
     flat = tf.nest.flatten(predictions)
     with tf.GradientTape() as tape:
         tape.watch(flat)
         loss = loss_for(model, data, predictions)
-    if not np.isfinite(float(loss)):
-        return None
-    for prediction, target, gradient in zip(flat, targets, tape.gradient(loss, flat), strict=True):
-        if gradient is None:
-            continue
+    gradients = tape.gradient(loss, flat, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    for prediction, target, gradient in zip(flat, targets, gradients, strict=True):
         odd = ~np.isfinite(tf.convert_to_tensor(gradient).numpy())
-        if odd.any():
+        if odd.any() and np.isfinite(float(loss)):
             first = tuple(np.argwhere(odd)[0])
             shown = [_number_at(first, prediction), _number_at(first, target)]
-            odd = odd.reshape(len(odd), -1).any(1)
-            return Finding(
-                "loss_mismatch",
-                f"{the_loss} is {float(loss):.3g}, but for {odd.mean():.0%} of the samples its slope is not a number, for example where "
-                f"the prediction is {shown[0]} and the target {shown[1]}: one such sample makes every weight NaN in one step. A "
-                "root, say, has no finite slope at 0.",
-                "Use a loss that has a slope wherever a prediction may lie, such as mean_squared_error, or add a small number under "
-                "the root.",
-            )
-    return None
+            samples = odd.reshape(len(odd), -1).any(1).mean()
+            return [
+                _mismatch(
+                    f"{the_loss} is {float(loss):.3g}, but for {samples:.0%} of the samples its slope is not a number, for example "
+                    f"where the prediction is {shown[0]} and the target {shown[1]}: one such sample makes every weight NaN in one "
+                    "step. A root, say, has no finite slope at 0.",
+                    "Use a loss that has a slope wherever a prediction may lie, such as mean_squared_error, or add a small number "
+                    "under the root.",
+                )
+            ]
+    return []
 
 
 def _without_value(model, data, perfect, targets):
-    """What is wrong with a loss that is no number once a probability is exactly right; or None."""
+    """What is wrong with a loss that is no number once a probability is exactly right, in a list."""
     value = float(loss_for(model, data, perfect))
     if np.isfinite(value) or not all(np.isin(target.numpy(), (0, 1)).all() for target in targets):
-        return None
-    return Finding(
-        "loss_mismatch",
-        f"The loss is {value:g} where a prediction is exactly 0 or 1, as that of a sigmoid or softmax is once it is sure enough: one "
-        "such sample makes every weight NaN in one step.",
-        "Keep the predictions away from 0 and 1 before the logarithm, p = keras.ops.clip(p, 1e-7, 1 - 1e-7), or use the "
-        "cross-entropy of Keras, which does.",
-    )
+        return []
+    return [
+        _mismatch(
+            f"The loss is {value:g} where a prediction is exactly 0 or 1, as that of a sigmoid or softmax is once it is sure enough: "
+            "one such sample makes every weight NaN in one step.",
+            "Keep the predictions away from 0 and 1 before the logarithm, p = keras.ops.clip(p, 1e-7, 1 - 1e-7), or use the "
+            "cross-entropy of Keras, which does.",
+        )
+    ]
 
 
 def _output(name, targets, predictions):
@@ -215,11 +210,9 @@ def _judged(output, loss, predictions, bounded):
     if not np.isfinite(at_right) and not output.classes:
         if np.isfinite(float(loss(predictions))):
             return None  # the logarithm of 0, say, that a prediction never is
-        return Finding(
-            "loss_mismatch",
-            f"{where} loss is {at_right} for predictions that equal the targets.",
-            "Use a loss that is defined for these targets, such as mean_squared_error.",
-        )
+        text = f"{where} loss is {at_right} for predictions that equal the targets."
+        fix = "Use a loss that is defined for these targets, such as mean_squared_error."
+        return _mismatch(text, fix)
     ways = _on_the_way(loss, constant, output.right)
     if output.classes:
         signs = np.where(output.right > 0.5, 1.0, -1.0)
@@ -228,21 +221,17 @@ def _judged(output, loss, predictions, bounded):
         ways += [at_signs, at_logits, at_distances]
     if not _lower(ways, at_constant):
         return _not_falling(output, loss, where, constant, at_right)
-    if (
-        output.classes
-        and bounded
-        and np.isfinite(at_right)
-        and at_right - at_logits > LEFT * (at_constant - at_logits) > 0
-    ):
-        return Finding(
-            "loss_mismatch",
+    if not output.classes:
+        return None
+    if not bounded:
+        return _outside(output, loss, where)
+    if np.isfinite(at_right) and at_right - at_logits > LEFT * (at_constant - at_logits) > 0:
+        return _mismatch(
             f"{where} loss takes logits, but the output is already a probability: even when every prediction is right "
             f"and certain, the loss is {at_right:.2g} (for logits it would be {max(at_logits, 0):.2g}), so sigmoid or "
             "softmax is applied twice.",
             "Remove the activation of the output layer, or use the loss with from_logits=False.",
         )
-    if output.classes and not bounded:
-        return _outside(output, loss, where)
     return None
 
 
@@ -257,34 +246,22 @@ def _lower(ways, at_constant):
 def _not_falling(output, loss, where, constant, at_right):
     shape, predicted, at_constant = output.targets.shape, output.right.shape, float(loss(constant))
     if at_constant == at_right == 0:
-        return Finding(
-            "loss_mismatch",
-            f"{where} loss is 0 whatever is predicted, so that nothing is learned from it.",
-            "Look at its weight (loss_weights, sample_weight, class_weight), or at what multiplies it.",
-        )
+        text = f"{where} loss is 0 whatever is predicted, so that nothing is learned from it."
+        fix = "Look at its weight (loss_weights, sample_weight, class_weight), or at what multiplies it."
+        return _mismatch(text, fix)
     told = (
         f"{where} loss does not fall as the predictions approach the targets: it is {at_right:.3g} when they are equal and "
         f"{at_constant:.3g} when every prediction is the mean of the targets."
     )
-    if shape != predicted and output.targets.size == output.right.size and _fits_reshaped(output, loss, constant):
-        return Finding(
-            "loss_mismatch",
+    reshaped = partial(loss, reshaped=True)
+    can_be_reshaped = shape != predicted and output.targets.size == output.right.size
+    if can_be_reshaped and _lower(_on_the_way(reshaped, constant, output.right), float(reshaped(constant))):
+        return _mismatch(
             f"{told} The targets have shape {_shape(shape)} and the predictions {_shape(predicted)}: their difference has "
             f"{len(output.targets):,} times as many numbers, every prediction against every target.",
             "Give the targets the shape of the predictions (y[:, None]), or reshape them in the loss.",
         )
-    return Finding(
-        "loss_mismatch", told, "Look at the loss: its sign, the order of its arguments (y_true, y_pred), its axes."
-    )
-
-
-def _fits_reshaped(output, loss, constant):
-    """Whether the loss falls once the targets have the shape of the predictions."""
-
-    def reshaped(made_up):
-        return loss(made_up, reshaped=True)
-
-    return _lower(_on_the_way(reshaped, constant, output.right), float(reshaped(constant)))
+    return _mismatch(told, "Look at the loss: its sign, the order of its arguments (y_true, y_pred), its axes.")
 
 
 def _outside(output, loss, where):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..engine.initial_weights import throughout
-from .network import kind_of, linear_layers, other_layers, stages
-from .symptoms import Layer, Scale, Training
+from .network import kind_of, linear_layers, other_layers
+from .symptoms import Scale, Training, with_momentum
 
 NOISE_LAYERS = {"Dropout": "rate", "AlphaDropout": "rate", "GaussianDropout": "rate", "GaussianNoise": "stddev"}
 DROPOUT_WITHIN = ("dropout", "recurrent_dropout")  # of recurrent layers and of attention
@@ -21,8 +21,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
     outcome: its `TrialResult`. first, last: a `Look` into its layers at the start and at the end. added: its `added_loss`.
     """
     program, data = variant.program, variant.data
-    kind = program.optimizer["class_name"].lower()
-    momentum = float(program.optimizer["config"].get("momentum") or 0) if kind == "sgd" else 0.0
+    kind, momentum = program.optimizer["class_name"].lower(), program.optimizer["config"].get("momentum")
     x, y = data.inputs_2d[: data.points], data.number_targets
     numbers = not data.tokens and np.isfinite(x).all()
     train_skill = float(np.median(outcome.train[-1]))
@@ -38,13 +37,10 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
         condition=_condition(x) if numbers else 1.0,
         padding=unmasked_padding(program.layers, data.x[: data.points]),
         growing_steps=growing_steps(program.layers, data.x),
-        optimizer=kind, learning_rate=variant.learning_rate / max(1 - momentum, 0.01),
+        optimizer=kind, learning_rate=with_momentum(kind, variant.learning_rate, momentum),
         regularization=max(regularization(program) or 0.0, added) or None,
-        layers=tuple(
-            Layer(stage.units, stage.activation, stage.initializer.get("class_name", ""), stage.bias, size, usual, side)
-            for stage, size, usual, side in zip(stages(program.layers), first.size, first.usual, first.one_sided, strict=True)
-        ),
-        other_layers=bool(other_layers(program.layers)) or (data.task == "distribution" and len(first.size) < 2),
+        layers=first.layers,
+        other_layers=bool(other_layers(program.layers)) or (data.task == "distribution" and len(first.layers) < 2),
         bends=not linear_layers(program.layers),
         gradient_norm=np.stack([first.gradient, last.gradient]),
         dead=np.stack([first.dead, last.dead]), saturated=np.stack([first.saturated, last.saturated]),

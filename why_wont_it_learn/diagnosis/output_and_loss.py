@@ -15,7 +15,9 @@ CLASS_LOSSES = {
 MOST_CLASSES = 30  # for whole numbers to be taken for classes, and for models that take long over many
 NUMBER_FROM_0 = "Number the classes from 0: y = np.searchsorted(np.unique(y), y)."
 SAMPLES = 32  # that a loss is evaluated at
+OF_OUTPUT = "output_activation_mismatch"
 BINARY_LOSSES = ("binary_crossentropy", "binary_focal_crossentropy")
+NOT_BETWEEN_0_AND_1 = ("linear", "relu", "tanh", "leaky_relu", "elu", "selu", "softplus")
 OUTPUT_RANGES = {
     "relu": (0, np.inf), "sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1), "softplus": (0, np.inf), "softsign": (-1, 1),
     "hard_sigmoid": (0, 1), "exponential": (0, np.inf), "relu6": (0, 6), "elu": (-1, np.inf), "selu": (-1.76, np.inf),
@@ -110,101 +112,87 @@ def mismatches(activation, units, loss, logits, targets):
     """
     if logits is None and (activation != "softmax" or units > 1):
         return []
-    output = activation, units
-    found = [*_output_mismatches(*output, loss, logits, targets), *_loss_mismatches(units, loss, targets)]
+    of_output, of_loss = _of_output(activation, units, loss, logits, targets), _of_loss(units, loss, targets)
+    found = [Mismatch(OF_OUTPUT, *row) for row in of_output] + [Mismatch("loss_mismatch", *row) for row in of_loss]
     return sorted(found, key=lambda mismatch: not mismatch.strong)
 
 
-def _output_mismatches(activation, units, loss, logits, targets):
-    cause, task = "output_activation_mismatch", targets.task
+def range_mismatches(activation, units, targets):
+    """The `Mismatch`es where numbers are to be predicted that the output cannot produce."""
+    return [Mismatch(OF_OUTPUT, *row) for row in _of_range(activation, units, targets)]
+
+
+def _of_output(activation, units, loss, logits, targets):
+    """Yield (evidence, strong[, activation]) for what is wrong with the output; so do the next two."""
+    task = targets.task
     if task == "own":
         return
     if activation == "softmax" and units == 1:
-        yield Mismatch(cause, "Softmax over a single unit is always 1, whatever its input.", True)
-        return
-    if task == "multiclass":
-        if units == 1:
-            yield Mismatch(cause, f"One output unit cannot tell {targets.classes} classes apart.", True)
-        elif activation == "relu" or (activation == "tanh" and "crossentropy" in loss):
-            yield Mismatch(
-                cause, f"{activation} does not give probabilities of {targets.classes} classes; softmax does.", True
-            )
-        elif activation == "sigmoid" and "categorical_crossentropy" in loss and not logits:
-            yield Mismatch(
-                cause, "Each sigmoid is on its own, while the loss compares the classes with each other.", False
-            )
-        elif activation == "linear" and "crossentropy" in loss and not logits:
-            yield Mismatch(cause, "The loss takes probabilities of classes, and the output is linear.", True)
-        elif logits and activation in ("softmax", "sigmoid"):
-            yield Mismatch(cause, f"The loss expects logits, and the output is already a {activation}.", False)
-    elif task in ("binary", "multilabel"):
-        if activation == "softmax" and task == "multilabel":
-            yield Mismatch(cause, "Softmax divides 1 among the labels, but several can be true at once.", True)
-        elif loss in BINARY_LOSSES and not logits and activation in (
-            "linear", "relu", "tanh", "leaky_relu", "elu", "selu", "softplus",
-        ):  # fmt: skip
-            yield Mismatch(
-                cause, f"The loss takes a probability between 0 and 1, and the output is {activation}.", True
-            )
-        elif logits and activation in ("sigmoid", "softmax"):
-            yield Mismatch(cause, f"The loss expects logits, and the output is already a {activation}.", False)
-        elif activation == "relu":
-            yield Mismatch(cause, "A relu in the output stays at 0 once it is dead.", False)
-    else:
-        yield from range_mismatches(activation, units, targets)
+        yield "Softmax over a single unit is always 1, whatever its input.", True
+    elif task not in ("multiclass", "binary", "multilabel"):
+        yield from _of_range(activation, units, targets)
         if loss == "poisson" and (activation == "linear" or OUTPUT_RANGES.get(activation, (0,))[0] < 0):
             text = f"The Poisson loss takes the logarithm of the prediction, and the output ({activation}) can be negative."
-            yield Mismatch(cause, text, True, "softplus")
+            yield text, True, "softplus"
+    elif task == "multiclass" and units == 1:
+        yield f"One output unit cannot tell {targets.classes} classes apart.", True
+    elif task == "multiclass" and (activation == "relu" or (activation == "tanh" and "crossentropy" in loss)):
+        yield f"{activation} does not give probabilities of {targets.classes} classes; softmax does.", True
+    elif task == "multiclass" and activation == "sigmoid" and "categorical_crossentropy" in loss and not logits:
+        yield "Each sigmoid is on its own, while the loss compares the classes with each other.", False
+    elif task == "multiclass" and activation == "linear" and "crossentropy" in loss and not logits:
+        yield "The loss takes probabilities of classes, and the output is linear.", True
+    elif task == "multilabel" and activation == "softmax":
+        yield "Softmax divides 1 among the labels, but several can be true at once.", True
+    elif task != "multiclass" and loss in BINARY_LOSSES and not logits and activation in NOT_BETWEEN_0_AND_1:
+        yield f"The loss takes a probability between 0 and 1, and the output is {activation}.", True
+    elif logits and activation in ("softmax", "sigmoid"):
+        yield f"The loss expects logits, and the output is already a {activation}.", False
+    elif task != "multiclass" and activation == "relu":
+        yield "A relu in the output stays at 0 once it is dead.", False
 
 
-def range_mismatches(activation, units, targets):
-    """Where numbers are to be predicted that the output cannot produce."""
-    cause, y = "output_activation_mismatch", targets.values
-    columns = y.shape[1]
+def _of_range(activation, units, targets):
+    y, columns = targets.values, targets.values.shape[1]
     if columns not in (1, units) or (columns == 1 and units > 1 and not targets.flat):
-        yield Mismatch(
-            cause, f"The network predicts {units} numbers for each sample, and there are {columns} targets.", True
-        )
+        yield f"The network predicts {units} numbers for each sample, and there are {columns} targets.", True
         return
     low, high = OUTPUT_RANGES.get(activation, (-np.inf, np.inf))
     outside = float(((y < low - 1e-6) | (y > high + 1e-6)).mean())
     if activation == "softmax" and targets.task != "distribution":
-        yield Mismatch(cause, "The outputs of a softmax sum to 1, and the targets do not.", True)
+        yield "The outputs of a softmax sum to 1, and the targets do not.", True
     elif outside:
         bounds = f"never below {low:g}" if high == np.inf else f"always between {low:g} and {high:g}"
-        yield Mismatch(
-            cause,
-            f"The output of {activation} is {bounds}, and {outside:.0%} of the targets lie outside.",
-            outside > 0.02,
-        )
+        text = f"The output of {activation} is {bounds}, and {outside:.0%} of the targets lie outside."
+        yield text, outside > 0.02
     elif targets.task == "distribution" and activation != "softmax":
-        yield Mismatch(cause, "The targets of a sample sum to 1, which softmax would ensure.", False)
+        yield "The targets of a sample sum to 1, which softmax would ensure.", False
     elif activation in ("relu", "sigmoid", "tanh"):
         ends = "0" if activation == "relu" else "the ends of its range"
-        yield Mismatch(cause, f"{activation} is flat at {ends}, where it passes back hardly any gradient.", False)
+        yield f"{activation} is flat at {ends}, where it passes back hardly any gradient.", False
 
 
-def _loss_mismatches(units, loss, targets):
-    cause, task, y = "loss_mismatch", targets.task, targets.values
+def _of_loss(units, loss, targets):
+    task, y = targets.task, targets.values
     if task == "regression":
         between = "binary" in loss and bool(((y >= 0) & (y <= 1)).all())  # as of pixels, where cross-entropy is usual
         if (loss in CLASS_LOSSES and not between) or loss == "kl_divergence":
-            yield Mismatch(cause, f"{loss} is a loss for classes, and the targets are numbers.", True)
+            yield f"{loss} is a loss for classes, and the targets are numbers.", True
         elif loss in ("poisson", "mean_squared_logarithmic_error") and (y < 0).mean() > 0.02:
-            yield Mismatch(cause, f"{loss} is made for targets of 0 or more; {(y < 0).mean():.0%} are below.", True)
+            yield f"{loss} is made for targets of 0 or more; {(y < 0).mean():.0%} are below.", True
         elif loss == "mean_absolute_percentage_error" and (np.abs(y) < 1e-3 * np.abs(y).max()).mean() > 0.02:
-            yield Mismatch(cause, f"{loss} divides by the target, which is about 0 for some samples.", True)
+            yield f"{loss} divides by the target, which is about 0 for some samples.", True
         elif loss == "cosine_similarity" and np.ptp(np.linalg.norm(y, axis=1)) > 1e-3:
-            yield Mismatch(cause, "Cosine similarity compares directions only, not magnitudes.", True)
+            yield "Cosine similarity compares directions only, not magnitudes.", True
     elif loss in ("categorical_crossentropy", "categorical_hinge") and (units == 1 or task == "multilabel"):
         what = "compares several outputs with each other, and there is one" if units == 1 else "allows one true label"
-        yield Mismatch(cause, f"{loss} {what}.", True)
+        yield f"{loss} {what}.", True
     elif task == "multiclass" and loss == "binary_crossentropy" and y.shape[1] == 1:
-        yield Mismatch(cause, f"binary_crossentropy is for two classes, and there are {targets.classes}.", True)
+        yield f"binary_crossentropy is for two classes, and there are {targets.classes}.", True
     elif task == "multiclass" and y.shape[1] == 1 and loss not in CLASS_LOSSES and units > 1:
-        yield Mismatch(cause, f"{loss} would have each of {units} outputs equal the number of the class.", True)
+        yield f"{loss} would have each of {units} outputs equal the number of the class.", True
     elif loss not in CLASS_LOSSES and task != "distribution":
-        yield Mismatch(cause, f"{loss} hardly punishes a confident wrong prediction; cross-entropy does.", False)
+        yield f"{loss} hardly punishes a confident wrong prediction; cross-entropy does.", False
 
 
 @dataclass(frozen=True)
@@ -286,17 +274,11 @@ def takes_logits_of(loss, y, units):
     return bool(np.isclose(plain, shifted, rtol=1e-4) and not np.isclose(plain, doubled, rtol=1e-4))
 
 
-def best_predictions(loss, y):
-    """(prediction that a loss likes best for target 0, for target 1), among numbers between -1 and 2."""
-    grid = np.linspace(-1, 2, 31)
-    shape = (1, *np.shape(y)[1:])
-    values = [[value_of(loss, np.full(shape, t, "float32"), [[g]]) for g in grid] for t in (0, 1)]
-    return tuple(float(grid[int(np.nanargmin(row))]) if np.isfinite(row).any() else np.nan for row in values)
-
-
 def is_reversed(loss, y):
     """Whether a loss wants a smaller prediction for target 1 than for target 0, as a loss of distances does."""
-    for_0, for_1 = best_predictions(loss, y)
+    grid, shape = np.linspace(-1, 2, 31), (1, *np.shape(y)[1:])
+    values = [[value_of(loss, np.full(shape, target, "float32"), [[g]]) for g in grid] for target in (0, 1)]
+    for_0, for_1 = (grid[np.nanargmin(row)] if np.isfinite(row).any() else np.nan for row in values)
     return bool(for_1 < for_0 - 0.3)
 
 
@@ -305,27 +287,19 @@ def misses_targets(loss, y, right, wrong):
 
     y: targets; right, wrong: predictions. The loss that is returned is the same with its sign changed.
     """
-    kept = _falls(loss, y, right, wrong)
-    if kept is None or kept > 0.75:
-        return None
-    good, bad = (value_of(loss, y, predictions) for predictions in (right, wrong))
-    text = (
-        f"The loss is smaller for a right prediction than for a wrong one for only {kept:.0%} of the samples (on average {good:.3g} "
-        f"and {bad:.3g}), so training does not lead to the targets."
-    )
-    return (
-        text,
-        "Change the sign of the loss: it must fall as the predictions approach the targets.",
-        _changed(loss, lambda t, p: -loss(t, p)),
-    )
-
-
-def _falls(loss, y, right, wrong):
-    """For what fraction of the samples the loss is smaller for the right prediction; None if it cannot be computed."""
     rows = [slice(i, i + 1) for i in range(len(y))]
     good, bad = (np.array([value_of(loss, y[row], made[row]) for row in rows]) for made in (right, wrong))
     known = np.isfinite(good) | np.isfinite(bad)
-    return float(np.mean((good < bad)[known])) if known.any() else None
+    kept = np.mean((good < bad)[known]) if known.any() else 1.0
+    if kept > 0.75:
+        return None
+    good, bad = (value_of(loss, y, predictions) for predictions in (right, wrong))
+    return (
+        f"The loss is smaller for a right prediction than for a wrong one for only {kept:.0%} of the samples (on average {good:.3g} "
+        f"and {bad:.3g}), so training does not lead to the targets.",
+        "Change the sign of the loss: it must fall as the predictions approach the targets.",
+        _changed(loss, lambda t, p: -loss(t, p)),
+    )
 
 
 def of_flat_targets(loss):

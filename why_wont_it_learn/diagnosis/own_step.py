@@ -90,18 +90,16 @@ def changes_by_fit(variant, flat):
             "Give the targets the shape of the predictions: y = y.reshape(-1, 1).",
             variant.having(data=data.after("y = y.reshape(-1, 1)")), False,
         )  # fmt: skip
-    if not data.tokens and Scale.of(data.inputs_2d[: data.points]).away > OFF_SCALE:
-        x = data.inputs_2d[: data.points]
-        yield (
-            "unscaled_inputs", f"The inputs go from {x.min():.3g} to {x.max():.3g}.",
-            "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).", variant.having(data=data.x_scaled()), flat,
-        )  # fmt: skip
-    if data.task == "regression" and Scale.of(data.targets_2d[: data.points]).away > OFF_SCALE:
-        y = data.targets_2d[: data.points]
-        yield (
-            "unscaled_targets", f"The targets go from {y.min():.3g} to {y.max():.3g}.",
-            "Scale the targets to mean 0 and standard deviation 1 (StandardScaler).", variant.having(data=data.y_scaled()), flat,
-        )  # fmt: skip
+    for what, are_numbers, values, scaled in (
+        ("inputs", not data.tokens, data.inputs_2d, data.x_scaled),
+        ("targets", data.task == "regression", data.targets_2d, data.y_scaled),
+    ):
+        values = values[: data.points]
+        if are_numbers and Scale.of(values).away > OFF_SCALE:
+            yield (
+                f"unscaled_{what}", f"The {what} go from {values.min():.3g} to {values.max():.3g}.",
+                f"Scale the {what} to mean 0 and standard deviation 1 (StandardScaler).", variant.having(data=scaled()), flat,
+            )  # fmt: skip
     rate = variant.learning_rate
     one_rate = isinstance(variant.program.optimizer["config"]["learning_rate"], (int, float))  # else a schedule
     for cause, times in (("learning_rate_too_high", 0.1), ("learning_rate_too_low", 10.0)) if one_rate else ():

@@ -209,11 +209,10 @@ def _verdict(finding):
 
 def learned(diagnosis):
     """A picture of the training as it is and with the fix of the first finding: the skill of each seed on its way."""
-    from ..pictures import Picture, label_right, palette, style
+    from ..pictures import PALETTE, Picture, label_right, style
 
     trial, told = _proof(diagnosis), []
     with style():
-        colors = palette()
         picture = Picture(figsize=(WIDTH, 2.6))
         axes, labels = picture.add_axes([0.1, 0.19, 0.7, 0.66]), []
         for name, outcome, color in (
@@ -227,8 +226,8 @@ def learned(diagnosis):
             labels.append((middle[-1], name, color))
             told.append(f"{name}, from {two_digits(middle[0])} to {two_digits(middle[-1])}")
         for skill, name, dashes in ((0, "baseline", ":"), (diagnosis.attainable_skill, "can be learned", "--")):
-            axes.axhline(skill, color=colors["text"], ls=dashes, lw=1.2)
-            labels.append((skill, name, colors["faint"]))
+            axes.axhline(skill, color=PALETTE["text"], ls=dashes, lw=1.2)
+            labels.append((skill, name, PALETTE["faint"]))
         kind = "training" if np.isnan(diagnosis.as_it_is.held).all() else "validation"
         axes.set(xlim=(0, 100), ylim=(LOWEST - 0.05, 1.1), xlabel="part of the training (%)", ylabel=f"{kind} skill")
         label_right(axes, labels)
@@ -244,10 +243,9 @@ def tried(diagnosis):
         textwrap.shorten("Then: " * trial.later + trial.fix.words, 2 * LETTERS, placeholder=" …") for trial in trials
     ]
     lines = [textwrap.fill(label, LETTERS) for label in words]
-    from ..pictures import Picture, palette, style
+    from ..pictures import PALETTE, Picture, style
 
     with style():
-        colors = palette()
         near = diagnosis.attainable_skill - diagnosis.skill < 0.5  # the words would meet
         top, rows = 0.66 if near else 0.52, 0.38 * len(trials)
         height = top + rows + 0.5
@@ -256,25 +254,20 @@ def tried(diagnosis):
         for row, trial in enumerate(trials):
             color = PROVED if trial.works else NOT_PROVED
             after = np.maximum(trial.after, LOWEST)
-            axes.plot(
-                [max(np.median(trial.before), LOWEST), np.median(after)], [row, row], color=color, lw=1.2, alpha=0.5
-            )
+            medians = max(np.median(trial.before), LOWEST), np.median(after)
+            axes.plot(medians, [row, row], color=color, lw=1.2, alpha=0.5)
             axes.plot(after, np.full(len(after), row), "o", color=color, ms=4.5)
-        axes.axvline(max(diagnosis.skill, LOWEST), color=colors["text"], ls=":", lw=1.2)
-        axes.axvline(diagnosis.attainable_skill, color=colors["text"], ls="--", lw=1.2)
-        for skill, name, up in (
-            (max(diagnosis.skill, LOWEST), "as it is", 4),
-            (diagnosis.attainable_skill, "can be learned", 15 if near else 4),
+        for skill, name, dashes, up in (
+            (max(diagnosis.skill, LOWEST), "as it is", ":", 4),
+            (diagnosis.attainable_skill, "can be learned", "--", 15 if near else 4),
         ):
+            axes.axvline(skill, color=PALETTE["text"], ls=dashes, lw=1.2)
             axes.annotate(name, (skill, 1), (0, up), xycoords=("data", "axes fraction"), textcoords="offset points",
-                          ha="right" if skill > 0.8 else "center", color=colors["faint"])  # fmt: skip
+                          ha="right" if skill > 0.8 else "center", color=PALETTE["faint"])  # fmt: skip
         axes.set_yticks(range(len(trials)), lines)
         axes.tick_params(axis="y", length=0)
-        axes.set(
-            xlim=(-0.25, 1.05),
-            ylim=(len(trials) - 0.5, -0.6),
-            xlabel="skill (a dot for each seed; left edge: −0.2 or below)",
-        )
+        axes.set(xlim=(-0.25, 1.05), ylim=(len(trials) - 0.5, -0.6))
+        axes.set_xlabel("skill (a dot for each seed; left edge: −0.2 or below)")
         axes.grid(axis="y", visible=False)
         picture.entitle("What was tried, one change at a time")
     told = [f"{words} {two_digits(np.median(trial.after))}" for words, trial in zip(words, trials, strict=True)]

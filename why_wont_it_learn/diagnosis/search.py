@@ -89,6 +89,11 @@ class Judge:
         train, held = outcome.train[-1], outcome.held[-1]
         return np.where(np.isnan(held), train, np.minimum(train, held + self.margin))
 
+    def trial(self, fix, cause, plausibility, before, after, later=False):
+        """The `FixTrial` of a fix. before, after: `TrialResult`s without it and with it."""
+        scores = self.scores(before), self.scores(after)
+        return FixTrial(fix, cause, plausibility, after, *scores, self.attainable_skill, later)
+
     def skill(self, outcome):
         """The median of the seeds."""
         return float(np.median(self.scores(outcome)))
@@ -141,10 +146,7 @@ class Search:
 
     def compare(self, words, cause, before, after, judge, always=True):
         """The `FixTrial` of a change that was made without a choice, kept among the trials (if it works, or `always`)."""
-        trial = FixTrial(
-            Fix("", cause, words, None), cause, 1.0, after, judge.scores(before), judge.scores(after),
-            judge.attainable_skill,
-        )  # fmt: skip
+        trial = judge.trial(Fix("", cause, words, None), cause, 1.0, before, after)
         if (always or trial.works) and all(known.outcome is not after for known in self.trials):
             self.trials.append(trial)
         return trial
@@ -163,10 +165,8 @@ class Search:
             after = self.attempt(fix.apply(variant), 0.15, fix.words)
             if after is None:
                 break
-            trial = FixTrial(
-                replace(fix, evidence=symptom.evidence), symptom.cause, symptom.plausibility, after, judge.scores(outcome),
-                judge.scores(after), judge.attainable_skill, later,
-            )  # fmt: skip
+            fix = replace(fix, evidence=symptom.evidence)
+            trial = judge.trial(fix, symptom.cause, symptom.plausibility, outcome, after, later)
             trials.append(trial)
             self.trials.append(trial)
             if trial.works:

@@ -205,19 +205,15 @@ def _between(value, values, plausibilities):
 def missing_values(t):
     """NaN among the inputs."""
     if t.missing:
-        yield Symptom(
-            "missing_values", 1.0,
-            f"{100 * t.missing:.3g}% of the inputs are NaN. A single NaN makes every weight NaN in the first step that uses it.",
-        )  # fmt: skip
+        text = f"{100 * t.missing:.3g}% of the inputs are NaN. A single NaN makes every weight NaN in the first step that uses it."
+        yield Symptom("missing_values", 1.0, text)
 
 
 def nothing_to_learn(t):
     """The best prediction is hardly better than the baseline."""
     if t.learnable <= LEARNABLE:
-        yield Symptom(
-            "nothing_to_learn", 1.0,
-            f"The best prediction from these inputs avoids only {max(t.learnable, 0):.1%} of the baseline's error.",
-        )  # fmt: skip
+        text = f"The best prediction from these inputs avoids only {max(t.learnable, 0):.1%} of the baseline's error."
+        yield Symptom("nothing_to_learn", 1.0, text)
 
 
 def mismatched_output_or_loss(t):
@@ -287,6 +283,11 @@ def growing_state(t):
 # --- steps -------------------------------------------------------------------------------------------------------------
 
 
+def with_momentum(optimizer, rate, momentum):
+    """The learning rate with the effect of its momentum, of an optimizer (its class name in small letters) that has one."""
+    return rate / max(1 - float(momentum or 0), 0.01) if optimizer == "sgd" else rate
+
+
 def usual_rate(optimizer):
     """The learning rate that an optimizer (its class name in small letters) is usually run with."""
     return USUAL_RATES.get(optimizer, 0.001)
@@ -303,10 +304,9 @@ def _about_rate(t):
 def diverged(t):
     """A loss that is no longer a number."""
     if t.diverged >= 0.5:
-        yield Symptom(
-            "learning_rate_too_high", 0.45 if t.growing_steps >= MANY_STEPS else 0.75 + 0.2 * (_times_usual(t) > 1.5),
-            f"The loss or the predictions are not finite. {_about_rate(t)}",
-        )  # fmt: skip
+        plausibility = 0.45 if t.growing_steps >= MANY_STEPS else 0.75 + 0.2 * (_times_usual(t) > 1.5)
+        text = f"The loss or the predictions are not finite. {_about_rate(t)}"
+        yield Symptom("learning_rate_too_high", plausibility, text)
 
 
 def long_steps(t):
@@ -321,9 +321,8 @@ def long_steps(t):
     else:
         plausibility = _between(np.log10(_times_usual(t)), [0, 1, 2], [0.15, 0.65, 0.9])
         told = _about_rate(t)
-    yield Symptom(
-        "learning_rate_too_high", min(plausibility + 0.3 * rough, 0.95), told + " The loss rises again." * rough
-    )
+    told += " The loss rises again." * rough
+    yield Symptom("learning_rate_too_high", min(plausibility + 0.3 * rough, 0.95), told)
 
 
 def dying_rate(t):
@@ -344,10 +343,8 @@ def short_steps(t):
         moved = float(t.update_ratio.mean()) * t.planned_steps
         pace, move = ("All", "moved") if t.finished else ("At this pace all", "will move")
         steps = f"{pace} {t.planned_steps} steps together" if t.planned_steps > 1 else "Its only step"
-        yield Symptom(
-            "learning_rate_too_low", 0.85 if moved < HARDLY_MOVED else 0.2,
-            f"{steps} {move} the weights by {moved:.2g} of their norm. {_about_rate(t)}",
-        )  # fmt: skip
+        text = f"{steps} {move} the weights by {moved:.2g} of their norm. {_about_rate(t)}"
+        yield Symptom("learning_rate_too_low", 0.85 if moved < HARDLY_MOVED else 0.2, text)
         return
     plausibility = _between(np.log10(_times_usual(t)), [-2, -1, -0.3, 0], [0.95, 0.85, 0.4, 0.2])
     way = f"It was trained for {t.steps} steps"
@@ -362,10 +359,8 @@ def few_steps(t):
     improving = t.still_improving
     if t.update_ratio.size and not improving:
         few = min(few, 0.4)  # it was measured at every epoch, and has come to rest
-    yield Symptom(
-        "too_few_epochs", min(0.95, max(few + 0.15 * improving, 0.55 * improving)),
-        f"There are {t.planned_steps} steps in all" + (", and it still improves at the end." if improving else "."),
-    )  # fmt: skip
+    text = f"There are {t.planned_steps} steps in all" + (", and it still improves at the end." if improving else ".")
+    yield Symptom("too_few_epochs", min(0.95, max(few + 0.15 * improving, 0.55 * improving)), text)
 
 
 def one_rate_for_all(t):
@@ -424,10 +419,8 @@ def linear_only(t):
     useful = t.linear_skill >= 0.5 * t.attainable_skill
     other = t.linear_skill >= 0.9 * t.attainable_skill or (useful and t.skill < t.linear_skill - 0.1)
     told = f" The best linear model has a skill of {two_digits(t.linear_skill)}." if np.isfinite(t.linear_skill) else ""
-    yield Symptom(
-        "capacity_too_low", 0.1 if other else 0.85,
-        f"{what}, so it can only compute a weighted sum of its inputs.{told}",
-    )  # fmt: skip
+    text = f"{what}, so it can only compute a weighted sum of its inputs.{told}"
+    yield Symptom("capacity_too_low", 0.1 if other else 0.85, text)
 
 
 def narrow_layer(t):
@@ -441,15 +434,17 @@ def narrow_layer(t):
     yield Symptom("capacity_too_low", plausibility, f"Its narrowest hidden layer has {units} unit{'s' * (units > 1)}.")
 
 
-def _worst(t, values):
-    """(when, layer, value) of the largest of (epochs, layers), at the last and at the first epoch.
+def _worst(t, values, what):
+    """Yield (layer, value, text) of the largest of (epochs, layers), at the last and at the first epoch, where it is not small.
 
-    Not at the last where the weights have become NaN: that says nothing of the units.
+    Not at the last where the weights have become NaN: that says nothing of the units. what: the units are, in a word.
     """
     for epoch, when in ((-1, "at the end" if t.finished else "now"), (0, "at the start")):
         if values.size and not (epoch and t.diverged >= 0.5):
             layer = int(np.nanargmax(values[epoch]))
-            yield when, layer, float(values[epoch, layer])
+            value = float(values[epoch, layer])
+            if value > 0.3:
+                yield layer, value, f"{value:.0%} of the units of hidden layer {layer + 1} are {what} {when}"
 
 
 def dead_units(t):
@@ -457,23 +452,17 @@ def dead_units(t):
     dead_ones = t.dead
     if len(t.hidden) == dead_ones.shape[-1]:  # else it is not known which column is whose
         dead_ones = np.where([layer.activation in SQUASHING for layer in t.hidden], 0.0, dead_ones)
-    for when, layer, dead in _worst(t, dead_ones):
-        if dead > 0.3:
-            small = layer < len(t.layers) and t.layers[layer].norm < 0.3 * t.layers[layer].usual_norm
-            yield Symptom(
-                "dead_relu", _between(dead, [0.3, 0.5, 0.7, 1.0], [0.2, LIKELY, 0.55, 0.6 if small else 0.97]),
-                f"{dead:.0%} of the units of hidden layer {layer + 1} are dead {when}: inactive for every sample.",
-            )  # fmt: skip
+    for layer, dead, told in _worst(t, dead_ones, "dead"):
+        small = layer < len(t.layers) and t.layers[layer].norm < 0.3 * t.layers[layer].usual_norm
+        plausibility = _between(dead, [0.3, 0.5, 0.7, 1.0], [0.2, LIKELY, 0.55, 0.6 if small else 0.97])
+        yield Symptom("dead_relu", plausibility, f"{told}: inactive for every sample.")
 
 
 def saturated_units(t):
     """Units on the flat ends of a sigmoid or tanh."""
-    for when, layer, flat in _worst(t, t.saturated):
-        if flat > 0.3:
-            yield Symptom(
-                "saturated_activation", _between(flat, [0.3, 0.5, 0.6, 0.9], [0.2, LIKELY, 0.6, 0.9]),
-                f"{flat:.0%} of the units of hidden layer {layer + 1} are saturated {when}: their slope is close to 0.",
-            )  # fmt: skip
+    for _, flat, told in _worst(t, t.saturated, "saturated"):
+        plausibility = _between(flat, [0.3, 0.5, 0.6, 0.9], [0.2, LIKELY, 0.6, 0.9])
+        yield Symptom("saturated_activation", plausibility, f"{told}: their slope is close to 0.")
 
 
 def vanishing_gradient(t):
@@ -488,10 +477,8 @@ def vanishing_gradient(t):
     if hidden.max() < 1e-5 and len(hidden) >= 3:
         plausibility = max(plausibility, 0.7)
     squashed = any(layer.activation in SQUASHING for layer in t.hidden)
-    yield Symptom(
-        "vanishing_gradient", plausibility if squashed or len(hidden) > 3 else 0.5 * plausibility,
-        f"At the start the first layer's gradient ({hidden[0]:.1g}) is {kept:.1g} of the last hidden layer's.",
-    )  # fmt: skip
+    text = f"At the start the first layer's gradient ({hidden[0]:.1g}) is {kept:.1g} of the last hidden layer's."
+    yield Symptom("vanishing_gradient", plausibility if squashed or len(hidden) > 3 else 0.5 * plausibility, text)
 
 
 def exploding_gradient(t):
@@ -502,12 +489,12 @@ def exploding_gradient(t):
     size = np.array([layer.norm for layer in t.layers] if len(t.layers) == len(norms) else [np.nan] * len(norms))
     step = np.nanmax(np.r_[0, np.nan_to_num(norms, nan=np.inf, posinf=np.inf) / np.maximum(size, 1e-12)])
     ratio = norms[0] / max(norms[-1], 1e-30)
-    told = f"up to {step:.2g} times as large as the weights, the first layer's {ratio:.2g} times the last's"
+    told = "too large for a number"
+    if np.isfinite([step, ratio]).all():
+        told = f"up to {step:.2g} times as large as the weights, the first layer's {ratio:.2g} times the last's"
     if step > 1e3 or ratio > 30:
-        yield Symptom(
-            "exploding_gradient", 0.9 if ratio > 30 and t.diverged >= 0.5 else 0.6,
-            f"At the start the gradients are {told if np.isfinite([step, ratio]).all() else 'too large for a number'}.",
-        )  # fmt: skip
+        plausibility = 0.9 if ratio > 30 and t.diverged >= 0.5 else 0.6
+        yield Symptom("exploding_gradient", plausibility, f"At the start the gradients are {told}.")
 
 
 # --- what it makes of the samples ----------------------------------------------------------------------------------------
@@ -539,36 +526,29 @@ def over_regularized(t):
     if t.regularization is None:
         return
     if t.prediction_spread < 0.3:
-        yield Symptom(
-            "over_regularized", 0.9,
-            f"The predictions hardly differ: their standard deviation is {t.prediction_spread:.2g} of the targets'.",
-        )  # fmt: skip
+        text = f"The predictions hardly differ: their standard deviation is {t.prediction_spread:.2g} of the targets'."
+        yield Symptom("over_regularized", 0.9, text)
         return
     plausibility = _between(t.regularization, [0, 0.2, 0.5, 0.8], [0.1, 0.35, 0.6, 0.85])
-    fits = t.train_skill >= FITS * t.attainable_skill
+    plausibility = plausibility if np.isnan(t.prediction_spread) else min(plausibility, 0.4)
     died = np.nanmax(t.dead[-1] - t.dead[0]) if t.dead.size else 0.0
-    if t.regularization >= 0.4 and died > 0.25 and not fits:
-        yield Symptom(
-            "over_regularized", 0.85,
-            f"There are penalties or dropout, it does not even fit its training samples, and {died:.0%} of the units of a hidden layer "
-            "have died on the way.",
-        )  # fmt: skip
-        return
-    yield Symptom(
-        "over_regularized", plausibility if np.isnan(t.prediction_spread) else min(plausibility, 0.4),
-        "There are penalties or dropout." if fits else "There are penalties or dropout, and it does not even fit its training "
-        "samples.",
-    )  # fmt: skip
+    told = "There are penalties or dropout"
+    if t.train_skill >= FITS * t.attainable_skill:
+        told += "."
+    elif t.regularization >= 0.4 and died > 0.25:
+        plausibility = 0.85
+        told += f", it does not even fit its training samples, and {died:.0%} of the units of a hidden layer have died on the way."
+    else:
+        told += ", and it does not even fit its training samples."
+    yield Symptom("over_regularized", plausibility, told)
 
 
 def overfitting(t):
     """A network that fits its training samples and fails on others."""
     if t.fits_only_training:
         noise = " (above 1: it fits their noise, too)" if t.train_skill > FITS_NOISE else ""
-        yield Symptom(
-            "overfitting", _between(t.train_skill - t.val_skill, [OVERFIT_GAP, 0.3], [0.4, 0.9]),
-            f"Its skill is {two_digits(t.train_skill)} on the training samples{noise} and {two_digits(t.val_skill)} on the validation samples.",
-        )  # fmt: skip
+        text = f"Its skill is {two_digits(t.train_skill)} on the training samples{noise} and {two_digits(t.val_skill)} on the validation samples."
+        yield Symptom("overfitting", _between(t.train_skill - t.val_skill, [OVERFIT_GAP, 0.3], [0.4, 0.9]), text)
 
 
 SYMPTOMS = (
@@ -580,15 +560,11 @@ SYMPTOMS = (
 
 
 def symptoms(training):
-    """Every `Symptom` of a `Training`, in causal order."""
-    found = [symptom for row in SYMPTOMS for symptom in row(training)]
-    if not training.fits_only_training:
-        return found
-    # Nothing keeps it from learning the training samples; only what it makes of others can be wrong.
-    kept = [one.cause == "overfitting" or one.plausibility == 1 for one in found]
-    return [
-        one if keep else replace(one, plausibility=one.plausibility / 2) for one, keep in zip(found, kept, strict=True)
-    ]
+    """Yield every `Symptom` of a `Training`, in causal order."""
+    for symptom in (symptom for row in SYMPTOMS for symptom in row(training)):
+        # Nothing keeps it from learning the training samples; only what it makes of others can be wrong.
+        doubtful = training.fits_only_training and symptom.cause != "overfitting" and symptom.plausibility < 1
+        yield replace(symptom, plausibility=symptom.plausibility / 2) if doubtful else symptom
 
 
 def likely(training):
@@ -604,11 +580,8 @@ def likely(training):
 
 def hypotheses(training):
     """The most plausible symptom of each cause: {cause: Symptom}."""
-    found = {}
-    for symptom in symptoms(training):
-        if symptom.cause not in found or symptom.plausibility > found[symptom.cause].plausibility:
-            found[symptom.cause] = symptom
-    return found
+    ranked = sorted(symptoms(training), key=lambda symptom: -symptom.plausibility)
+    return {symptom.cause: symptom for symptom in reversed(ranked)}
 
 
 def two_digits(value):

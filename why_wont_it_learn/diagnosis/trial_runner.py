@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from ..engine.batches import CannotHold
-from ..engine.layer_metrics import Probes
+from ..engine.layer_metrics import Probes, flat_layers
 from ..engine.program import first_state, predict
 from ..engine.state import Shape
 from ..engine.tracing import graph_for, maps_well, predictor_for, without_first_values
 from .network import first_line, only, output_stage, stages
 from .output_and_loss import as_loss, from_logits
+from .symptoms import Layer
 
 SEEDS = 3
 CHECKPOINTS = 10
@@ -48,7 +49,6 @@ class Copies:
     """
 
     def __init__(self, program, copies, data):
-        self.copies = copies
         self.model = program.compiled()
         x, y = (tf.convert_to_tensor(a[:2]) for a in (data.inputs, data.y))
         for models in (copies, None) if maps_well(self.model, copies) else (None,):
@@ -66,13 +66,11 @@ class Copies:
         """What copies of a program start from: this one, or one that differs from it in its initializers."""
         weights, layers = program.first_values(seeds)
         slots = [np.repeat(v.numpy()[None], len(seeds), 0) for v in self.model.optimizer.variables]
-        packing, states = self.graph.packing, []
+        packing, lead, states = self.graph.packing, self.graph.shape.lead, []
         for block in self.blocks:
             start = tf.nest.map_structure(lambda a, block=block: tf.constant(a[block]), (weights, layers, slots))
-            lead = [self.copies] if self.graph.shape.models else []
-            states.append(
-                first_state(self.graph, packing.joined(start[0], lead), start[1], packing.joined_slots(start[2], lead))
-            )
+            start = packing.joined(start[0], lead), start[1], packing.joined_slots(start[2], lead)
+            states.append(first_state(self.graph, *start))
         return states
 
     def train(self, state, x, y, order, rates):
@@ -185,9 +183,8 @@ class TrialRunner:
             loop = self.loop(variant)
             state = loop.first_state(variant.program, self.seeds)
             x, y = tf.constant(data.inputs), tf.constant(data.y)
-            orders = [
-                BatchOrder(data.points, min(variant.program.batch_size, data.points), seed) for seed in self.seeds
-            ]
+            batch = min(variant.program.batch_size, data.points)
+            orders = [BatchOrder(data.points, batch, seed) for seed in self.seeds]
             logits = is_logits(variant.program)
             done, per_step, marks, over = 0, None, [], False
             losses, since = [], []
@@ -241,15 +238,12 @@ def is_logits(program):
 class Look:
     """What goes on in the layers of one copy.
 
-    gradient: L2 norm of dL/dW of each Dense kernel, input side first; nan where it is not a number. size: of each kernel;
-    usual: its size as glorot_uniform makes it. one_sided: its mean over its root mean square, without sign.
-    dead, saturated: of each hidden Dense layer, as `engine.layer_metrics.units` measures them.
+    layers: each Dense `Layer`, input side first. gradient: L2 norm of dL/dW of each of their kernels; nan where it is not a number.
+    dead, saturated: of each of the hidden ones, as `engine.layer_metrics.units` measures them.
     """
 
+    layers: tuple
     gradient: np.ndarray
-    size: np.ndarray
-    usual: np.ndarray
-    one_sided: np.ndarray
     dead: np.ndarray
     saturated: np.ndarray
 
@@ -259,7 +253,7 @@ def look(loop, variant, state, member):
     program, data = variant.program, variant.data
     found = stages(program.layers)
     if not found:
-        return Look(*[np.zeros(0)] * 6)
+        return Look((), *[np.zeros(0)] * 3)
     model = _as_trained(loop, state, member)
     x, y = (tf.constant(part[: min(data.points, LOOK_AT)]) for part in (data.inputs, data.y))
 
@@ -274,12 +268,16 @@ def look(loop, variant, state, member):
     hidden = [[names[stage.index], names[stage.end]] for stage in found[:-1]]  # an activation may be a layer of its own
     dead, saturated = (_by_layer(probes.hidden, measured[name], hidden, 0.0) for name in ("dead", "saturated"))
     by_name = {layer.name: layer for layer in model.layers}
-    kernels = [by_name[names[stage.index]].kernel for stage in found]
-    sizes = [float(np.linalg.norm(kernel.numpy())) for kernel in kernels]
-    means = [abs(float(np.mean(kernel.numpy()))) * np.sqrt(np.prod(kernel.shape)) for kernel in kernels]
-    one_sided = np.array(means) / np.maximum(sizes, 1e-12)
-    usual = [np.sqrt(2 * np.prod(kernel.shape) / np.sum(kernel.shape)) for kernel in kernels]
-    return Look(norms, np.array(sizes), np.array(usual), one_sided, dead, saturated)
+    layers = tuple(_layer(stage, by_name[names[stage.index]].kernel.numpy()) for stage in found)
+    return Look(layers, norms, dead, saturated)
+
+
+def _layer(stage, kernel):
+    """The `Layer` of a `Stage` with this kernel."""
+    norm, usual = float(np.linalg.norm(kernel)), float(np.sqrt(2 * kernel.size / sum(kernel.shape)))
+    one_sided = abs(float(kernel.mean())) * np.sqrt(kernel.size) / max(norm, 1e-12)
+    initializer = stage.initializer.get("class_name", "")
+    return Layer(stage.units, stage.activation, initializer, stage.bias, norm, usual, one_sided)
 
 
 def _as_trained(loop, state, member):
@@ -298,19 +296,12 @@ def dead_layers(loop, variant, state, member):
     """
     model = _as_trained(loop, state, member)
     x = tf.constant(variant.data.inputs[: min(variant.data.points, LOOK_AT)])
-    probes, values = Probes(model), [v.value for v in model.trainable_variables]
 
     def evaluate():
         outputs = model(x, training=False)
         return tf.reduce_sum(only(outputs)), outputs
 
-    dead = probes.measure(values, values, 1, evaluate)["dead"].numpy()
-    saturating = {id(layer) for layer, _, (_, saturates) in probes.activations.layers if saturates}
-    return [
-        layer.name
-        for layer, share in zip(probes.hidden, dead, strict=True)
-        if share == 1 and id(layer) not in saturating
-    ]
+    return flat_layers(model, [v.value for v in model.trainable_variables], evaluate)[0]
 
 
 def _by_layer(layers, values, names, missing):

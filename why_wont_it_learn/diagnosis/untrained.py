@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..engine.layer_metrics import Probes, owners
+from ..engine.layer_metrics import flat_layers, owners
 from ..keras_private import layers_of, softmax_over_one
 from .call import loss_of
 from .causes import CAUSES
@@ -25,8 +25,7 @@ def untrained_weights(model, data):
     the way to the loss, or every unit of a layer after it is dead or saturated); the model does not know the weights (their
     layer is called in a Lambda); they are frozen although they were never trained.
     """
-    frozen = _frozen(model)
-    return blocked_weights(model, data) + [frozen] * (frozen is not None)
+    return blocked_weights(model, data) + _frozen(model)
 
 
 def blocked_weights(model, data, values=None):
@@ -34,9 +33,7 @@ def blocked_weights(model, data, values=None):
 
     values: of the trainable weights, where training starts; None for those that the model has.
     """
-    values = [
-        tf.convert_to_tensor(v.value if values is None else values[i]) for i, v in enumerate(model.trainable_variables)
-    ]
+    values = _values(model, values)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         gradients, hidden = gradients_of(model, values, data)
@@ -46,6 +43,11 @@ def blocked_weights(model, data, values=None):
     still = [_is_nothing(g) and _is_nothing(h) for g, h in zip(gradients, again, strict=True)]
     reasons = (_without_gradient(model, still, values, data) or _constant_softmax(model, said), _hidden(hidden))
     return [finding for finding in reasons if finding is not None]
+
+
+def _values(model, values):
+    """The values of the trainable weights as tensors; None stands for those that the model has."""
+    return [tf.convert_to_tensor(v) for v in (model.trainable_variables if values is None else values)]
 
 
 def _constant_softmax(model, said):
@@ -68,16 +70,11 @@ def infinite_gradient(model, data, values=None):
 
     values: as for `blocked_weights`.
     """
-    values = [tf.convert_to_tensor(v.value) for v in model.trainable_variables] if values is None else values
     if not np.isfinite(loss_of(model, values, data)):
         return []
-    gradients, _ = gradients_of(model, [tf.convert_to_tensor(v) for v in values], data)
-    owner = owners(model)
-    names = [
-        owner[id(v)].name
-        for v, gradient in zip(model.trainable_variables, gradients, strict=True)
-        if gradient is not None and id(v) in owner and not np.isfinite(tf.convert_to_tensor(gradient)).all()
-    ]
+    gradients, _ = gradients_of(model, _values(model, values), data)
+    infinite = [gradient is not None and not np.isfinite(gradient).all() for gradient in gradients]
+    names = [layer.name for layer, _, is_infinite in _of_layers(model, infinite) if is_infinite]
     if not names:
         return []
     return [
@@ -95,14 +92,12 @@ def equal_units(model, data, values=None):
 
     values: as for `blocked_weights`.
     """
-    values = [tf.convert_to_tensor(v.value) for v in model.trainable_variables] if values is None else values
-    gradients, _ = gradients_of(model, [tf.convert_to_tensor(v) for v in values], data)
-    owner, names = owners(model), []
-    for variable, value, gradient in zip(model.trainable_variables, values, gradients, strict=True):
-        layer = owner.get(id(variable))
-        if (
-            gradient is None or len(variable.shape) < 2 or layer is None or variable.name == "bias"
-        ):  # that of attention has two axes
+    values = _values(model, values)
+    gradients, _ = gradients_of(model, values, data)
+    names = []
+    for layer, variable, value, gradient in _of_layers(model, values, gradients):
+        is_kernel = len(variable.shape) > 1 and variable.name != "bias"  # that of attention has two axes
+        if gradient is None or not is_kernel:
             continue
         units = getattr(layer, "units", 0) or variable.shape[-1]
         units = units if variable.shape[-1] % units == 0 else variable.shape[-1]
@@ -111,9 +106,16 @@ def equal_units(model, data, values=None):
     return list(dict.fromkeys(names))
 
 
+def _of_layers(model, *of_weights):
+    """[(layer, weight, what is said of it)] for each trainable weight that a layer owns."""
+    owner = owners(model)
+    rows = zip(model.trainable_variables, *of_weights, strict=True)
+    return [(owner[id(v)], v, *told) for v, *told in rows if id(v) in owner]
+
+
 def _alike(values, units):
     """Whether the columns of a kernel (…, gates × units) are the same for all units."""
-    columns = np.asarray(tf.convert_to_tensor(values), float)
+    columns = np.asarray(values, float)
     columns = columns.reshape(*columns.shape[:-1], -1, units)
     return bool(np.ptp(columns, axis=-1).max() <= 1e-5 * np.abs(columns).max())
 
@@ -126,45 +128,41 @@ def gradients_of(model, values, data, training=False):
         loss = loss_of(model, values, data, training=training)
     known = {id(v.value) for v in model.variables}
     hidden = [v for v in tape.watched_variables() if id(v) not in known]
-    return tape.gradient(loss, values), hidden
+    gradients = tape.gradient(loss, values)
+    return [g if g is None else tf.convert_to_tensor(g) for g in gradients], hidden  # those of embeddings are sparse
 
 
 def _is_nothing(gradient):
-    return gradient is None or not np.any(tf.convert_to_tensor(gradient))
+    return gradient is None or not np.any(gradient)
 
 
 def _without_gradient(model, still, values, data):
-    owner, cut, alive = owners(model), {}, set()
+    cut, alive = {}, set()
     of_attention = {
         id(inner)
         for layer in layers_of(model)
         if isinstance(layer, keras.layers.MultiHeadAttention)  # a sequence of length 1 leaves nothing to attend to
         for inner in layers_of(layer)
     }
-    for variable, nothing in zip(model.trainable_variables, still, strict=True):
-        layer = owner.get(id(variable))
-        if layer is not None and not nothing:
+    for layer, _, nothing in _of_layers(model, still):
+        if not nothing:
             alive.add(id(layer))
-        elif layer is not None and id(layer) not in of_attention:
+        elif id(layer) not in of_attention:
             cut[id(layer)] = layer
     names = [layer.name for key, layer in cut.items() if key not in alive]
     if not names:
         return None
     which = f"The gradient of the loss is exactly 0 for every weight of {listed(names)}, for all samples"
-    dead, saturated = _flat_layers(model, values, data)
+    dead, saturated = flat_layers(model, values, lambda: loss_of(model, values, data, outputs=True))
     outputs = tf.nest.flatten(loss_of(model, values, data, outputs=True)[1])
     if output_activation(model) == "relu" and not any(np.any(output) for output in outputs):
-        return Finding(
-            "output_activation_mismatch",
-            f"{which}: the relu of the output layer is at 0 for every sample from the start.",
-            "Use no activation in the output layer, or softplus for targets above 0.",
-        )
+        text = f"{which}: the relu of the output layer is at 0 for every sample from the start."
+        fix = "Use no activation in the output layer, or softplus for targets above 0."
+        return Finding("output_activation_mismatch", text, fix)
     if dead:
-        return Finding(
-            "dead_relu",
-            f"{which}: every unit of {listed(dead)} outputs 0 for every sample from the start.",
-            "Start the biases at 0, use he_normal, scale the inputs, or use leaky_relu.",
-        )
+        text = f"{which}: every unit of {listed(dead)} outputs 0 for every sample from the start."
+        fix = "Start the biases at 0, use he_normal, scale the inputs, or use leaky_relu."
+        return Finding("dead_relu", text, fix)
     if saturated:
         return Finding(
             "saturated_activation",
@@ -180,19 +178,10 @@ def _without_gradient(model, still, values, data):
     )
 
 
-def _flat_layers(model, values, data):
-    """The names of hidden layers in which no unit has a slope for any sample: (dead ones, those that saturate at both ends)."""
-    probes = Probes(model)
-    measured = probes.measure(values, values, 1, lambda: loss_of(model, values, data, outputs=True))
-    at_both_ends = {id(layer): saturates for layer, _, (_, saturates) in probes.activations.layers}
-    flat = [layer for layer, dead in zip(probes.hidden, measured["dead"].numpy(), strict=True) if dead == 1]
-    return tuple([layer.name for layer in flat if at_both_ends[id(layer)] == kind] for kind in (False, True))
-
-
 def _hidden(variables):
     if not variables:
         return None
-    number = sum(int(np.prod(v.shape)) for v in variables)
+    number = _count(variables)
     names = sorted({v.name.split("/")[0].split(":")[0] for v in variables})
     return Finding(
         "frozen_weights",
@@ -200,6 +189,10 @@ def _hidden(variables):
         "Lambda or a plain function keeps its initial weights.",
         "Make that layer a layer of the model (or an attribute of a layer of your own) instead of calling it in a Lambda.",
     )
+
+
+def _count(variables):
+    return sum(int(np.prod(v.shape)) for v in variables)
 
 
 def untracked_variables(model):
@@ -210,15 +203,14 @@ def untracked_variables(model):
         for name, v in vars(layer).items()
         if isinstance(v, tf.Variable) and v.dtype.is_floating
     ]
-    if not kept:
-        return
-    number = sum(int(np.prod(v.shape)) for _, _, v in kept)
-    yield Finding(
-        "frozen_weights",
-        f"{number:,} numbers that the model computes with are no weights of it ({listed([f'{layer.name}.{name}' for layer, name, _ in kept])}): "
-        "a layer keeps them in a tf.Variable, and no optimizer is given them.",
-        "Make them in the layer's build with self.add_weight(…), which Keras knows of.",
-    )
+    if kept:
+        names = listed([f"{layer.name}.{name}" for layer, name, _ in kept])
+        yield Finding(
+            "frozen_weights",
+            f"{_count(v for *_, v in kept):,} numbers that the model computes with are no weights of it ({names}): a layer keeps them in "
+            "a tf.Variable, and no optimizer is given them.",
+            "Make them in the layer's build with self.add_weight(…), which Keras knows of.",
+        )
 
 
 def frozen_layers(model):
@@ -232,17 +224,15 @@ def frozen_layers(model):
 
 
 def _frozen(model):
-    """Layers with trainable=False that still have the biases they were made with."""
+    """What is wrong with layers of trainable=False that still have the biases they were made with, in a list."""
     frozen = [layer for layer in frozen_layers(model) if _was_never_trained(layer)]
-    if not frozen:
-        return None
-    number = sum(int(np.prod(v.shape)) for layer in frozen for v in layer.variables)
-    return Finding(
-        "frozen_weights",
+    number = _count(v for layer in frozen for v in layer.variables)
+    evidence = (
         f"{listed([layer.name for layer in frozen])}: trainable is False, and the biases are still those of a new layer, so "
-        f"{number:,} of {model.count_params():,} weights stay at their initial values.",
-        "Set trainable = True and compile again, or load trained weights before freezing.",
+        f"{number:,} of {model.count_params():,} weights stay at their initial values."
     )
+    fix = "Set trainable = True and compile again, or load trained weights before freezing."
+    return [Finding("frozen_weights", evidence, fix)] if frozen else []
 
 
 def _was_never_trained(layer):

@@ -7,45 +7,29 @@ import tensorflow as tf
 from .batches import none_for_empty
 from .layer_metrics import Probes, first_samples
 from .loop import evaluate
-from .records import PROBES, Record
+from .records import Record
 
 
-class Dealt(keras.utils.PyDataset):
-    """Training data in the batches that the loop would take, one order an epoch."""
-
-    def __init__(self, data, batches):
-        super().__init__()
-        self.data, self.batches, self.epoch = data, batches, -1
-        self.start(0)
-
-    def __len__(self):
-        return len(self.batches.sizes)
-
-    def __getitem__(self, step):
-        start = step * self.batches.batch
-        rows = self.rows[start : start + self.batches.batch]
-        x, y, weights = (
-            none_for_empty(tf.nest.map_structure(lambda a: tf.gather(a, rows).numpy(), p)) for p in self.data
-        )
-        return (x, y) if weights is None else (x, y, weights)
-
-    def start(self, epoch):
-        """Take the order of this epoch. Keras's `on_epoch_end` is no sign of it: it also comes before the first epoch."""
-        if epoch > self.epoch:
-            self.epoch, self.rows = epoch, self.batches.orders(1)[0]
+def dealt(data, batches, epochs):
+    """Yield the batches of training data that the loop would take, one order an epoch."""
+    for _ in range(epochs):
+        order = batches.orders(1)[0]
+        for start in range(0, len(order), batches.batch):
+            rows = order[start : start + batches.batch]
+            parts = tf.nest.map_structure(lambda a, rows=rows: tf.gather(a, rows).numpy(), data)
+            x, y, weights = map(none_for_empty, parts)
+            yield (x, y) if weights is None else (x, y, weights)
 
 
 class Measured(keras.callbacks.Callback):
     """Measures the layers at the end of each epoch; a model that cannot be measured trains on."""
 
-    def __init__(self, seen, dealt, on_progress):
+    def __init__(self, seen, steps, on_progress):
         super().__init__()
-        self.seen, self.dealt, self.on_progress = seen, dealt, on_progress
-        self.rows, self.names, self.problem, self.probes = [], [], "", None
+        self.seen, self.steps, self.on_progress = seen, steps, on_progress
+        self.rows, self.problem, self.probes = [], "", None
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.dealt:
-            self.dealt.start(epoch)
         self.before = [tf.identity(v.value) for v in self.model.trainable_variables]
 
     def on_epoch_end(self, epoch, logs=None):
@@ -67,41 +51,30 @@ class Measured(keras.callbacks.Callback):
         def run():
             return evaluate(model, variables, values, self.seen, False)[:2]
 
-        found = self.probes.measure(values[0], self.before, len(self.dealt), run)
+        found = self.probes.measure(values[0], self.before, self.steps, run)
         self.rows.append({name: numbers.numpy() for name, numbers in found.items()})
 
 
 def fit_by_keras(model, reason, x, y, sample_weight, class_weight, prepared, batches, **options):
     """`model.fit` and a `Record` of it. prepared: (data, validation) as the loop takes them, or None: then as they were given."""
     probes, on_progress = options.pop("probes"), options.pop("on_progress")
-    seen = dealt = None
+    seen = steps = None
     if prepared:
         data, validation = prepared
-        dealt = Dealt(data, batches)
+        steps = len(batches.sizes)
         if probes:
             seen = first_samples(data)
         if validation:
             validation = tuple(none_for_empty(tf.nest.map_structure(lambda a: a.numpy(), part)) for part in validation)
             options["validation_data"] = validation if validation[2] is not None else validation[:2]
-        arguments = {"x": dealt, "shuffle": False, "validation_batch_size": options["batch_size"]}
+        arguments = {"x": dealt(data, batches, options["epochs"]), "steps_per_epoch": steps, "shuffle": False}
+        arguments["validation_batch_size"] = options["batch_size"]
         options = {k: v for k, v in options.items() if k in ("epochs", "verbose", "validation_data")}
     else:
         arguments = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
         if not isinstance(x, (np.ndarray, tf.Tensor, list, tuple, dict)) and y is None:
             options.pop("batch_size")  # a data set comes in its own batches
-    measured = Measured(seen, dealt, on_progress)
+    measured = Measured(seen, steps, on_progress)
     history = model.fit(**arguments, **options, callbacks=[measured]).history
-    rows, found = measured.rows, measured.probes
-    epochs = len(next(iter(history.values()), []))
-
-    def stack(name):
-        return np.stack([row[name] for row in rows]) if rows else np.zeros((epochs, 0), "float32")
-
-    return Record(
-        history,
-        *map(stack, PROBES),
-        layers=[layer.name for layer in found.layers] if rows else [],
-        hidden_layers=[layer.name for layer in found.hidden] if rows else [],
-        engine="model.fit",
-        reason=reason + measured.problem,
-    )
+    epochs, probes = len(next(iter(history.values()), [])), measured.probes if measured.rows else None
+    return Record.measured(history, measured.rows, probes, reason + measured.problem, epochs)

@@ -82,8 +82,8 @@ _lock = threading.RLock()  # tracing borrows the model's activations, so one gra
 
 
 def _key(identity, kind, shape, data):
-    of_models = int(shape.own_data and shape.models is not None)
-    types = tf.nest.map_structure(lambda a: (a.dtype.name, *a.shape[:of_models], *a.shape[of_models + 1 :]), data)
+    axis = shape.sample_axis
+    types = tf.nest.map_structure(lambda a: (a.dtype.name, *a.shape[:axis], *a.shape[axis + 1 :]), data)
     return identity, repr(types), kind, shape
 
 

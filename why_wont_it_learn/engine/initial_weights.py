@@ -62,7 +62,7 @@ def _from_clones(layer, variable, index, seeds):
     try:
         for seed in seeds:
             random.seed(derived(seed, index))
-            clone = type(layer).from_config(_without_seeds(layer.get_config()))
+            clone = type(layer).from_config(throughout(layer.get_config(), _without_seed))
             if not clone.built:
                 clone.build_from_config(layer.get_build_config())
             values.append(clone.weights[place].numpy())
@@ -76,14 +76,10 @@ def _from_clones(layer, variable, index, seeds):
         random.setstate(state)
 
 
-def _without_seeds(config):
-    """A configuration whose initializers have no seed of their own: every clone would start from the same weights."""
-
-    def without_seed(config):
-        has_seed = config.get("module") == "keras.initializers" and "seed" in config.get("config", {})
-        return {"config": {**config["config"], "seed": None}} if has_seed else {}
-
-    return throughout(config, without_seed)
+def _without_seed(config):
+    """What changes in the configuration of an initializer with a seed, from which every clone would start with the same weights."""
+    has_seed = config.get("module") == "keras.initializers" and "seed" in config.get("config", {})
+    return {"config": {**config["config"], "seed": None}} if has_seed else {}
 
 
 def throughout(config, changes):

@@ -21,12 +21,9 @@ def first_samples(data):
 
 def owners(model):
     """The layer that each trainable weight belongs to, by the weight's id: the innermost one, but an RNN for its cells."""
-    found, layers = {}, layers_of(model)
-    for layer in layers:  # outer before inner
+    found, layers = {}, layers_of(model)  # outer before inner
+    for layer in (*layers, *(layer for layer in layers if isinstance(layer, keras.layers.RNN))):
         found.update((id(v), layer) for v in layer.trainable_variables)
-    for layer in layers:
-        if isinstance(layer, keras.layers.RNN):
-            found.update((id(v), layer) for v in layer.trainable_variables)
     return found
 
 
@@ -78,7 +75,7 @@ class ActivationInputs:
         layers = layers_of(model)
         inner = {id(v) for rnn in layers if isinstance(rnn, keras.layers.RNN) for v in layers_of(rnn)}
         shapes = {}
-        self.layers = []  # (layer, name of the attribute that is its activation, shape of the activation)
+        self.layers = []  # (layer, name of the attribute that is its activation, the activation, its shape)
         for layer in layers:
             name = "call" if isinstance(layer, ACTIVATION_LAYERS) else "activation"
             activation = getattr(layer, name, None)
@@ -87,12 +84,11 @@ class ActivationInputs:
             if activation not in shapes:
                 shapes[activation] = shape_of(activation)
             if shapes[activation]:
-                self.layers.append((layer, name, shapes[activation]))
+                self.layers.append((layer, name, activation, shapes[activation]))
 
     def __enter__(self):
         self.seen = []
-        self.before = [getattr(layer, name) for layer, name, _ in self.layers]
-        for (layer, name, shape), activation in zip(self.layers, self.before, strict=True):
+        for layer, name, activation, shape in self.layers:
             setattr(layer, name, functools.partial(self._call, layer, activation, shape))
         return self
 
@@ -102,7 +98,7 @@ class ActivationInputs:
         return h
 
     def __exit__(self, *_):
-        for (layer, name, _), activation in zip(self.layers, self.before, strict=True):
+        for layer, name, activation, _ in self.layers:
             if name == "call":
                 delattr(layer, name)  # back to the method of its class
             else:
@@ -168,3 +164,15 @@ class Probes:
             "dead": tf.stack(dead, -1) if state else tf.zeros([*axes, 0]),
             "saturated": tf.stack(saturated, -1) if state else tf.zeros([*axes, 0]),
         }
+
+
+def flat_layers(model, values, evaluate):
+    """The names of the hidden layers in which no unit has a slope for any sample: (dead ones, those that saturate at both ends).
+
+    values, evaluate: as in `Probes.measure`, of the trainable variables.
+    """
+    probes = Probes(model)
+    dead = probes.measure(values, values, 1, evaluate)["dead"].numpy()
+    at_both_ends = {id(layer): saturates for layer, *_, (_, saturates) in probes.activations.layers}
+    flat = [layer for layer, fraction in zip(probes.hidden, dead, strict=True) if fraction == 1]
+    return tuple([layer.name for layer in flat if at_both_ends[id(layer)] == kind] for kind in (False, True))

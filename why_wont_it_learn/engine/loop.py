@@ -53,7 +53,7 @@ class Loop:
 
     def __init__(self, model, shape, probes=None, flat=True):
         self.model, self.shape = model, shape
-        self.lead = [] if shape.models is None else [shape.models]
+        self.lead = shape.lead
         self.axes = []  # those of models in what `_step` and the other methods of one model are given
         self.trained = list(model.trainable_variables)
         self.layers = list(model.non_trainable_variables)
@@ -97,9 +97,8 @@ class Loop:
             return None
         vector = tf.concat([tf.reshape(w, [-1]) for w in weights], 0) if self.packing.slots is None else weights[0]
         kernels = vector * self.in_kernel
-        return self.values["l1"] * tf.reduce_sum(tf.abs(kernels), -1) + self.values["l2"] * tf.reduce_sum(
-            tf.square(kernels), -1
-        )
+        l1, l2 = tf.reduce_sum(tf.abs(kernels), -1), tf.reduce_sum(tf.square(kernels), -1)
+        return self.values["l1"] * l1 + self.values["l2"] * l2
 
     # --- one model, one batch --------------------------------------------------------------------------------------
 
@@ -155,11 +154,9 @@ class Loop:
         """What the metrics say: {name: scalar}, as it will stand in the history."""
         with keras.StatelessScope(zip(self.metrics, metrics, strict=True)):
             results = self.model.get_metrics_result()
-        odd = [
-            name for name, value in results.items() if isinstance(value, dict) or tf.convert_to_tensor(value).shape.rank
-        ]
-        if odd:
-            raise CannotHold(f"The metric {odd[0]} is not a single number.")
+        for name, value in results.items():
+            if isinstance(value, dict) or tf.convert_to_tensor(value).shape.rank:
+                raise CannotHold(f"The metric {name} is not a single number.")
         return {name: tf.cast(results[name], tf.float32) for name in sorted(results)}  # sorted, as Keras's history is
 
     def _history(self, metrics):
@@ -211,8 +208,8 @@ class Loop:
         """The batch of these rows, of which `size` count for each model."""
         if self.shape.ragged:
             rows = rows[..., : tf.reduce_max(size)]
-        axes = {"axis": 1, "batch_dims": 1} if self.lead and self.shape.own_data else {}
-        x, y, sample_weight = tf.nest.map_structure(lambda a: tf.gather(a, rows, **axes), data)
+        axis = self.shape.sample_axis
+        x, y, sample_weight = tf.nest.map_structure(lambda a: tf.gather(a, rows, axis=axis, batch_dims=axis), data)
         if self.shape.filled:  # a mean over all rows is one over those that count
             length = tf.shape(rows)[-1]
             counts = tf.cast(tf.sequence_mask(size, length), tf.float32)
@@ -239,7 +236,7 @@ class Loop:
     def _chunk(self, state, position, data, seen, validation, batch, order, sizes, measured, rates, until, budget):
         shape, lead = self.shape, self.lead
         epochs, steps = tf.shape(order)[0], tf.shape(sizes)[0]
-        axis = 1 if shape.own_data and lead else 0  # of the samples, or of batches of them
+        axis = shape.sample_axis  # or that of batches of them
         is_kernel = tf.constant([float(len(v.shape) > 1) for v in self.trained])
         self.in_kernel = tf.repeat(is_kernel, self.packing.sizes) if "l1" in self.values else None
         names = list(self._results([tf.zeros(v.shape, v.dtype) for v in self.metrics]))
@@ -355,20 +352,13 @@ class Loop:
     def signature(self, data, seen, validation):
         """The types of `chunk`'s arguments. Open: samples, steps, batch size, epochs. The rest belongs to the model."""
         shape, lead = self.shape, self.lead
-        own = lead if shape.own_data else []
-
-        def open_to(axes, values):
-            return tf.nest.map_structure(
-                lambda a: tf.TensorSpec([*own, *[None] * axes, *a.shape[len(own) + 1 :]], a.dtype), values
-            )
-
         number = tf.TensorSpec([], tf.int32)
         return (
             self._state_of(lead),
             tf.TensorSpec([2], tf.int32),
-            open_to(1, data),
-            open_to(1, seen),
-            open_to(1 if shape.ragged_validation else 2, validation),
+            self._open_to(1, data),
+            self._open_to(1, seen),
+            self._open_to(1 if shape.ragged_validation else 2, validation),
             number,
             tf.TensorSpec([None, None, *lead, None], tf.int32),
             tf.TensorSpec([None, *lead], tf.int32),
@@ -381,9 +371,15 @@ class Loop:
 
     def signature_to_predict(self, x):
         """The types of `predict`'s arguments."""
-        state, own = self._state_of(self.lead), self.lead if self.shape.own_data else []
-        x = tf.nest.map_structure(lambda a: tf.TensorSpec([*own, None, *a.shape[len(own) + 1 :]], a.dtype), x)
-        return state.weights, state.layers, x
+        state = self._state_of(self.lead)
+        return state.weights, state.layers, self._open_to(1, x)
+
+    def _open_to(self, axes, data):
+        """The types of data whose samples, or batches of them, lie along so many axes of any length."""
+        at = self.shape.sample_axis
+        return tf.nest.map_structure(
+            lambda a: tf.TensorSpec([*self.lead[:at], *[None] * axes, *a.shape[at + 1 :]], a.dtype), data
+        )
 
 
 def evaluate(model, variables, values, batch, training, count=None, penalty=None):

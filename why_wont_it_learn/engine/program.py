@@ -65,7 +65,7 @@ class Training:
         shape, validation, batch = self.graph.shape, self.program.validation, self.program.validation_batch
         if not shape.validation:
             return (), 0, 0
-        axis = 1 if shape.own_data and shape.models else 0
+        axis = shape.sample_axis
         samples = tf.nest.flatten(validation)[0].shape[axis]
         batch = batch or samples
         if not shape.ragged_validation:
@@ -77,8 +77,7 @@ class Training:
     @property
     def rows(self):
         width = sum(len(w) if isinstance(w, list) else w for w in self.graph.columns.values())
-        models = [] if self.graph.shape.models is None else [self.graph.shape.models]
-        return np.concatenate(self.pieces) if self.pieces else np.zeros((0, *models, width), "float32")
+        return np.concatenate([np.zeros((0, *self.graph.shape.lead, width), "float32"), *self.pieces])
 
     @property
     def weights(self):
@@ -88,8 +87,8 @@ class Training:
     @property
     def ran(self):
         """How many epochs each model has trained, the one that has stopped early no more: ([models],) whole numbers."""
-        models = () if self.graph.shape.models is None else (self.graph.shape.models,)
-        return self.state.best.ran.numpy().astype(int) if self.graph.shape.stops_early else np.full(models, self.epochs)
+        shape = self.graph.shape
+        return self.state.best.ran.numpy().astype(int) if shape.stops_early else np.full(shape.lead, self.epochs)
 
     @property
     def everyone_stopped(self):
@@ -137,11 +136,8 @@ class Training:
                     wanted = max(1, min(STEPS_AT_ONCE, int(count * factor)))
                     if not new:
                         known[samples] = took / count
-                yield (
-                    1.0
-                    if self.everyone_stopped
-                    else (self.epochs + place[1] / steps * (place[0] < until)) / program.epochs
-                )
+                done = (self.epochs + place[1] / steps * (place[0] < until)) / program.epochs
+                yield 1.0 if self.everyone_stopped else done
 
     def _first_steps(self, seconds, samples, known):
         """How many steps the first chunk makes; known: the seconds of one in an earlier training, None if there was none."""
@@ -166,7 +162,7 @@ class Training:
 
 def first_state(graph, weights, layers, optimizer):
     """The `State` before the first step of a graph; what it is given is packed as the graph has it."""
-    lead = [] if graph.shape.models is None else [graph.shape.models]
+    lead = graph.shape.lead
     metrics = [tf.zeros([*lead, *shape], dtype) for shape, dtype in graph.metrics]
     best = Best.at_start(weights, lead) if graph.shape.stops_early else ()
     return State(weights, layers, optimizer, metrics, metrics, weights, best)
@@ -185,7 +181,7 @@ def steps_of_chunk(done, wanted, steps, until):
 
 def predict(predictor, weights, layers, x):
     """The outputs for x, an array for each, with an axis of models if the predictor has one."""
-    pieces, axis = [], 1 if predictor.shape.own_data else 0
+    pieces, axis = [], predictor.shape.sample_axis
     samples = tf.nest.flatten(x)[0].shape[axis]
     for start in range(0, samples, SAMPLES_PREDICTED):
         part = x
@@ -194,5 +190,4 @@ def predict(predictor, weights, layers, x):
             part = tf.nest.map_structure(lambda a, rows=rows: a[rows], x)
         with quick_start():
             pieces.append([a.numpy() for a in predictor.function(*tf.nest.flatten((weights, layers, part)))])
-    axis = 0 if predictor.shape.models is None else 1
-    return [np.concatenate(parts, axis) if len(parts) > 1 else parts[0] for parts in zip(*pieces, strict=True)]
+    return [np.concatenate(parts, len(predictor.shape.lead)) for parts in zip(*pieces, strict=True)]

@@ -44,6 +44,13 @@ class Record:
         history, probes = by_name(rows, columns)
         return cls({n: v.tolist() for n, v in history.items()}, **probes, layers=layers, hidden_layers=hidden)
 
+    @classmethod
+    def measured(cls, history, rows, probes, reason="", epochs=0):
+        """Of a training by `model.fit`. rows: what `probes` gave at some epochs; epochs: how many rows arrays without columns have."""
+        arrays = [np.stack([r[name] for r in rows]) if rows else np.zeros((epochs, 0), "float32") for name in PROBES]
+        layers = [[layer.name for layer in part] for part in ((probes.layers, probes.hidden) if probes else ((), ()))]
+        return cls(history, *arrays, *layers, "model.fit", reason)
+
 
 def by_name(rows, columns):
     """(history, what was measured in the layers) of the rows of a loop, (…, columns), each {name: values}."""
@@ -102,22 +109,27 @@ def skill_of(model, y, predictions):
 
     predictions: one array for each output, in the order of `tf.nest.flatten`.
     """
-    names = getattr(model, "output_names", None) or range(len(predictions))
-    with contextlib.suppress(ValueError):  # Keras 3.3 knows no output of a Sequential model that was not called yet
-        names = sorted(names) if isinstance(getattr(model, "output", None), dict) else names
-
-    def by_output(values, default):
-        if isinstance(values, dict):
-            return [values.get(name, default) for name in names]
-        return list(values) if isinstance(values, (list, tuple)) else [values] * len(predictions)
-
-    targets, losses = by_output(y, None), by_output(model.loss, "")
+    names = output_names(model) or range(len(predictions))
+    targets, losses = (of_outputs(v, names, none, len(predictions)) for v, none in ((y, None), (model.loss, "")))
     if y is None or not len(targets) == len(predictions) == len(losses):
         return float("nan")
-    rows = zip(targets, predictions, losses, strict=True)
-    return float(
-        np.mean([_skill(np.asarray(t), np.asarray(p, "float64"), loss) for t, p, loss in rows if t is not None])
-    )
+    rows = [row for row in zip(targets, predictions, losses, strict=True) if row[0] is not None]
+    return float(np.mean([_skill(np.asarray(t), np.asarray(p, "float64"), loss) for t, p, loss in rows]))
+
+
+def output_names(model):
+    """The names of a model's outputs in the order of `tf.nest.flatten`; [] where it names none."""
+    names = list(getattr(model, "output_names", None) or [])
+    with contextlib.suppress(ValueError):  # Keras 3.3 knows no output of a Sequential model that was not called yet
+        names = sorted(names) if isinstance(getattr(model, "output", None), dict) else names
+    return names
+
+
+def of_outputs(values, names, default, count):
+    """What a dict, a list or a single value says of each of `count` outputs of these names: a list."""
+    if isinstance(values, dict):
+        return [values.get(name, default) for name in names]
+    return list(values) if isinstance(values, (list, tuple)) else [values] * count
 
 
 def _skill(targets, predictions, loss):
@@ -128,9 +140,8 @@ def _skill(targets, predictions, loss):
     of_labels = hinge or name in ("categorical_hinge", "ce") or "crossentropy" in name
     one_each = hinge or "binary" in name  # each output is a label of its own
     of_classes = of_labels and predictions.ndim > 1 and predictions.shape[-1] > 1 and not one_each
-    if targets.size != predictions.size and not (
-        of_classes and targets.size * predictions.shape[-1] == predictions.size
-    ):
+    labels = of_classes and targets.size * predictions.shape[-1] == predictions.size
+    if targets.size != predictions.size and not labels:
         return float("nan")  # only the loss knows what such outputs say of the targets
     if of_labels:
         if of_classes:

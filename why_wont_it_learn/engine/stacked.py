@@ -26,11 +26,19 @@ MAPPED = L.Dropout, L.BatchNormalization, L.LayerNormalization, L.GaussianNoise,
 
 
 def stacks(model, shape, data=None):
-    """Whether `Stacked` can hold a built model and data (to train on, what the probes see, to validate on)."""
+    """Whether `Stacked` can hold a built model and data (to train on, what the probes see, to validate on).
+
+    There has to be one loss, of one target for each sample.
+    """
     calls = _calls(model)
     if not calls or len(model.outputs[0].shape) != 2 or not all(_stacks(layer) for layer, _, _ in calls):
         return False
-    return data is None or _loss_stacks(model, shape, data[0])
+    if data is None:
+        return True
+    _, y, sample_weight = data[0]
+    weights = none_for_empty(sample_weight)
+    of_samples = weights is None or len(weights.shape) == 1 + shape.sample_axis
+    return _loss_of(model) is not None and not isinstance(y, (dict, tuple)) and of_samples
 
 
 def _calls(model):
@@ -69,14 +77,6 @@ def _stacks(layer):
 def _of_keras(activation):
     """Whether an activation is a function of Keras: they treat numbers alone or along the last axis."""
     return inspect.isfunction(activation) and activation.__module__.startswith("keras.")
-
-
-def _loss_stacks(model, shape, data):
-    """Whether there is one loss, of one target for each sample."""
-    _, y, sample_weight = data
-    weights = none_for_empty(sample_weight)
-    of_samples = weights is None or len(weights.shape) == 1 + int(shape.own_data)
-    return _loss_of(model) is not None and not isinstance(y, (dict, tuple)) and of_samples
 
 
 def _loss_of(model):

@@ -80,6 +80,16 @@ class Shape(NamedTuple):
     stops_early: bool = False
     values: tuple = ()  # names of the runtime values: numbers that stand in place of the model's own
 
+    @property
+    def lead(self):
+        """The axes of models in front of each value."""
+        return [] if self.models is None else [self.models]
+
+    @property
+    def sample_axis(self):
+        """The axis of the data along which their samples lie."""
+        return len(self.lead) if self.own_data else 0
+
 
 class NotFlat(Exception):
     """Weights must stay apart: one has no gradient or a sparse one, say, and Keras treats it in its own way."""

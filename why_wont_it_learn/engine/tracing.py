@@ -98,8 +98,7 @@ def _first_step(model, data):
 def trace(model, shape, data):
     """A new graph. Raises CannotHold if it would not do exactly what `model.fit` does."""
     if not has_metrics(model):
-        own = shape.own_data and shape.models is not None
-        _first_step(model, tf.nest.map_structure(lambda a: a[0], data[0]) if own else data[0])
+        _first_step(model, tf.nest.map_structure(lambda a: a[0], data[0]) if shape.sample_axis else data[0])
     with _for_mapping(model) if shape.models else contextlib.nullcontext(), gradients_forgotten():
         probes = Probes(model) if shape.probes else None
         try:
@@ -196,11 +195,7 @@ def maps_well(model, copies):
     if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
         return False
     recurrent = keras.layers.RNN, keras.layers.Bidirectional
-    short = [
-        layer
-        for layer in model.layers
-        if isinstance(layer, recurrent) and (_time_steps(layer) or 999) <= STEPS_UNROLLED
-    ]
+    short = [layer for layer in model.layers if isinstance(layer, recurrent) and _time_steps(layer) <= STEPS_UNROLLED]
     if sum(_time_steps(layer) for layer in short) > UNROLLED_FOR_A_COPY * copies:
         return False
     inside = {id(x) for layer in short for x in layers_of(layer)}
@@ -209,19 +204,14 @@ def maps_well(model, copies):
 
 
 def _time_steps(layer):
-    """The length of the series that a layer of a functional or Sequential model gets, or None."""
+    """The length of the series that a layer of a functional or Sequential model gets; infinite where it is not known."""
     try:
-        return tf.nest.flatten(layer.input)[0].shape[1]
+        return tf.nest.flatten(layer.input)[0].shape[1] or np.inf
     except (AttributeError, ValueError):
-        return None
+        return np.inf
 
 
 # --- what a graph depends on -------------------------------------------------------------------------------------------
-
-
-def _parts(model):
-    """What `compile` exchanges: it makes a new tracker of the loss every time."""
-    return model.optimizer, model.loss, loss_tracker(model)
 
 
 def _identity(model):
@@ -233,7 +223,7 @@ def _identity(model):
     if certain:
         return certain, ()
     frozen = tuple(v.trainable for v in model.weights)
-    objects = model, *_parts(model)
+    objects = model, model.optimizer, model.loss, loss_tracker(model)  # `compile` makes a new tracker every time
     return (*map(id, objects), frozen, repr(_rules(model.optimizer))), objects
 
 
@@ -311,9 +301,7 @@ def _has_own_code(config):
     if isinstance(config, list):
         return any(map(_has_own_code, config))
     if isinstance(config, str):  # a name that the caller registered, or the `repr` of what has no configuration
-        return config.startswith("<") or any(
-            config == name.split(">")[-1] for name in keras.saving.get_custom_objects()
-        )
+        return config.startswith("<") or config in {n.split(">")[-1] for n in keras.saving.get_custom_objects()}
     if not isinstance(config, dict):
         return False
     module = config.get("module", "keras")

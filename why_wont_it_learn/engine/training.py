@@ -255,9 +255,8 @@ def _program(model, data, validation, batches, batch_size, epochs, shape, state=
     graph = graph_for(model, shape, (data, first_samples(data) if shape.probes else (), validation))
     if state is None:
         state = [[tf.convert_to_tensor(v.value) for v in part] for part in _variables(model)]
-    lead = [] if shape.models is None else [shape.models]
     weights, layers, slots = state
-    state = graph.packing.joined(weights, lead), layers, graph.packing.joined_slots(slots, lead)
+    state = graph.packing.joined(weights, shape.lead), layers, graph.packing.joined_slots(slots, shape.lead)
     return Program(graph, state, data, validation, batches, epochs, validation_batch=batch_size)
 
 
@@ -289,26 +288,22 @@ def _check_held(model):
         if getattr(type(model), name) is not getattr(keras.Model, name) or name in vars(model):
             raise CannotHold(f"The model has its own {name}.")
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if optimizer.gradient_accumulation_steps:
-        raise CannotHold("The optimizer accumulates gradients over several steps.")
-    if optimizer.use_ema:
-        raise CannotHold("The optimizer keeps a moving average of the weights (use_ema=True).")
-    if excluded_from_weight_decay(optimizer):
-        raise CannotHold("Some weights are excluded from weight decay.")
-    if model.run_eagerly:
-        raise CannotHold("The model runs eagerly.")
-    if model.steps_per_execution != 1:
-        raise CannotHold("The model takes several steps at once (steps_per_execution).")
-    if tf.distribute.has_strategy() or type(model.distribute_strategy) is not type(tf.distribute.get_strategy()):
-        raise CannotHold("The model trains under a tf.distribute strategy.")
-    if model.built and not model.trainable_variables:
-        raise CannotHold("The model has no weights to train.")
-    if any(map(overwritten_by_gradient, model.trainable_variables)):
-        raise CannotHold("The optimizer replaces weights by their gradients, as in float8 training.")
-    if fixed_batch_size(model) is not None:
-        raise CannotHold("The model takes batches of one fixed size.")
-    if model.jit_compile and any("seed_generator" in v.path for v in model.variables):
-        raise CannotHold("The model draws random numbers and is compiled by XLA, which draws others.")
+    own_strategy = type(model.distribute_strategy) is not type(tf.distribute.get_strategy())
+    draws = any("seed_generator" in v.path for v in model.variables)
+    for cannot, why in (
+        (optimizer.gradient_accumulation_steps, "The optimizer accumulates gradients over several steps."),
+        (optimizer.use_ema, "The optimizer keeps a moving average of the weights (use_ema=True)."),
+        (excluded_from_weight_decay(optimizer), "Some weights are excluded from weight decay."),
+        (model.run_eagerly, "The model runs eagerly."),
+        (model.steps_per_execution != 1, "The model takes several steps at once (steps_per_execution)."),
+        (tf.distribute.has_strategy() or own_strategy, "The model trains under a tf.distribute strategy."),
+        (model.built and not model.trainable_variables, "The model has no weights to train."),
+        (any(map(overwritten_by_gradient, model.trainable_variables)), "The optimizer replaces weights by their gradients, as in float8 training."),
+        (fixed_batch_size(model) is not None, "The model takes batches of one fixed size."),
+        (model.jit_compile and draws, "The model draws random numbers and is compiled by XLA, which draws others."),
+    ):  # fmt: skip
+        if cannot:
+            raise CannotHold(why)
 
 
 def _reason(error):
@@ -334,13 +329,15 @@ def _check_model(model):
 
 
 def _check_numbers(epochs, batch_size, validation_split, seed):
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name}={value!r} is not a whole number of 1 or more.")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed={seed!r} is not a whole number of 0 or more.")
+    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
+        if not _is_whole(value, least):
+            raise ValueError(f"{name}={value!r} is not a whole number of {least} or more.")
     if not 0 <= validation_split < 1:
         raise ValueError(f"validation_split={validation_split!r} is not a fraction from 0 to below 1.")
+
+
+def _is_whole(value, least):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
 
 
 def _check_whole_batches(model, batch_size, *parts):
@@ -375,7 +372,7 @@ def seed_list(seeds):
             f"seeds={reprlib.repr(given)} is more than {MOST_SEEDS:,} trainings, the most that one call takes."
         )
     for seed in seeds:
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        if not _is_whole(seed, 0):
             raise ValueError(f"seeds contains {seed!r}, which is not a whole number of 0 or more.")
     if not seeds:
         raise ValueError(
