@@ -104,7 +104,6 @@ def mixed_samples(model, data, values=None):
 
     data: (x, y, sample_weight), structures of tensors. values: of the trainable weights; None for those that the model has.
     """
-    values = [v.value for v in model.trainable_variables] if values is None else values
 
     def outputs(count):
         some = tf.nest.map_structure(lambda part: part[:count], data)

@@ -41,7 +41,9 @@ def blocked_weights(model, data, values=None):
     moved = [v + tf.cast(NOISE * rng.standard_normal(v.shape), v.dtype) for v in values]
     again, _ = gradients_of(model, moved, data, training=True)  # weights that matter in training alone are trained, too
     still = [_is_nothing(g) and _is_nothing(h) for g, h in zip(gradients, again, strict=True)]
-    reasons = (_without_gradient(model, still, values, data) or _constant_softmax(model, said), _hidden(hidden))
+    unused = [g is None and h is None for g, h in zip(gradients, again, strict=True)]
+    flat = _without_gradient(model, still, values, data) or _constant_softmax(model, said) or _unused(model, unused)
+    reasons = flat, _hidden(hidden)
     return [finding for finding in reasons if finding is not None]
 
 
@@ -175,6 +177,19 @@ def _without_gradient(model, still, values, data):
         "(argmax, round, a comparison, a cast to whole numbers).",
         "Replace that operation by a smooth one (a steep sigmoid for a threshold, softmax for argmax), or connect the layer to the "
         "loss.",
+    )
+
+
+def _unused(model, unused):
+    """What is wrong with layers that are trained in part: the loss does not depend on a kernel of theirs at all."""
+    layers = [layer.name for layer, v, is_unused in _of_layers(model, unused) if is_unused and len(v.shape) > 1]
+    if not layers:
+        return None
+    return Finding(
+        "frozen_weights",
+        f"The loss does not depend on the kernel of {listed(list(dict.fromkeys(layers)))}, which is trainable: what the layer computes with "
+        "was made from it once, in build or __init__, and stays as it was.",
+        "Use the weights themselves in call: what has been computed from them before is a constant.",
     )
 
 
