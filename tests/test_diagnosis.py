@@ -180,6 +180,20 @@ def test_a_measured_symptom_speaks_for_its_cause(row):
     assert cause not in [symptom.cause for symptom in likely(well)]
 
 
+@pytest.mark.parametrize(
+    ("measured", "named"),
+    [
+        ({"loss": np.array([0.7, 5e6, 0.8])}, True),  # it leaps, and stays a number
+        ({"train_skill": 0.1}, True),
+        ({"train_skill": 0.9, "loss": np.array([0.7, 0.3])}, False),
+        ({"loss": np.full(2, np.nan)}, False),
+    ],
+)
+def test_a_recurrent_state_without_bounds_is_named_where_training_fails(measured, named):
+    found = [symptom.cause for symptom in likely(Training(growing_steps=60, **measured))]
+    assert ("exploding_gradient" in found) == named
+
+
 def test_initial_weights_of_one_sign_are_odd():
     def network(units, one_sided):
         return Training(layers=[Layer(units, "tanh", "RandomUniform", 0.0, 4.0, 4.0, one_sided), *DENSE])

@@ -21,6 +21,7 @@ LEARNABLE = 0.03  # part of the baseline's error that the best prediction avoids
 FITS = 0.85  # part of the attainable skill from which on a network fits its training samples
 FITS_NOISE = 1.02  # skill on training samples, beyond what the true function reaches
 OVERFIT_GAP = 0.1  # of skill, between training and validation samples
+LEAP = 10.0  # times as large as at its best, for a loss that leaps
 MANY_STEPS = 20  # of a recurrent layer, over which a state without bounds grows far
 HARDLY_MOVED = 0.1  # all updates together, in units of the weights' norm
 ROUGH_UPDATE = 0.03  # update-to-weight ratio at the end; 0.001 is usual
@@ -271,12 +272,16 @@ def padding_read_last(t):
 
 
 def growing_state(t):
-    """A recurrent layer whose state can grow at every step, in a training that diverges."""
-    if t.growing_steps >= MANY_STEPS and t.diverged >= 0.5:
+    """A recurrent layer whose state can grow at every step, in a training that diverges, leaps or fails."""
+    if t.growing_steps < MANY_STEPS:
+        return
+    leaps = bool(np.isfinite(t.loss).any() and np.nanmax(t.loss) > LEAP * np.nanmin(t.loss) > 0)
+    fails = t.skill < 0.5 * t.attainable_skill  # not where it was not measured
+    if t.diverged >= 0.5 or leaps or fails:
         yield Symptom(
-            "exploding_gradient", 0.98,
-            f"The activation of a recurrent layer does not bound its state, which can grow in each of {t.growing_steps} steps until it "
-            "is no longer a number, and its gradient with it.",
+            "exploding_gradient", 0.98 if t.diverged >= 0.5 else 0.9 if leaps else 0.6,
+            f"The activation of a recurrent layer does not bound its state, which can grow in each of {t.growing_steps} steps, and its "
+            "gradient with it" + (f": the loss was up to {np.nanmax(t.loss):.2g}." if leaps else "."),
         )  # fmt: skip
 
 
