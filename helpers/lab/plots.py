@@ -536,7 +536,7 @@ class Layers(Panel):
     def stems(self, color, offset=0.0):
         """A point on a stem for each layer, to be moved with `moved`."""
         bars = self.moving(self.axes.vlines([], [], [], color=self.colors[color], lw=5, alpha=0.35))
-        dots = self.line("o", ms=6, color=self.colors[color], mew=0)
+        dots = self.line("o", ms=6, color=self.colors[color], mew=0, clip_on=False)  # whole, also at the edge
         return bars, dots, offset
 
     def moved(self, stems, values, low):
@@ -584,15 +584,16 @@ class Gradients(Layers):
         self.axes.set_xlabel("layer from the input (○ first epoch)")
         if scene.pinned:
             self.pin(self.values(scene.pinned, -1))
-        self.first = self.line("o", ms=6, mfc=self.colors["paper"], mec=self.colors["faint"], mew=1.2)
+        self.first = self.line("o", ms=6, mfc=self.colors["paper"], mec=self.colors["faint"], mew=1.2, clip_on=False)
         self.now = self.stems("network")
 
     def update(self, scene):
         first, now = (np.clip(self.values(scene.shown, epoch), self.low, None) for epoch in (0, -1))
         self.first.set_data(range(len(first)), first)
-        hidden = self.values(scene.shown, -1)[:-1]
-        share = hidden[0] / hidden[-1] if len(hidden) > 1 else np.nan
-        title = f"Gradient: first/last = {number(share)}" if np.isfinite(share) else "Gradient by layer"
+        values = self.values(scene.shown, -1)
+        title = "Gradient by layer" if values.any() else "Gradient: 0 in every layer"  # which has no place on the axis
+        if len(values) > 2 and values[-2] and np.isfinite(values).all():
+            title = f"Gradient: first/last = {number(values[0] / values[-2])}"
         return [*self.moved(self.now, now, self.low), self.first, self.titled(title)]
 
 
