@@ -25,14 +25,12 @@ LAB_SETTINGS = ROOT / "jupyterlab_overrides.json"
 # Read when TensorFlow and NumPy are imported: no start-up lines in notebooks, and no BLAS threads, which wait for each
 # other a hundred times as long as one of them works on small matrices.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "OPENBLAS_NUM_THREADS": "1"}
-
 # What is installed from each lock: GB to download and on disk, and the locks it satisfies.
 LOCKS = {
     "requirements.txt": (0.5, 2.3, ["requirements.txt"]),
     "requirements-hub.txt": (0.6, 2.6, ["requirements.txt", "requirements-hub.txt"]),
     "requirements-test.txt": (0.7, 2.8, ["requirements.txt", "requirements-hub.txt", "requirements-test.txt"]),
 }
-
 PAGE = [f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"]
 # What each command does, the lock it needs and what it starts; further arguments are handed on.
 PROGRAMS = {
@@ -51,8 +49,7 @@ VERSIONS = ("3.11", "3.12", "3.13")
 BUILDS = ("linux x86_64 glibc", "linux aarch64 glibc", "darwin arm64", "win32 amd64")
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 KIND = f"{64 if sys.maxsize > 2**32 else 32}-bit {sys.implementation.name}"
-if sysconfig.get_config_var("Py_GIL_DISABLED"):
-    KIND += " without GIL"
+KIND += " without GIL" * bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 # On Windows for ARM, platform.machine() names the processor also where Python is built for x86-64.
 MACHINE = sysconfig.get_platform().split("-")[-1] if WINDOWS else platform.machine()
 BUILD = " ".join(filter(None, (sys.platform, MACHINE, platform.libc_ver()[0])))
@@ -83,17 +80,15 @@ def objection(version=VERSION, kind=KIND, build=BUILD):
 
 def environment(lock):
     """Return the Python of an environment in which what `lock` names is installed."""
-    reason = objection()
-    if reason:
-        sys.exit(reason)
-    stamp = json.loads(STAMP.read_text()) if STAMP.exists() else None
+    if objection():
+        sys.exit(objection())
+    stamp = read_stamp()
     remake = stamp == {} or not has_this_python()
     if remake or (stamp or {}).get(lock) != digest(lock):
         install(lock, remake)
     settings = VENV / "share/jupyter/lab/settings/overrides.json"
-    if not settings.exists() or settings.read_bytes() != LAB_SETTINGS.read_bytes():
-        settings.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(str(LAB_SETTINGS), str(settings))
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(str(LAB_SETTINGS), str(settings))
     return str(PYTHON)
 
 
@@ -155,9 +150,21 @@ def digest(lock):
     return hashlib.sha256((ROOT / lock).read_bytes() + VERSION.encode()).hexdigest()
 
 
+def read_stamp():
+    """Return the stamp, {} if an installation did not end, None if there never was one."""
+    try:
+        return json.loads(STAMP.read_text()) if STAMP.exists() else None
+    except ValueError:
+        return {}
+
+
 def has_this_python():
-    """Return whether the environment's Python is of this version, and still where it was."""
-    return PYTHON.exists() and f" = {VERSION}." in (VENV / "pyvenv.cfg").read_text()
+    """Return whether the environment's Python runs and is of this version."""
+    question = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
+    try:
+        return not subprocess.call([str(PYTHON), "-IS", "-c", question])
+    except OSError:
+        return False
 
 
 def start(*command):
@@ -169,12 +176,8 @@ def start(*command):
         sys.stdout.flush()
         os.chdir(str(ROOT))
         os.execve(command[0], command, variables)
-    program = subprocess.Popen(command, cwd=str(ROOT), env=variables)
-    while True:
-        try:
-            return program.wait()
-        except KeyboardInterrupt:  # The program has received it too, and answers.
-            pass
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The program receives it, too, and answers.
+    return subprocess.call(command, cwd=str(ROOT), env=variables)
 
 
 def lock(arguments):
@@ -192,8 +195,8 @@ def main(arguments):
     commands = {**{name: row[0] for name, row in PROGRAMS.items()}, lock.__name__: lock.__doc__}
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help", "help"):
-        print("python run.py COMMAND [arguments of what it starts]\n")
-        print("\n".join(f"  {name:11} {words}" for name, words in commands.items()))
+        usage = ["python run.py COMMAND [arguments of what it starts]\n"]
+        print("\n".join(usage + [f"  {name:11} {words}" for name, words in commands.items()]))
         return 0
     # Ended from outside, an installation takes its installer with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

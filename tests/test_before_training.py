@@ -41,6 +41,18 @@ class Subclassed(keras.Model):
         return self.last(self.hidden(x))
 
 
+class Made(L.Layer):
+    """A dense layer that computes with what it has made of its kernel once."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 8), name="kernel")
+        self.bias = self.add_weight(shape=(8,), name="bias")
+        self.made = ops.convert_to_tensor(self.kernel) * 2.0
+
+    def call(self, x):
+        return ops.tanh(ops.matmul(x, self.made) + self.bias)
+
+
 class OwnLoss(keras.losses.Loss):
     def __init__(self, function):
         super().__init__()
@@ -105,6 +117,7 @@ FAULTS = {
     "softmax over one step": (
         lambda: through(lambda x: x * ops.softmax(ops.mean(x, -1, keepdims=True), axis=-1)), "vanishing_gradient", "always 1",
     ),
+    "made of a kernel once": (lambda: (network(Made(), L.Dense(1)), X, NUMBER), "frozen_weights", "No gradient reaches the kernel of made"),
     "stopped": (lambda: through(ops.stop_gradient), "vanishing_gradient", "exactly 0"),
     "dead from the start": (
         lambda: (network(L.Dense(8, "relu", bias_initializer=keras.initializers.Constant(-50)), L.Dense(1)), X, NUMBER),

@@ -185,7 +185,9 @@ def test_a_measured_symptom_speaks_for_its_cause(row):
     [
         ({"loss": np.array([0.7, 5e6, 0.8])}, True),  # it leaps, and stays a number
         ({"train_skill": 0.1}, True),
-        ({"train_skill": 0.9, "loss": np.array([0.7, 0.3])}, False),
+        ({"train_skill": 0.0, "loss": np.array([4e12, 0.8, 0.7])}, True),
+        ({"loss": np.array([0.7, 0.6, np.inf])}, False),
+        ({"train_skill": 0.9, "loss": np.array([2.3, 0.3, 0.01])}, False),  # it falls
         ({"loss": np.full(2, np.nan)}, False),
     ],
 )

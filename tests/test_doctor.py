@@ -757,7 +757,7 @@ def test_a_class_that_is_never_predicted_because_another_is_frequent_is_found():
     assert found.causes[0] == "class_imbalance", found
     first = found.findings[0]
     assert first.verified
-    assert "of the training samples) is hardly ever predicted" in first.evidence
+    assert "of the training samples) is predicted for" in first.evidence
     assert "class_weight={0: 0.5" in first.diff
 
 
@@ -1169,7 +1169,8 @@ def test_what_helps_only_together_is_shown_together():
     alone = Finding("output_activation_mismatch", "It is wrong.", "Change it.", False, 0.0, 0.1, start)
     known = {
         "healthy": False, "attainable_skill": 0.95, "skill": 0.0, "certain": False, "measured": True, "variant": start,
-        "as_it_is": None, "lost": None, "unseen": "", "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "", "notes": [], "aside": None,
+        "as_it_is": None, "lost": None, "unseen": "", "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "",
+        "notes": [], "aside": None, "goal": 0.85 * 0.95,
     }  # fmt: skip
     for skill, told in ((0.7, True), (0.15, False)):
         examination = SimpleNamespace(**known, together=(faster, skill))
@@ -1179,7 +1180,9 @@ def test_what_helps_only_together_is_shown_together():
         assert finding.after == (skill if told else 0.1)
 
 
-@pytest.mark.parametrize(("after", "first"), [(0.9, "too_few_epochs"), (0.5, "class_imbalance")])
+@pytest.mark.parametrize(
+    ("after", "first"), [(0.9, "too_few_epochs"), (0.5, "class_imbalance"), (None, "too_few_epochs")]
+)
 def test_unbalanced_classes_stand_first_unless_something_else_is_enough(after, first):
     start = Variant(program_of(tanh_network(), 60, 32), data_of(tanh_network(), X, SINE))
     longer = Finding("too_few_epochs", "It still improves.", "Train longer.", True, 0.0, after, start)
@@ -1187,12 +1190,16 @@ def test_unbalanced_classes_stand_first_unless_something_else_is_enough(after, f
     known = {
         "healthy": False, "attainable_skill": 1.0, "skill": 0.0, "certain": False, "measured": True, "variant": start,
         "as_it_is": None, "lost": None, "unseen": "", "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "",
-        "notes": [], "aside": (rare, (0.8, -0.3)), "together": None,
+        "notes": [], "aside": (rare, (0.8, -0.3)), "together": after and (start.having(longer=4.0), after), "goal": 0.85,
     }  # fmt: skip
-    found = doctor.Examination.diagnosis(SimpleNamespace(**known), [longer], 3, 1.0)
+    examination = SimpleNamespace(**known)
+    examination._is_enough = lambda findings: doctor.Examination._is_enough(examination, findings)
+    found = doctor.Examination.diagnosis(examination, [longer], 3, 1.0)
     assert found.causes[0] == first
-    assert set(found.causes) == {"too_few_epochs", "class_imbalance"}
-    assert (found.skill, found.attainable_skill) == ((0.0, 1.0) if after == 0.9 else (-0.3, 0.8))
+    assert set(found.causes) == {longer.cause, "class_imbalance"}
+    assert (found.skill, found.attainable_skill) == ((-0.3, 0.8) if first == "class_imbalance" else (0.0, 1.0))
+    assert "not enough" not in found.findings[0].fix  # what was fixed together was measured on another scale
+    assert "counts all classes the same" in found.notes[0]
 
 
 def test_without_time_to_try_a_remedy_the_first_suspicion_is_told(monkeypatch):

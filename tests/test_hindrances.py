@@ -43,7 +43,7 @@ HINDERED = {  # the model, the cause, a word of the evidence, and what shows tha
     "clipnorm": (lambda: network(*hidden(), optimizer=SGD(clipnorm=0.001)), "learning_rate_too_low", "clipnorm=0.001"),
     "loss weight": (lambda: weighted(1e-5), "learning_rate_too_low", "multiplied by 1e-05"),
     "constraints": (lambda: network(*hidden(kernel_constraint=ONE)), "over_regularized", "constrained"),
-    "flips": (lambda: network(L.RandomFlip(), L.Flatten(), *hidden(), shape=PICTURES), "over_regularized", "at random"),
+    "flips": (lambda: network(L.RandomFlip(), L.Flatten(), *hidden(), shape=PICTURES), "over_regularized", "Random changes"),
     "flips within": (
         lambda: network(keras.Sequential([L.RandomFlip()]), L.Flatten(), *hidden(), shape=PICTURES),
         "over_regularized", "random_flip",

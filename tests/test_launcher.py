@@ -279,18 +279,11 @@ def test_interrupted_installation_stops_and_is_told_from_a_finished_one(project)
     assert project.stamp == {}
 
 
-def made_by(run, version):
-    """Write what is looked at of an environment that a Python of this version has made."""
-    run.PYTHON.parent.mkdir(parents=True)
-    run.PYTHON.touch()
-    (run.VENV / "pyvenv.cfg").write_text(f"home = /usr/bin\nversion = {version}.7\n")
-
-
 @pytest.mark.parametrize("name", ["gone", "other"])
 def test_environment_of_another_python_is_made_anew(run, monkeypatch, name):
-    made_by(run, "3.10" if name == "other" else run.VERSION)
-    if name == "gone":
-        run.PYTHON.unlink()
+    run.PYTHON.parent.mkdir(parents=True)
+    if name == "other":
+        monkeypatch.setattr(run, "has_this_python", lambda: False)
     stamp = {"requirements.txt": run.digest("requirements.txt")}
     run.STAMP.write_text(json.dumps(stamp))
     installs = []
@@ -300,7 +293,7 @@ def test_environment_of_another_python_is_made_anew(run, monkeypatch, name):
 
 
 def test_environment_made_by_someone_else_is_kept(run, monkeypatch):
-    made_by(run, run.VERSION)
+    monkeypatch.setattr(run, "has_this_python", lambda: True)
     installs = []
     monkeypatch.setattr(run, "install", lambda *arguments: installs.append(arguments))
     run.environment("requirements.txt")

@@ -51,6 +51,15 @@ def two_outputs(loss=("mse", "binary_crossentropy"), **weights):
     return model
 
 
+def two_keys():
+    """Two outputs whose keys are not the names of their layers."""
+    inputs = keras.Input((6,))
+    hidden = Dense(8, "relu")(inputs)
+    model = keras.Model(inputs, {"size": Dense(1)(hidden), "sign": Dense(1, "sigmoid")(hidden)})
+    model.compile("adam", {"size": "mse", "sign": "binary_crossentropy"})
+    return model
+
+
 class Own(keras.Model):
     def __init__(self):
         super().__init__()
@@ -131,6 +140,7 @@ def plain():
 SOME = {
     "two inputs in a dict": lambda: (two_inputs(), {"x": {"a": X[:, :3], "b": X[:, 3:]}, "y": [Y]}),
     "two outputs in a list": lambda: (two_outputs(loss_weights=[1, 0.5]), {"x": X, "y": [Y, LABELS]}),
+    "two outputs in a dict": lambda: (two_keys(), {"x": X, "y": {"size": Y, "sign": LABELS}}),
     "a dataset": lambda: (plain(), {"x": tf.data.Dataset.from_tensor_slices((X, Y)).batch(20)}),
     "sample weights": lambda: (plain(), {"x": X, "y": Y, "sample_weight": np.ones(120)}),
     "a training step of its own": lambda: (compiled(Stepping()), {"x": X, "y": Y}),

@@ -40,8 +40,8 @@ class Watch(keras.callbacks.Callback):
     samples, after epochs 1, 2, 3, 4, 5, 7, 9, 12, … and the last.
 
     Args:
-        x, y: the training data as `fit` gets them. Without them only losses and weights are watched, and so it is with a dataset
-            that Python functions make, which to call might change what `fit` gets, and with one of very large arrays.
+        x, y: the training data as `fit` gets them. Without them only the losses are watched; the same holds for a dataset
+            made by Python functions (calling them might change what `fit` gets) and for one of very large arrays.
         validation_data: (x, y) or a dataset, as `fit` gets it, for the skill on data that is not trained on; else the training
             samples judge.
         stop: True ends the training, and says so, once the loss is not finite or nearly all units of a layer are dead.

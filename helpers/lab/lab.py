@@ -64,7 +64,7 @@ class Lab(KernelWidget):
             quarter of the rows for validation.
         x, y: the data of a Keras model, as `table` takes them; epochs, batch_size: how it is trained, 100 and 32 if not given.
         controls: names of the fields that get a control, in any order; all of them if None.
-        pictures: which pictures, of "fit", "loss", "gradients", "units".
+        pictures: which plots, of "fit", "loss", "gradients", "units".
         seeds: how many seeds the button "100 seeds" trains.
 
     Attributes:
@@ -72,7 +72,7 @@ class Lab(KernelWidget):
         run: the finished `Run` of it; None while it trains, and after Stop.
         study: the finished `SeedStudy` of it, or None.
         pinned: the `Run` or `SeedStudy` that is kept for comparison, or None.
-        text: the summary that stands below the pictures.
+        text: the summary below the plots.
 
     >>> lab = Lab(Experiment(problem="sine", depth=0), controls=["depth", "width"])
     >>> lab.show(lab.experiment.replace(depth=2))

@@ -222,7 +222,7 @@ def edge_slips(experiment):
     edge, n = edge_of_stability(experiment), len(make_problem(experiment).x)
     low, high = _curvatures(experiment)
     return [
-        (edge / 2, "That is 1 / λmax, the rate that is best in the steepest direction. The edge is twice as far."),
+        (edge / 2, "That is 1 / λmax, the best learning rate in the steepest direction. The edge is twice that."),
         (edge * 2, "A factor of 2 is missing: the mean squared error has no 1/2, so its Hessian is 2/n · XᵀX."),
         (edge * n, "Divide the sum of the products by the number of samples."),
         (edge / n, "That is for the sum over the samples. The loss is their mean."),

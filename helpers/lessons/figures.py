@@ -17,7 +17,7 @@ title and the numbers. `picture.axes` and `picture.savefig(...)` are matplotlib'
 >>> from helpers import Experiment, train_seeds
 >>> from helpers.lessons.figures import skills
 >>> wave = Experiment(problem="sine")
->>> skills({"no hidden layer": train_seeds(wave.replace(depth=0)), "two": train_seeds(wave)}, title="A wave needs a bend")
+>>> skills({"no hidden layer": train_seeds(wave.replace(depth=0)), "two": train_seeds(wave)}, title="No line fits a wave")
 """
 
 import textwrap

@@ -71,9 +71,9 @@ def _drowned(model, data):
     largest = int(np.argmax(first))
     others = max(value for number, value in enumerate(first) if number != largest)
     if first[largest] > DROWNS * others > 0:
-        text = f"Before training, the loss of the output {names[largest]!r} is {first[largest]:.3g}, that of no other above {others:.3g}"
+        text = f"Before training, the loss of the output {names[largest]!r} is {first[largest]:.3g}, and no other exceeds {others:.3g}"
         words = "Scale the targets of that output, or give it a small weight in loss_weights."
-        yield Finding("unscaled_targets", f"{text}: the layers that they share are trained for it alone.", words)
+        yield Finding("unscaled_targets", f"{text}: the shared layers are trained for it alone.", words)
 
 
 def _facts(model, x, y):

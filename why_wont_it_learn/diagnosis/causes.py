@@ -100,7 +100,7 @@ CAUSES = {
         "04_preprocessing",
     ),
     "class_imbalance": Cause(
-        "One class is so frequent that always predicting it makes the loss small: the rare classes are never predicted, and the "
+        "One class is so frequent that always predicting it makes the loss small: the rare classes are rarely predicted, and the "
         "accuracy hides this.",
         "Train with class_weight, so that all classes count the same, and judge by the recall of each class.",
         "04_preprocessing",

@@ -180,7 +180,7 @@ def too_few_samples(data, train_skill):
             "overfitting",
             f"It has a skill of {two_digits(train_skill)} on the {data.points:,} training samples, and neither it nor a reference model is "
             f"better than the baseline on others: so few samples of {inputs:,} inputs can be memorised.",
-            "Get more samples, or make them: small shifts and turns (RandomTranslation), say. Let the network share weights (convolution, "
+            "Get more samples, or make them: small random shifts (RandomTranslation), say. Let the network share weights (convolution, "
             "pooling), and add dropout.",
         )
 

@@ -9,7 +9,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from .output_and_loss import from_logits
 
 LARGE_CLASS = 0.6  # fraction of the samples, for a class to be able to hide the others
-FEWEST_OF_A_CLASS = 5  # samples, to say that a class is never predicted
+FEWEST_OF_A_CLASS = 5  # samples, to say that a class is overlooked
 OVERLOOKED = 0.25  # recall below which a class counts as overlooked
 SURE = 3.0  # standard deviations of ranks at random that an area under the ROC curve must lie above chance
 HARDLY_MORE = 0.05  # accuracy above the largest class's fraction that still counts as near it

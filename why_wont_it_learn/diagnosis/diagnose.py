@@ -1,6 +1,6 @@
 """`diagnose`: why a Keras model does not learn, with a fix that has been tried.
 
-Three sources of evidence, the cheapest first: what model and data are (checks.py, output_and_loss.py), what training shows
+Three sources of evidence, the cheapest first: what model and data are (the examine_… modules), what training shows
 (symptoms.py), and experiments: short trainings with one thing changed (fixes.py, search.py). The most plausible cause is tried
 first; a cause stands first if its own fix, alone, lifts the skill over several seeds.
 """
@@ -45,7 +45,10 @@ OF_THE_DATA = {
 QUICK = 0.1  # of the budget, for a training to be repeated from many seeds
 SLOW = 0.2  # of the budget: where a training would take longer, copies that train one after the other become fewer
 OF_WEIGHTS_BY_PLACE = (
-    "Skill counts all places of a sample alike, the loss by their weights: what the weights ask for was not judged."
+    "Skill counts all positions of a sample alike, the loss by weight: what the weights ask for was not judged."
+)
+OF_TWO_SCALES = (
+    "For class imbalance, skill counts all classes the same; for the other findings it counts all samples the same."
 )
 ROUNDS = 4  # of fixing one thing after the other
 
@@ -67,7 +70,7 @@ def diagnose(
         validation_split: the last fraction of the samples to judge by, as `fit` takes it, where there is no validation_data.
         sample_weight, class_weight, epochs, batch_size: what the model is trained with; batch_size None is 32, as in `fit`.
         shuffle: False for arrays that `fit` takes in their order; the batches are looked at, the trials shuffle.
-        budget: seconds. An interrupted or expired search answers from what it has tried.
+        budget: seconds. An interrupted or expired search reports what it has tried.
         seeds: how many times each trial is trained.
         on_progress: called with (fraction of the budget that is spent, what is being tried); if None, a progress bar in a
             notebook.
@@ -107,7 +110,7 @@ def diagnose(
             notes.append(f"The {budget:g} seconds ran out during this step: {search.doing.rstrip('.')}.")
         progress(1.0, "done")
         found = examination.diagnosis(findings, min(seeds, len(search.runner.seeds)), clock() - began)
-        return replace(found, call=(model, given.x, given.y, epochs, given.variant.program.batch_size))
+        return replace(found, call=(model, given.x, given.y, epochs, given.batch_size))
 
 
 class Examination:
@@ -119,10 +122,10 @@ class Examination:
     scale; failed: names of fixes that were tried out of turn and do not work.
     """
 
-    def __init__(self, prepared, search):
-        self.model, self.variant, self.notes, self.search = prepared.model, prepared.variant, prepared.notes, search
-        self.given, self.same, self.unmixed = (prepared.x, prepared.y), prepared.same, prepared.unmixed
-        self.lost = prepared.lost
+    def __init__(self, given, search):
+        self.model, self.variant, self.notes, self.search = given.model, given.variant, given.notes, search
+        self.given, self.same, self.unmixed = (given.x, given.y), given.same, given.unmixed
+        self.lost = given.lost
         self.inner = self.model.inner if isinstance(self.model, Joined) else self.model
         n_validation = len(self.data.x) - self.data.points
         self.margin = 1 / np.sqrt(n_validation) if n_validation else 0.0
@@ -130,9 +133,8 @@ class Examination:
         self.healthy, self.certain, self.measured, self.as_it_is = False, False, True, None
         self.failed = set()
         self.unseen = ""  # the sentence that says why its gradients could not be looked at
-        self.aside = (
-            None  # (the finding that classes are unbalanced, its scale), where class weights alone are not enough
-        )
+        # (The finding that classes are unbalanced, its scale), where class weights alone are not enough.
+        self.aside = None
         self.together = None  # (the variant with several things fixed, its skill), where one alone is not enough
 
     @property
@@ -146,23 +148,27 @@ class Examination:
         return Judge(self.attainable_skill, self.margin)
 
     @property
+    def goal(self):
+        """The skill from which on a network has no fault."""
+        return HEALTHY * self.attainable_skill
+
+    @property
     def passable(self):
         """Whether it learns so much as it is that only a plain fault counts."""
         return self.skill >= PASSABLE * self.attainable_skill
-
-    def learns_all(self, outcome):
-        """Whether an outcome reaches what a network without a fault does, by the median of the seeds."""
-        return self.judge.skill(outcome) > HEALTHY * self.attainable_skill
 
     def diagnosis(self, findings, seeds, seconds):
         """The `Diagnosis`: each cause once, with a fix that is enough."""
         first, skill = {}, self.skill
         if self.aside is not None:
             finding, scale = self.aside
-            enough = findings and findings[0].verified and findings[0].after >= HEALTHY * self.attainable_skill
-            if not enough:
-                (self.attainable_skill, skill), self.as_it_is = scale, None
-            findings = [*findings, finding] if enough else [finding, *findings]
+            if self._is_enough(findings):
+                findings = [*findings, finding]
+            else:  # of what was measured on the other scale, what is proved
+                findings = [finding, *(one for one in findings if one.verified)]
+                (self.attainable_skill, skill), self.as_it_is, self.together = scale, None, None
+            if len(findings) > 1:
+                self.notes.append(OF_TWO_SCALES)
         # All that was measured was measured without the samples whose targets are missing, or without weights.
         if self.lost is not None:
             tried = {} if np.isnan(skill) else {"verified": bool(skill > LEAST_LIFT), "before": WORST, "after": skill}
@@ -173,7 +179,7 @@ class Examination:
         findings = list(first.values())
         variant, after = self.together or (None, WORST)
         alone = findings[0].after if findings and findings[0].after is not None else WORST
-        if findings and alone < min(HEALTHY * self.attainable_skill, after - LEAST_LIFT):
+        if findings and alone < min(self.goal, after - LEAST_LIFT):
             fix = f"{findings[0].fix} This alone is not enough: the code below shows everything that was changed."
             findings[0] = replace(findings[0], fix=fix, fixed=variant, verified=True, before=skill, after=after)
         findings = [
@@ -194,12 +200,19 @@ class Examination:
             seconds, self.as_it_is,
         )  # fmt: skip
 
+    def _is_enough(self, findings):
+        """Whether the fix of the first of some findings is enough, alone or together with others."""
+        if not findings or not findings[0].verified:
+            return False
+        reached = [findings[0].after, *(self.together or ())[1:]]
+        return any(skill is None or skill >= self.goal for skill in reached)
+
     def _alike(self, causes):
         """Those of the causes whose fix, made alone, is enough, as people list them; "" if there are not two."""
         enough = {
             trial.cause
             for trial in self.search.trials
-            if trial.works and not trial.later and np.median(trial.after) >= HEALTHY * self.attainable_skill
+            if trial.works and not trial.later and np.median(trial.after) >= HEALTHY * trial.attainable_skill
         }
         names = [cause.replace("_", " ") for cause in causes if cause in enough]
         return listed(names) if len(names) > 1 else ""
@@ -210,10 +223,12 @@ class Examination:
             self.certain = True
             yield from [self.same] if self.same is not None else faults
             return
+        outcome = None
         if self.unmixed is not None:  # it is trained on shuffled samples here, and might be called healthy
             self.certain, finding = True, self.unmixed
             try:
-                outcome = self._trained_as_it_is(from_given_weights(self, self.variant))
+                self.variant = from_given_weights(self)
+                outcome = self._trained_as_it_is(self.variant)
                 finding = self._tried_in_order(finding, self.judge.is_well(outcome))
             finally:
                 if finding is not None:
@@ -224,15 +239,16 @@ class Examination:
         if name := own_step(self.inner):
             yield from self._by_fit(f"it has its own {name}.")
             return
-        self.variant = from_given_weights(self, self.variant)
-        outcome = self._trained_as_it_is(self.variant)
+        if outcome is None:
+            self.variant = from_given_weights(self)
+            outcome = self._trained_as_it_is(self.variant)
         if outcome.error and can_step(self.variant):
             yield from self._by_fit(f"copies of it cannot be trained side by side: {outcome.error}")
             return
         yield from self._of_copies(outcome if outcome.error else self._from_more_seeds(outcome))
 
     def _of_copies(self, outcome):
-        """Yield what is found where copies can be trained: outcome, of the network as it is and then of each fix that is gone on from."""
+        """Yield what is found where copies can be trained. outcome: that of the network as it is."""
         complete, some = bool(np.isfinite(self.data.inputs_2d).all()), False
         if not outcome.error:
             finding, outcome = equal_start(self, outcome)
@@ -253,7 +269,7 @@ class Examination:
             if unbalanced := imbalance(self, outcome):
                 finding, after, scale = unbalanced
                 enough = Judge(scale[0], self.margin).is_well(after)
-                if not well and not enough:  # then something else may be at fault
+                if not well and not enough and self.attainable_skill >= NOTHING:  # then something else may be at fault
                     self.aside = finding, scale
                 else:
                     self.certain = some = True
@@ -270,10 +286,10 @@ class Examination:
                 self.notes += [finding.evidence for finding in self.asked(mixed_samples, outcome.variant.data)]
                 return
         if not complete:
-            finding, after = filled(self, outcome)
+            finding, outcome = filled(self, outcome)
             yield finding
-            outcome, self.certain, some = after or outcome, True, True
-            if after is None or self.judge.is_well(outcome):
+            self.certain = some = True
+            if self.judge.is_well(outcome):
                 return
         if faults := unlike(outcome):
             self.certain = True
@@ -423,7 +439,9 @@ class Examination:
         """A change that is kept if it helps or, with `untried`, if there was no time to try it: (findings, outcome)."""
         after = self.search.attempt(fixed, 0.3, words)
         finding = self.found(cause, evidence, words, outcome, after, fixed)
-        return ([finding], after or outcome) if finding.verified or (untried and after is None) else ([], outcome)
+        if finding.verified or (untried and after is None):
+            return [finding], after or replace(outcome, variant=fixed)
+        return [], outcome
 
     def asked(self, question, data, drawn=False, samples=SAMPLES_PROBED):
         """What `question(model, samples, weights)` finds where training starts: what training did to the weights does not count.

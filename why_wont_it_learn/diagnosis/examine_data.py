@@ -1,6 +1,6 @@
-"""Steps of an examination that look at the data: a scale on which a class is overlooked, missing values, rare labels, unlike samples.
+"""Steps of an examination that look at the data: overlooked classes, missing values, rare labels, repeated and unlike samples.
 
-Each takes the `Examination` and the outcome of the network so far. One that goes on from a fix returns that fix's outcome, whose
+Most take the `Examination` and the outcome of the network so far. One that goes on from a fix returns that fix's outcome, whose
 variant is the fixed one.
 """
 
@@ -53,7 +53,7 @@ def mixed(exam, findings, outcome):
 
 
 def filled(exam, outcome):
-    """Missing values: (finding, outcome of filling them in, or None if there is no time for it)."""
+    """Missing values: (finding, outcome of filling them in, the old one of the filled variant if there is no time for it)."""
     data = outcome.variant.data
     known = np.isfinite(data.inputs_2d)
     empty = np.flatnonzero(~known.any(axis=0))
@@ -67,11 +67,11 @@ def filled(exam, outcome):
     finding = exam.found("missing_values", text + ONE_NAN, words, outcome, after, fixed)
     if after is not None:
         exam.attainable_skill = exam.attainable(fixed.data)
-    return finding, after
+    return finding, after or replace(outcome, variant=fixed)
 
 
 def imbalance(exam, outcome):
-    """A class that is hardly ever predicted because another is frequent: (finding, outcome of the fix, scale), or None.
+    """A class that is predicted for few of its samples because another is frequent: (finding, outcome of the fix, scale), or None.
 
     Judged by balanced skill, for which every class counts the same: of accuracy the rare classes are a small part. scale: the
     attainable skill and that of the network as it is, both balanced.
@@ -98,8 +98,9 @@ def imbalance(exam, outcome):
     exam.attainable_skill = exam.attainable(fixed.data)
     scale = exam.attainable_skill, exam.judge.skill(before)
     name, fraction, predicted, accuracy, largest = seen
+    share = f"only {predicted:.0%}" if predicted >= 0.005 else "none"
     text = (
-        f"Class {name} ({fraction:.1%} of the training samples) is hardly ever predicted: for {predicted:.0%} of its samples; the accuracy "
+        f"Class {name} ({fraction:.1%} of the training samples) is predicted for {share} of its samples; the accuracy "
         f"of {accuracy:.1%} is not clearly above that of always predicting the most frequent class ({largest:.1%})."
     )
     # If it does not help, it is not kept: it was measured on another scale than the others.

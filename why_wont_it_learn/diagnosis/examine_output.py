@@ -1,6 +1,6 @@
 """Steps of an examination that look at output, loss and targets: what cannot work together is fixed first.
 
-Each takes the `Examination` and the outcome of the network so far. One that goes on from a fix returns that fix's outcome, whose
+Most take the `Examination` and the outcome of the network so far. One that goes on from a fix returns that fix's outcome, whose
 variant is the fixed one.
 """
 
@@ -153,8 +153,7 @@ def _changes(exam, outcome):
     if logits is None and probabilities and takes_logits_of(loss, data.y, output.units):
         yield (
             "loss_mismatch",
-            f"The loss takes logits (it does not change when a number is added to every class), and the output is already a "
-            f"{output.activation}, so that it is applied twice.",
+            f"The loss takes logits, and the output is already a {output.activation}: {output.activation} is applied twice.",
             f"Remove the {output.activation} from the last layer, or use a loss that takes probabilities.",
             variant.having(program=fixes.with_output_activation(program, "linear")), False,
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """Steps of an examination that look at weights and layers: what is never trained, starts equal, loses its inputs or dies.
 
-Each takes the `Examination` and the outcome of the network so far. One that goes on from a fix returns that fix's outcome, whose
+Most take the `Examination` and the outcome of the network so far. One that goes on from a fix returns that fix's outcome, whose
 variant is the fixed one.
 """
 
@@ -30,8 +30,9 @@ QUICK_AVERAGES = 0.8  # momentum of BatchNormalization for a short training
 FEW_IN_A_BATCH = 4  # samples, for BatchNormalization
 
 
-def from_given_weights(exam, variant):
+def from_given_weights(exam):
     """The variant whose copies all start from the model's weights, where its initializers would not draw such: equal units, or trained."""
+    variant = exam.variant
     if variant.program.own is None or variant.program.model is not None:
         return variant
     if _comes_trained(exam.model, variant.program.own):
@@ -55,10 +56,10 @@ def equal_start(exam, outcome):
     """Layers whose units start and stay equal: (finding, outcome of the fix), or (None, outcome) where that does no harm."""
     variant = outcome.variant
     names = exam.asked(equal_units, variant.data)
-    if not names or exam.learns_all(outcome):
+    if not names or exam.judge.skill(outcome) > exam.goal:
         return None, outcome
     words = "Use glorot_uniform, or he_normal before relu, and biases of 0."
-    text = f"All weights of {names[0]} start equal, so its units get equal gradients and stay equal: the layer is one unit wide."
+    text = f"All units of {names[0]} start with equal weights and get equal gradients, so they stay equal and act as one unit."
     fixed = None
     if variant.program.all_own:
         words = "Leave the initial weights to the initializers of the layers; if every run must start from the same weights, set a seed."
@@ -66,10 +67,7 @@ def equal_start(exam, outcome):
     elif variant.program.model is None:
         fixed = variant.having(program=fixes.with_usual_start(variant.program))
     after = fixed and exam.search.attempt(fixed, 0.3, words)
-    if not after:
-        finding = Finding("bad_initialization", text, words, fixed=variant)
-    else:
-        finding = exam.found("bad_initialization", text, words, outcome, after, fixed)
+    finding = exam.found("bad_initialization", text, words, outcome, after, fixed)
     if exam.judge.is_well(outcome) and not finding.verified:
         return None, outcome
     return finding, after or outcome
@@ -110,10 +108,21 @@ def trainable(exam, outcome):
         found, after = exam.tried(outcome, cause, text, words, fixed, untried)
         if found:
             return found, after
-    if frozen_layers(exam.model) and outcome.variant.program.model is not None:
+    frozen = frozen_layers(exam.model)
+    if not frozen:
+        return [], outcome
+    names = ", ".join(layer.name for layer in frozen[:3])
+    text = (
+        f"{len(frozen)} layer{'s are' if len(frozen) > 1 else ' is'} frozen ({names}): of {exam.model.count_params():,} weights, "
+        f"{sum(int(np.prod(v.shape)) for v in exam.model.trainable_variables):,} are trained."
+    )
+    words = "Set trainable = True for these layers, then call compile again."
+    program = outcome.variant.program
+    if program.model is not None:
         exam.certain = True
-        return [Finding("frozen_weights", *_told_of_frozen(exam.model))], outcome
-    return [], outcome
+        return [Finding("frozen_weights", text, words)], outcome
+    fixed = outcome.variant.having(program=fixes.with_all_trained(program))
+    return exam.tried(outcome, "frozen_weights", text, words, fixed, untried=True)
 
 
 def _with_a_fix(exam, found, outcome):
@@ -127,14 +136,14 @@ def _with_a_fix(exam, found, outcome):
 
 
 def _changes(exam, outcome):
-    """Yield (cause, evidence, words, variant, whether it counts untried) of what keeps weights from being trained."""
+    """Yield (cause, evidence, words, variant, whether it counts untried) of what keeps it from learning, each if the one before did not help."""
     variant = outcome.variant
     program = variant.program
     pictures = checks.cut_anew(variant.data)
     if pictures is not None:
         yield (
             "label_or_data_bug",
-            "Neighbouring pixels differ less if each picture is cut into one picture for each colour: reshape has mixed colours and places.",
+            "Neighbouring pixels differ less if each image is read one colour after the other: reshape has mixed colours and positions.",
             "Where colours come first, move the axis: np.transpose(x, (0, 2, 3, 1)) instead of reshape.",
             variant.having(data=pictures), True,
         )  # fmt: skip
@@ -160,21 +169,6 @@ def _changes(exam, outcome):
         )  # fmt: skip
     for cause, text, words, changed in hindrances(program):
         yield cause, text, words, variant.having(program=changed), False
-    if frozen_layers(exam.model) and program.model is None:
-        yield (
-            "frozen_weights", *_told_of_frozen(exam.model), variant.having(program=fixes.with_all_trained(program)), True,
-        )  # fmt: skip
-
-
-def _told_of_frozen(model):
-    """(evidence, words) of the frozen layers of a model."""
-    frozen = frozen_layers(model)
-    names = ", ".join(layer.name for layer in frozen[:3])
-    text = (
-        f"{len(frozen)} layer{'s are' if len(frozen) > 1 else ' is'} frozen ({names}): of {model.count_params():,} weights, "
-        f"{sum(int(np.prod(v.shape)) for v in model.trainable_variables):,} are trained."
-    )
-    return text, "Set trainable = True for these layers, then call compile again."
 
 
 def _dead_layers(exam, outcome):

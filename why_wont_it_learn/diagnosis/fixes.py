@@ -356,7 +356,7 @@ def plain_network(variant):
 
 
 def fixes_for(variant, outcome):
-    """The single changes that could mend a variant. outcome: of its training as it is."""
+    """The single changes that could fix a variant. outcome: of its training as it is."""
     program, data = variant.program, variant.data
     found = stages(program.layers)
     hidden = found[:-1]

@@ -77,7 +77,7 @@ def known_targets(model, x, y, sample_weight, validation_data):
         ]
     elif np.isfinite(_loss_at(model, x, y, ~known)):
         lacking = f"{np.mean(~known):.0%} of the samples lack some"
-        notes = [f"The loss leaves out targets that are missing. {lacking}: the trials leave them out whole."]
+        notes = [f"The loss leaves out missing targets. {lacking}: the trials leave out these samples."]
     else:
         text = f"{100 * np.mean(~known):.3g}% of the samples have targets that are NaN or infinite. {ONE_NAN}"
         words = (

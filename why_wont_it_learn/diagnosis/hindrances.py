@@ -39,29 +39,29 @@ def hindrances(program):
         told = listed([f"{name}={value:g}" for name, value in clips.items()])
         yield (
             "learning_rate_too_low",
-            f"{told} cuts the gradients down to that, so that each step is that many times the learning rate at most.",
+            f"{told} limits the gradients, so that each step is at most that number times the learning rate.",
             "Clip at a norm of 1, or not at all.",
             program.with_settings(**dict.fromkeys(CLIPS)),
         )
     if kind not in SELF_SCALING and 0 < program.loss_weight < SMALL_WEIGHT:
         yield (
             "learning_rate_too_low",
-            f"The loss is multiplied by {program.loss_weight:g} (loss_weights): with {kind} each step is that many times as long.",
+            f"The loss is multiplied by {program.loss_weight:g} (loss_weights): with {kind} each step shrinks by this factor.",
             "Leave loss_weights out, or raise the learning rate as much.",
             replace(program, loss_weight=1.0),
         )
     if constrained := [layer["config"]["name"] for layer in program.layers if _constraints(layer["config"])]:
         yield (
             "over_regularized",
-            f"The weights of {listed(constrained)} are constrained (kernel_constraint and the like): after each step they are put back.",
+            f"The weights of {listed(constrained)} are constrained (kernel_constraint and the like), which can undo part of a step.",
             "Leave the constraints out.",
             program.edited(lambda layers: throughout(layers, _constraints)),
         )
     if changing := _augmenting(program.layers):
         yield (
             "over_regularized",
-            f"{listed(changing)} change the inputs at random in training, perhaps so far that a label no longer holds.",
-            "Leave out the random changes after which the answer is another one, or make them smaller.",
+            f"Random changes of the inputs in training ({listed(changing)}) may go so far that a label is wrong.",
+            "Leave out the random changes that make the label wrong, or make them smaller.",
             program.edited(_without_augmentation),
         )
     found = stages(program.layers)

@@ -263,8 +263,8 @@ def _weights_of(sample_weight, samples, outputs):
     elif several or len(weight) != samples or len(outputs) > 1 or shape != tuple(outputs[0].shape[1:-1]):
         what = f"a {type(weight).__name__} of arrays" if several else f"of shape {np.shape(weight)}"
         raise ValueError(
-            f"sample_weight is {what}, but diagnose takes one weight for each sample, of shape ({samples},), or for each place of the "
-            "one output: give that, or leave it out."
+            f"sample_weight is {what}, but diagnose takes one weight for each sample, of shape ({samples},), or each position of "
+            "the one output: give that, or leave it out."
         )
     return [np.asarray(weight, "float32").reshape(samples, -1)], shape
 

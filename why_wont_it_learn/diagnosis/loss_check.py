@@ -144,7 +144,7 @@ def _without_value(model, data, perfect, targets):
         return []
     return [
         _mismatch(
-            f"The loss is {value:g} where a prediction is exactly 0 or 1, as that of a sigmoid or softmax is once it is sure enough: "
+            f"The loss is {value:g} where a prediction is exactly 0 or 1, which a sigmoid or softmax outputs when it is sure enough: "
             "one such sample makes every weight NaN in one step.",
             "Keep the predictions away from 0 and 1 before the logarithm, p = keras.ops.clip(p, 1e-7, 1 - 1e-7), or use the "
             "cross-entropy of Keras, which does.",

@@ -15,10 +15,10 @@ UNBOUNDED = ("relu", "linear", "leaky_relu", "elu", "selu", "gelu", "silu", "sof
 MOST_COLUMNS = 500  # of which the covariance is taken
 
 
-def training_of(variant, outcome, first, last, attainable_skill, added):
+def training_of(variant, outcome, first, last, attainable_skill):
     """The `Training` of a variant.
 
-    outcome: its `TrialResult`. first, last: a `Look` into its layers at the start and at the end. added: its `added_loss`.
+    outcome: its `TrialResult`. first, last: a `Look` into its layers at the start and at the end.
     """
     program, data = variant.program, variant.data
     kind, momentum = program.optimizer["class_name"].lower(), program.optimizer["config"].get("momentum")
@@ -38,7 +38,7 @@ def training_of(variant, outcome, first, last, attainable_skill, added):
         padding=unmasked_padding(program.layers, data.x[: data.points]),
         growing_steps=growing_steps(program.layers, data.x),
         optimizer=kind, learning_rate=with_momentum(kind, variant.learning_rate, momentum),
-        regularization=max(regularization(program) or 0.0, added) or None,
+        regularization=max(regularization(program) or 0.0, variant.added_loss) or None,
         layers=first.layers,
         other_layers=bool(other_layers(program.layers)) or (data.task == "distribution" and len(first.layers) < 2),
         bends=not linear_layers(program.layers),

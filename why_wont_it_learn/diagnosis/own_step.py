@@ -68,9 +68,7 @@ def trained_by_fit(model, variant, given, flat, in_time):
             return TrialResult(variant, error=first_line(error))
         predictions = [np.reshape(part, (len(data.x), -1)) for part in keras.tree.flatten(predictions)]
         if not given and (len(predictions) > 1 or predictions[0].shape[1] not in (1, data.true_targets.shape[1])):
-            return TrialResult(
-                variant, error="What its outputs say of the targets is known to its training step alone."
-            )
+            return TrialResult(variant, error="Only its training step knows how its outputs relate to the targets.")
         if not answers or stop.steps >= planned:  # one that was cut short counts only if there is no other
             answers[seed], steps = np.concatenate(predictions, axis=1), stop.steps
         if not in_time():

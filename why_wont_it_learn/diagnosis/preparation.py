@@ -30,13 +30,14 @@ OF_LOSS_ALONE = (
 class Prepared:
     """What is examined.
 
-    model: built, or a `Joined` one. variant: its program and its data. x, y: as they were given, or drawn. notes: what was replaced
-    or left out. Findings, or None: same: that all batches hold the same samples; unmixed: that they are sorted; lost: that targets are
-    missing or weights are 0, without which everything else is examined.
+    model: built, or a `Joined` one. variant: its program and its data. x, y: the training data, without samples that are held back or
+    lack a target. notes: what was replaced or left out. Findings, or None: same: that all batches hold the same samples; unmixed: that
+    most batches hold one class each; lost: that targets are missing or weights are 0, which the rest is examined without.
     """
 
     model: keras.Model
     variant: fixes.Variant
+    batch_size: int
     x: object
     y: object
     notes: list
@@ -80,7 +81,7 @@ def check(model, x, y, epochs, batch_size, budget, seeds):
 def prepared(
     model, x, y, *, validation_data, validation_split, sample_weight, class_weight, epochs, batch_size, shuffle
 ):
-    """What is `Prepared` of the arguments of `diagnose`, which are told there."""
+    """The `Prepared` arguments of `diagnose`, which are described there."""
     in_order = y is None or not shuffle  # a dataset, whose order `fit` keeps, or arrays for which it is told to
     whole = isinstance(x, tf.data.Dataset)  # it may give all samples in each batch, again and again
     x, y, sample_weight, batch_size, notes = drawn(x, y, sample_weight, batch_size)
@@ -113,7 +114,7 @@ def prepared(
         notes.append(f"The model was trained for {steps:,} steps before; here, copies of it are trained for {length}.")
     if name := unadapted(program.layers, program.fixed):
         notes.append(f"The layer {name} was never adapted and passes its inputs on as they are: call adapt(x) first.")
-    return Prepared(model, fixes.Variant(program, data), x, y, notes, same, unmixed, lost)
+    return Prepared(model, fixes.Variant(program, data), batch_size, x, y, notes, same, unmixed, lost)
 
 
 def _build(model, x):

@@ -182,7 +182,7 @@ def _headline(diagnosis):
     if diagnosis.healthy:
         return f"No problem found: it reaches a skill of {diagnosis.skill:.2f}, and about {diagnosis.attainable_skill:.2f} can be learned. {took}"
     if diagnosis.healthy is None and np.isnan(diagnosis.skill) and diagnosis.as_it_is is None:
-        return f"It cannot be told whether it learns: no training was completed. {took}"
+        return f"Nothing shows whether it learns: no training was completed. {took}"
     if diagnosis.healthy is None:
         so_far = (
             "nothing was trained" if np.isnan(diagnosis.skill) else f"a skill of {two_digits(diagnosis.skill)} so far"

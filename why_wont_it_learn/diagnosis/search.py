@@ -178,7 +178,7 @@ class Search:
         scores = judge.scores(outcome)
         first = look(loop, variant, loop.first_state(variant.program, self.runner.seeds), 0)
         last = look(loop, variant, outcome.state, int(np.argsort(scores)[len(scores) // 2]))
-        plausible = hypotheses(training_of(variant, outcome, first, last, judge.attainable_skill, variant.added_loss))
+        plausible = hypotheses(training_of(variant, outcome, first, last, judge.attainable_skill))
         linear = bool(linear_layers(variant.program.layers))
         queue = []
         for fix in fixes_for(variant, outcome):

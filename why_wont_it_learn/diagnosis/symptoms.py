@@ -21,7 +21,7 @@ LEARNABLE = 0.03  # part of the baseline's error that the best prediction avoids
 FITS = 0.85  # part of the attainable skill from which on a network fits its training samples
 FITS_NOISE = 1.02  # skill on training samples, beyond what the true function reaches
 OVERFIT_GAP = 0.1  # of skill, between training and validation samples
-LEAP = 10.0  # times as large as at its best, for a loss that leaps
+LEAP = 10.0  # times as large as before, for a loss that leaps
 MANY_STEPS = 20  # of a recurrent layer, over which a state without bounds grows far
 HARDLY_MOVED = 0.1  # all updates together, in units of the weights' norm
 ROUGH_UPDATE = 0.03  # update-to-weight ratio at the end; 0.001 is usual
@@ -275,13 +275,18 @@ def growing_state(t):
     """A recurrent layer whose state can grow at every step, in a training that diverges, leaps or fails."""
     if t.growing_steps < MANY_STEPS:
         return
-    leaps = bool(np.isfinite(t.loss).any() and np.nanmax(t.loss) > LEAP * np.nanmin(t.loss) > 0)
+    loss = np.asarray(t.loss)[np.isfinite(t.loss)]
+    lowest = np.minimum.accumulate(loss)
+    leaps = bool(((loss > LEAP * lowest) & (lowest > 0)).any())
     fails = t.skill < 0.5 * t.attainable_skill  # not where it was not measured
+    leaps |= bool(
+        fails and len(loss) and loss.max() > LEAP * loss.min()
+    )  # it fell, and nothing was learned: it had leapt before
     if t.diverged >= 0.5 or leaps or fails:
         yield Symptom(
             "exploding_gradient", 0.98 if t.diverged >= 0.5 else 0.9 if leaps else 0.6,
             f"The activation of a recurrent layer does not bound its state, which can grow in each of {t.growing_steps} steps, and its "
-            "gradient with it" + (f": the loss was up to {np.nanmax(t.loss):.2g}." if leaps else "."),
+            "gradient with it" + (f": the loss rose to {loss.max():.2g}." if leaps else "."),
         )  # fmt: skip
 
 
@@ -289,7 +294,7 @@ def growing_state(t):
 
 
 def with_momentum(optimizer, rate, momentum):
-    """The learning rate with the effect of its momentum, of an optimizer (its class name in small letters) that has one."""
+    """The learning rate divided by 1 - momentum for sgd; unchanged for other optimizers (their class names in small letters)."""
     return rate / max(1 - float(momentum or 0), 0.01) if optimizer == "sgd" else rate
 
 
@@ -442,7 +447,7 @@ def narrow_layer(t):
 def _worst(t, values, what):
     """Yield (layer, value, text) of the largest of (epochs, layers), at the last and at the first epoch, where it is not small.
 
-    Not at the last where the weights have become NaN: that says nothing of the units. what: the units are, in a word.
+    Not at the last where the weights have become NaN: that says nothing of the units. what: "dead" or "saturated".
     """
     for epoch, when in ((-1, "at the end" if t.finished else "now"), (0, "at the start")):
         if values.size and not (epoch and t.diverged >= 0.5):
@@ -521,7 +526,7 @@ def predictions_against_targets(t):
     else:
         yield Symptom(
             "loss_mismatch", 0.7,
-            "The loss is not one of Keras's, so it is not known which label it means large predictions to stand for: here it wants "
+            "The loss is not one of Keras's: it decides which label large predictions stand for, and here it wants "
             f"{'small' if t.reversed_loss else 'large'} predictions for label 1.",
         )  # fmt: skip
 

@@ -42,8 +42,10 @@ def blocked_weights(model, data, values=None):
     again, _ = gradients_of(model, moved, data, training=True)  # weights that matter in training alone are trained, too
     still = [_is_nothing(g) and _is_nothing(h) for g, h in zip(gradients, again, strict=True)]
     unused = [g is None and h is None for g, h in zip(gradients, again, strict=True)]
-    flat = _without_gradient(model, still, values, data) or _constant_softmax(model, said) or _unused(model, unused)
-    reasons = flat, _hidden(hidden)
+    of_weights = (
+        _without_gradient(model, still, values, data) or _constant_softmax(model, said) or _unused(model, unused)
+    )
+    reasons = of_weights, _hidden(hidden)
     return [finding for finding in reasons if finding is not None]
 
 
@@ -61,7 +63,7 @@ def _constant_softmax(model, said):
     axis, shape = found
     return Finding(
         "vanishing_gradient",
-        f"A softmax runs over axis {axis} of numbers of shape {shape}, which has length 1: it is always 1, and what comes before it gets "
+        f"A softmax runs over axis {axis} of shape {shape}, an axis of length 1: its output is always 1, and the layers before it get "
         "no gradient.",
         "Let the softmax run over the axis whose entries compete, that of the steps in attention (axis=1), or use a sigmoid.",
     )
@@ -187,9 +189,9 @@ def _unused(model, unused):
         return None
     return Finding(
         "frozen_weights",
-        f"The loss does not depend on the kernel of {listed(list(dict.fromkeys(layers)))}, which is trainable: what the layer computes with "
-        "was made from it once, in build or __init__, and stays as it was.",
-        "Use the weights themselves in call: what has been computed from them before is a constant.",
+        f"No gradient reaches the kernel of {listed(list(dict.fromkeys(layers)))}, although it is trainable: call does not use it, uses something "
+        "computed from it once (in build or __init__), or cuts the gradient off (round, argmax, stop_gradient).",
+        "Use the weight itself in call, and only operations that have a gradient.",
     )
 
 

@@ -121,7 +121,8 @@ def output_names(model):
     """The names of a model's outputs in the order of `tf.nest.flatten`; [] where it names none."""
     names = list(getattr(model, "output_names", None) or [])
     with contextlib.suppress(ValueError):  # Keras 3.3 knows no output of a Sequential model that was not called yet
-        names = sorted(names) if isinstance(getattr(model, "output", None), dict) else names
+        output = getattr(model, "output", None)
+        names = sorted(output) if isinstance(output, dict) else names  # the layers may have other names
     return names
 
 

@@ -46,7 +46,7 @@ def fit(
 
     With `shuffle=False`, the losses are those of `model.fit(shuffle=False)` at every epoch, up to rounding, and so are the weights, the state of the
     layers and the optimizer's state afterwards: a `model.fit` that follows goes on from there. All epochs run in one compiled
-    loop. A model that the loop cannot hold (an own `train_step`, say) is trained by `model.fit` itself: `record.engine` says so
+    loop. A model that the loop cannot run (a custom `train_step`) is trained by `model.fit` itself: `record.engine` says so
     and `record.reason` says why.
 
     Args:
@@ -56,7 +56,7 @@ def fit(
             `numpy.random.default_rng(seed)`. Not the order that Keras would draw, which no seed reproduces.
         seed: whole number, of the order of the batches.
         probes: False leaves out what is measured in the layers; then those arrays of the record have no columns.
-        jit_compile: "auto" answers in TensorFlow's graph mode until XLA has compiled the loop in the background, which pays for
+        jit_compile: "auto" runs in TensorFlow's graph mode until XLA has compiled the loop in the background, which pays for
             a run of some seconds; False is graph mode only; True waits for XLA. XLA rounds differently, in the last digits.
         verbose: 0 prints nothing, 1 or 2 one line for each epoch.
         on_progress: called as `on_progress(epochs done, epochs)`, at least every 0.1 s or so; may raise to stop the training.
@@ -113,7 +113,7 @@ def fit_seeds(
 
     The model is left as it is. The copy of seed s starts from the weights that the layers' initializers draw with seeds derived
     from s (see `fresh_values`), with a fresh optimizer, and takes its batches in the order of `fit(..., seed=s)`: it has the
-    losses that `fit` gives for a model with those weights, whichever seeds are trained beside it.
+    losses that `fit` gives for a model with those weights, whatever the other seeds are.
 
     Args:
         seeds: how many (0, 1, 2, …), or whole numbers such as [3, 7].
