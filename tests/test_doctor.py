@@ -1170,7 +1170,7 @@ def test_what_helps_only_together_is_shown_together():
     known = {
         "healthy": False, "attainable_skill": 0.95, "skill": 0.0, "certain": False, "measured": True, "variant": start,
         "as_it_is": None, "lost": None, "unseen": "", "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "",
-        "notes": [], "aside": None, "goal": 0.85 * 0.95,
+        "notes": [], "imbalance": None, "goal": 0.85 * 0.95,
     }  # fmt: skip
     for skill, told in ((0.7, True), (0.15, False)):
         examination = SimpleNamespace(**known, together=(faster, skill))
@@ -1190,7 +1190,7 @@ def test_unbalanced_classes_stand_first_unless_something_else_is_enough(after, f
     known = {
         "healthy": False, "attainable_skill": 1.0, "skill": 0.0, "certain": False, "measured": True, "variant": start,
         "as_it_is": None, "lost": None, "unseen": "", "search": SimpleNamespace(trials=[]), "_alike": lambda causes: "",
-        "notes": [], "aside": (rare, (0.8, -0.3)), "together": after and (start.having(longer=4.0), after), "goal": 0.85,
+        "notes": [], "imbalance": (rare, (0.8, -0.3)), "together": after and (start.having(longer=4.0), after), "goal": 0.85,
     }  # fmt: skip
     examination = SimpleNamespace(**known)
     examination._is_enough = lambda findings: doctor.Examination._is_enough(examination, findings)

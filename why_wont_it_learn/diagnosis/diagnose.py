@@ -20,16 +20,16 @@ from ..program import random_state_kept
 from . import checks, report
 from .code import changes
 from .data import WORST
-from .examine_data import filled, imbalance, mixed, rare_labels, repeated, unlike
-from .examine_output import fitting_output_and_loss
-from .examine_weights import equal_start, from_given_weights, nothing_trained, trainable
+from .examine_data import fill, find_imbalance, find_rare_labels, find_repeated, find_unlike, mix
+from .examine_output import check_output_and_loss
+from .examine_weights import find_equal_start, find_nothing_trained, find_untrained, from_given_weights
 from .findings import Finding, listed
 from .fixes import plain_network
 from .hindrances import mixed_samples
 from .joined import Joined
 from .network import first_line, hangs_on_seeds, narrowest, own_step
 from .own_step import by_fit, can_step
-from .preparation import check, prepared
+from .preparation import check, prepare
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, PASSABLE, SELDOM, Judge, Search
 from .symptoms import NOTHING, two_digits
 from .trial_runner import SEEDS, TrialResult, TrialRunner
@@ -87,7 +87,7 @@ def diagnose(
     with random_state_kept(), quick_start(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Keras warns of becomes a finding
         began, progress = clock(), on_progress or report.progress()
-        given = prepared(
+        given = prepare(
             model, x, y, validation_data=validation_data, validation_split=validation_split, sample_weight=sample_weight,
             class_weight=class_weight, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
         )  # fmt: skip
@@ -134,7 +134,7 @@ class Examination:
         self.failed = set()
         self.unseen = ""  # the sentence that says why its gradients could not be looked at
         # (The finding that classes are unbalanced, its scale), where class weights alone are not enough.
-        self.aside = None
+        self.imbalance = None
         self.together = None  # (the variant with several things fixed, its skill), where one alone is not enough
 
     @property
@@ -160,8 +160,8 @@ class Examination:
     def diagnosis(self, findings, seeds, seconds):
         """The `Diagnosis`: each cause once, with a fix that is enough."""
         first, skill = {}, self.skill
-        if self.aside is not None:
-            finding, scale = self.aside
+        if self.imbalance is not None:
+            finding, scale = self.imbalance
             if self._is_enough(findings):
                 findings = [*findings, finding]
             else:  # of what was measured on the other scale, what is proved
@@ -219,7 +219,7 @@ class Examination:
 
     def findings(self):
         """Yield each `Finding`, in the order of an examination."""
-        if self.same is not None or (faults := list(checks.data_faults(self.data)) or nothing_trained(self)):
+        if self.same is not None or (faults := list(checks.data_faults(self.data)) or find_nothing_trained(self)):
             self.certain = True
             yield from [self.same] if self.same is not None else faults
             return
@@ -251,26 +251,26 @@ class Examination:
         """Yield what is found where copies can be trained. outcome: that of the network as it is."""
         complete, some = bool(np.isfinite(self.data.inputs_2d).all()), False
         if not outcome.error:
-            finding, outcome = equal_start(self, outcome)
+            finding, outcome = find_equal_start(self, outcome)
             if finding is not None:
                 yield finding
                 if self.judge.is_well(outcome):
                     self.certain = True
                     return
         if complete and not outcome.error:
-            if finding := repeated(outcome):
+            if finding := find_repeated(outcome):
                 self.certain = True
                 yield finding
                 return
-            if (rare := rare_labels(self, outcome)) is not None:
+            if (rare := find_rare_labels(self, outcome)) is not None:
                 yield from rare
                 return
             well = self.judge.is_well(outcome)
-            if unbalanced := imbalance(self, outcome):
+            if unbalanced := find_imbalance(self, outcome):
                 finding, after, scale = unbalanced
                 enough = Judge(scale[0], self.margin).is_well(after)
                 if not well and not enough and self.attainable_skill >= NOTHING:  # then something else may be at fault
-                    self.aside = finding, scale
+                    self.imbalance = finding, scale
                 else:
                     self.certain = some = True
                     (self.attainable_skill, self.skill), self.as_it_is, outcome = scale, None, after
@@ -280,25 +280,25 @@ class Examination:
             elif (
                 well
                 and not self._plain_network_learns_more(outcome.variant)
-                and not unlike(outcome)  # on which a reference model fails, too
+                and not find_unlike(outcome)  # on which a reference model fails, too
             ):
                 self.healthy = True
-                self.notes += [finding.evidence for finding in self.asked(mixed_samples, outcome.variant.data)]
+                self.notes += [finding.evidence for finding in self.ask(mixed_samples, outcome.variant.data)]
                 return
         if not complete:
-            finding, outcome = filled(self, outcome)
+            finding, outcome = fill(self, outcome)
             yield finding
             self.certain = some = True
             if self.judge.is_well(outcome):
                 return
-        if faults := unlike(outcome):
+        if faults := find_unlike(outcome):
             self.certain = True
-            yield from mixed(self, faults, outcome)
+            yield from mix(self, faults, outcome)
             return
         self.certain = False
-        found, outcome = fitting_output_and_loss(self, outcome)
+        found, outcome = check_output_and_loss(self, outcome)
         if not found:  # a loss that does not fit may have no gradient, and that explains it
-            found, outcome = trainable(self, outcome)
+            found, outcome = find_untrained(self, outcome)
         yield from found
         if self.certain:
             return
@@ -314,19 +314,19 @@ class Examination:
             yield from self._nothing_to_learn(outcome)
             return
         erratic = len(outcome.train[-1]) >= MANY_SEEDS and self.judge.failed(outcome) > SELDOM
-        passable = self.passable and not self.certain and not erratic and self.aside is None
+        passable = self.passable and not self.certain and not erratic and self.imbalance is None
         for finding in self.fixes(outcome, some):
             some = True
             yield finding
         if passable and not self._plain_fault():
             self.healthy = True
-        elif not some and self.aside is None and self.search.in_time:
+        elif not some and self.imbalance is None and self.search.in_time:
             yield self._unexplained()
 
     def _by_fit(self, reason):
         """Yield what is found in a model that only `fit` can train; reason: why only `fit` can."""
         has_loss = any(loss is not None for loss in keras.tree.flatten(self.inner.loss))
-        found = trainable(self, TrialResult(self.variant))[0] if has_loss else []
+        found = find_untrained(self, TrialResult(self.variant))[0] if has_loss else []
         yield from found or by_fit(self, reason)
 
     def _nothing_to_learn(self, outcome):
@@ -427,7 +427,7 @@ class Examination:
         self.attainable_skill = self.judge.skill(outcome)
         return True
 
-    def found(self, cause, evidence, words, before, after, fixed, always=True):
+    def compare(self, cause, evidence, words, before, after, fixed, always=True):
         """The `Finding` of a change that was made without a choice; after: None if there was no time to try it."""
         if after is None:
             return Finding(cause, evidence, words)
@@ -435,15 +435,15 @@ class Examination:
         skills = self.judge.skill(before), self.judge.skill(after)
         return Finding(cause, evidence, words, trial.works, *skills, fixed)
 
-    def tried(self, outcome, cause, evidence, words, fixed, untried=False):
+    def keep_if_better(self, outcome, cause, evidence, words, fixed, untried=False):
         """A change that is kept if it helps or, with `untried`, if there was no time to try it: (findings, outcome)."""
         after = self.search.attempt(fixed, 0.3, words)
-        finding = self.found(cause, evidence, words, outcome, after, fixed)
+        finding = self.compare(cause, evidence, words, outcome, after, fixed)
         if finding.verified or (untried and after is None):
             return [finding], after or replace(outcome, variant=fixed)
         return [], outcome
 
-    def asked(self, question, data, drawn=False, samples=SAMPLES_PROBED):
+    def ask(self, question, data, drawn=False, samples=SAMPLES_PROBED):
         """What `question(model, samples, weights)` finds where training starts: what training did to the weights does not count.
 
         drawn: also of a model that was not trained, take weights as the initializers draw them.

@@ -22,12 +22,12 @@ LITTLE = 0.3  # skill that can be attained where labels are hardly ever likelier
 SOMETIMES = 0.2  # as often as there are labels, for a network to predict them at all
 
 
-def repeated(outcome):
+def find_repeated(outcome):
     """A `Finding` where a network learns few samples that stand in the training set again and again; else None."""
     return checks.repeated_samples(outcome.variant.data) if _gap(outcome) > UNLIKE_GAP else None
 
 
-def unlike(outcome):
+def find_unlike(outcome):
     """`Finding`s where the network does better on the training samples because the others are not like them."""
     alike = _gap(outcome) <= UNLIKE_GAP  # it is NaN where all validation samples are of one class
     return [] if alike else checks.unlike_validation(outcome.variant.data)
@@ -38,8 +38,8 @@ def _gap(outcome):
     return np.median(outcome.train[-1]) - np.median(outcome.held[-1])
 
 
-def mixed(exam, findings, outcome):
-    """What was found by `unlike`, with samples that are mixed as the fix."""
+def mix(exam, findings, outcome):
+    """What was found by `find_unlike`, with samples that are mixed as the fix."""
     variant = outcome.variant
     if variant.data.task == "several":
         return findings
@@ -49,10 +49,10 @@ def mixed(exam, findings, outcome):
         return findings
     exam.attainable_skill = exam.attainable(fixed.data)
     first, *others = findings
-    return [exam.found(first.cause, first.evidence, first.fix, outcome, after, fixed), *others]
+    return [exam.compare(first.cause, first.evidence, first.fix, outcome, after, fixed), *others]
 
 
-def filled(exam, outcome):
+def fill(exam, outcome):
     """Missing values: (finding, outcome of filling them in, the old one of the filled variant if there is no time for it)."""
     data = outcome.variant.data
     known = np.isfinite(data.inputs_2d)
@@ -64,13 +64,13 @@ def filled(exam, outcome):
     if len(empty):
         text = f"{input_name(empty[0], data.columns)} is not a number for any sample. "
         words = f"Leave it out. {checks.CONSTANT_COLUMN}"
-    finding = exam.found("missing_values", text + ONE_NAN, words, outcome, after, fixed)
+    finding = exam.compare("missing_values", text + ONE_NAN, words, outcome, after, fixed)
     if after is not None:
         exam.attainable_skill = exam.attainable(fixed.data)
     return finding, after or replace(outcome, variant=fixed)
 
 
-def imbalance(exam, outcome):
+def find_imbalance(exam, outcome):
     """A class that is predicted for few of its samples because another is frequent: (finding, outcome of the fix, scale), or None.
 
     Judged by balanced skill, for which every class counts the same: of accuracy the rare classes are a small part. scale: the
@@ -104,12 +104,12 @@ def imbalance(exam, outcome):
         f"of {accuracy:.1%} is not clearly above that of always predicting the most frequent class ({largest:.1%})."
     )
     # If it does not help, it is not kept: it was measured on another scale than the others.
-    finding = exam.found("class_imbalance", text, words, before, after, fixed, always=False)
+    finding = exam.compare("class_imbalance", text, words, before, after, fixed, always=False)
     exam.attainable_skill = of_accuracy
     return (finding, after, scale) if finding.verified else None
 
 
-def rare_labels(exam, outcome):
+def find_rare_labels(exam, outcome):
     """The `Finding`s where no sample is likelier than not to have a label, but the network knows which are likelier; else None."""
     data, skilled = outcome.variant.data, exam.passable
     if data.task != "multilabel" or not exam.attainable_skill < LITTLE or not data.has_validation or outcome.diverged:

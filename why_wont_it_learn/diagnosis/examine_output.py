@@ -40,7 +40,7 @@ STUCK = 0.3  # part of the samples, over all seeds, that an output layer predict
 OUT_OF_REACH = 0.2  # fraction of the targets
 
 
-def fitting_output_and_loss(exam, outcome):
+def check_output_and_loss(exam, outcome):
     """Where output, loss and targets cannot work together, fix that first: (findings, outcome)."""
     variant = outcome.variant
     if isinstance(exam.model, Joined):
@@ -57,7 +57,7 @@ def fitting_output_and_loss(exam, outcome):
             after = exam.search.attempt(fixed, 0.3, f"{loss_name(fixed.program.loss)} as the loss")
             if after is None:  # there is no time to try anything more
                 return found, outcome
-            better = exam.found("loss_mismatch", found[0].evidence, found[0].fix, outcome, after, fixed)
+            better = exam.compare("loss_mismatch", found[0].evidence, found[0].fix, outcome, after, fixed)
             if better.verified:
                 return [better], after
     before = outcome
@@ -65,7 +65,7 @@ def fitting_output_and_loss(exam, outcome):
         after = exam.search.attempt(fixed, 0.3, words)
         if after is None and not strong:
             break
-        finding = exam.found(cause, text, words, before, after, fixed)
+        finding = exam.compare(cause, text, words, before, after, fixed)
         if strong or finding.verified:
             found.append(finding)
         if finding.verified:
@@ -83,7 +83,7 @@ def _out_of_reach(exam, variant):
     data = variant.data
     if data.task != "regression" or output_of(variant.program.layers) is not None:
         return []
-    lowest, highest = exam.asked(reach, data) or (-np.inf, np.inf)
+    lowest, highest = exam.ask(reach, data) or (-np.inf, np.inf)
     outside = float(np.mean((data.targets_2d < lowest) | (data.targets_2d > highest)))
     if not outside > OUT_OF_REACH:
         return []
@@ -141,7 +141,7 @@ def _changes(exam, outcome):
             text, words, changed = fault
             yield "loss_mismatch", text, words, variant.having(program=replace(program, loss=changed)), False
     if output is None:
-        if loss_name(loss) in OF_LOGITS and logits is False and not exam.asked(is_bounded, data):
+        if loss_name(loss) in OF_LOGITS and logits is False and not exam.ask(is_bounded, data):
             yield (
                 "output_activation_mismatch",
                 f"{loss_name(loss)} takes probabilities, and nothing keeps the output between 0 and 1.",

@@ -37,7 +37,7 @@ def from_given_weights(exam):
         return variant
     if _comes_trained(exam.model, variant.program.own):
         exam.notes.append("The model comes with trained weights, so every copy starts from these.")
-    elif not exam.asked(equal_units, variant.data) or exam.asked(equal_units, variant.data, drawn=True):
+    elif not exam.ask(equal_units, variant.data) or exam.ask(equal_units, variant.data, drawn=True):
         return variant
     return variant.having(program=replace(variant.program, all_own=True))
 
@@ -52,10 +52,10 @@ def _comes_trained(model, own):
     return bool(constant) and np.mean([not np.array_equal(*pair) for pair in constant]) >= 0.5
 
 
-def equal_start(exam, outcome):
+def find_equal_start(exam, outcome):
     """Layers whose units start and stay equal: (finding, outcome of the fix), or (None, outcome) where that does no harm."""
     variant = outcome.variant
-    names = exam.asked(equal_units, variant.data)
+    names = exam.ask(equal_units, variant.data)
     if not names or exam.judge.skill(outcome) > exam.goal:
         return None, outcome
     words = "Use glorot_uniform, or he_normal before relu, and biases of 0."
@@ -67,13 +67,13 @@ def equal_start(exam, outcome):
     elif variant.program.model is None:
         fixed = variant.having(program=fixes.with_usual_start(variant.program))
     after = fixed and exam.search.attempt(fixed, 0.3, words)
-    finding = exam.found("bad_initialization", text, words, outcome, after, fixed)
+    finding = exam.compare("bad_initialization", text, words, outcome, after, fixed)
     if exam.judge.is_well(outcome) and not finding.verified:
         return None, outcome
     return finding, after or outcome
 
 
-def nothing_trained(exam):
+def find_nothing_trained(exam):
     """Of a model without trainable weights its `Finding`, in a list, with all that are frozen trained as the fix."""
     if exam.model.trainable_variables:
         return []
@@ -84,28 +84,26 @@ def nothing_trained(exam):
     fixed = variant.having(program=fixes.with_all_trained(variant.program))
     exam.attainable_skill = exam.attainable(fixed.data)
     after = exam.search.attempt(fixed, 0.6, "all layers trained")
-    return [exam.found("frozen_weights", text, words, TrialResult(variant), after, fixed)]
+    return [exam.compare("frozen_weights", text, words, TrialResult(variant), after, fixed)]
 
 
-def trainable(exam, outcome):
+def find_untrained(exam, outcome):
     """Where weights are never trained or inputs are misread: (findings, outcome)."""
     found, after = _layer_that_loses_all(exam, outcome)
     if found:
         return found, after
     data = outcome.variant.data
     found = (
-        checks.misread_inputs(exam.model, data.x)
-        or exam.asked(mixed_samples, data)
-        or exam.asked(blocked_weights, data)
+        checks.misread_inputs(exam.model, data.x) or exam.ask(mixed_samples, data) or exam.ask(blocked_weights, data)
     )
     if found:
         exam.certain = True
         return _with_a_fix(exam, found, outcome) if found[0].cause in FLAT_UNITS else found, outcome
-    if outcome.diverged and (found := exam.asked(infinite_gradient, data, samples=MOST_SAMPLES_PROBED)):
+    if outcome.diverged and (found := exam.ask(infinite_gradient, data, samples=MOST_SAMPLES_PROBED)):
         exam.certain = True
         return found, outcome
     for cause, text, words, fixed, untried in _changes(exam, outcome):
-        found, after = exam.tried(outcome, cause, text, words, fixed, untried)
+        found, after = exam.keep_if_better(outcome, cause, text, words, fixed, untried)
         if found:
             return found, after
     frozen = frozen_layers(exam.model)
@@ -122,7 +120,7 @@ def trainable(exam, outcome):
         exam.certain = True
         return [Finding("frozen_weights", text, words)], outcome
     fixed = outcome.variant.having(program=fixes.with_all_trained(program))
-    return exam.tried(outcome, "frozen_weights", text, words, fixed, untried=True)
+    return exam.keep_if_better(outcome, "frozen_weights", text, words, fixed, untried=True)
 
 
 def _with_a_fix(exam, found, outcome):
@@ -188,7 +186,7 @@ def _dead_layers(exam, outcome):
 def _layer_that_loses_all(exam, outcome):
     """A layer that leaves nothing of its inputs, such as a normalisation over one number: (findings, outcome)."""
     variant = outcome.variant
-    lost = exam.asked(lost_in_a_layer, variant.data)
+    lost = exam.ask(lost_in_a_layer, variant.data)
     if not lost:
         return [], outcome
     exam.certain = True
@@ -198,7 +196,7 @@ def _layer_that_loses_all(exam, outcome):
         return [Finding(cause, text, words)], outcome
     fixed = variant.having(program=without_layer(program, lost[0].name))
     after = exam.search.attempt(fixed, 0.3, words)
-    return [exam.found(cause, text, words, outcome, after, fixed)], after or outcome
+    return [exam.compare(cause, text, words, outcome, after, fixed)], after or outcome
 
 
 def _larger_batches(variant):

@@ -136,7 +136,7 @@ def by_fit(exam, reason):
             break
         after = trained_by_fit(exam.inner, fixed, given, still_flat, lambda: search.in_time)
         if not after.error:
-            finding = exam.found(cause, text, words, outcome, after, fixed)
+            finding = exam.compare(cause, text, words, outcome, after, fixed)
             works += [finding] * finding.verified
             if finding.verified and exam.judge.is_well(after):
                 break

@@ -78,7 +78,7 @@ def check(model, x, y, epochs, batch_size, budget, seeds):
         raise ValueError(f"budget={budget!r} is not a number of seconds above 0.")
 
 
-def prepared(
+def prepare(
     model, x, y, *, validation_data, validation_split, sample_weight, class_weight, epochs, batch_size, shuffle
 ):
     """The `Prepared` arguments of `diagnose`, which are described there."""
