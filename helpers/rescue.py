@@ -19,7 +19,7 @@ from .experiments.program import graph_key
 from .experiments.run import SeedStudy, nothing_to_learn
 from .experiments.training import checked_seeds, stream, stream_seeds
 
-SEEDS = 20
+RESCUE_SEEDS = 20
 ENOUGH = 0.8  # success rate with which the search ends, after the other changes of the same size
 RESCUED = 0.5  # success rate from which on the best change counts as a rescue, and no large ones are tried
 FARTHEST = 5  # slider positions that a number may move
@@ -141,11 +141,13 @@ class Rescue:
 
 def changes(experiment):
     """All the single changes that are tried, each a `Change`, by size."""
-    found, graph = [], graph_key(experiment, SEEDS, False)
+    found, graph = [], graph_key(experiment, RESCUE_SEEDS, False)
     for field in CHANGEABLE:
         for steps, value in _values(experiment, field):
             if changed := possible(experiment, **{field: value}):
-                large = graph_key(changed, SEEDS, False) != graph or all_steps(changed) > 2 * all_steps(experiment)
+                large = graph_key(changed, RESCUE_SEEDS, False) != graph or all_steps(changed) > 2 * all_steps(
+                    experiment
+                )
                 found.append(Change((large, steps), field, value))
     return sorted(found, key=lambda change: change.size)
 
@@ -186,7 +188,7 @@ def search(experiment, seeds=None, *, seconds=0.1):
     To drop the search, stop asking. Arguments as for `smallest_rescue`.
     """
     check_experiment(experiment, "smallest_rescue")
-    given = SEEDS if seeds is None else seeds
+    given = RESCUE_SEEDS if seeds is None else seeds
     seeds = checked_seeds(given)
     if not hasattr(given, "__iter__"):
         seeds = [experiment.seed, *(seed for seed in seeds if seed != experiment.seed)][: len(seeds)]

@@ -149,7 +149,7 @@ def test_wrong_arguments_get_a_sentence():
 def test_the_button_of_the_lab_puts_the_rescued_setting_beside_the_failing_run(monkeypatch):
     lab = Lab(SLOW, controls=["depth"], pictures=["loss"])
     lab._repr_mimebundle_()
-    monkeypatch.setattr("helpers.rescue.SEEDS", 5)
+    monkeypatch.setattr("helpers.rescue.RESCUE_SEEDS", 5)
     lab._receive(None, {"action": "rescue", "generation": 1}, [])
     state = lab.view.state
     assert lab.pinned.experiment == SLOW.replace(seed=lab.experiment.seed)

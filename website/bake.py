@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from helpers.experiments.problems import make_problem
 from helpers.experiments.program import graph_key, predictor_of, program_of
-from helpers.lab.lab import SEEDS
+from helpers.lab.lab import LAB_SEEDS
 from helpers.rescue import possible
 
 from .labs import main_lab, names
@@ -49,7 +49,7 @@ def main(lessons):
         todo = experiments(lab)
         for experiment in todo:
             bake(experiment)
-        bake(lab.experiment, SEEDS)
+        bake(lab.experiment, LAB_SEEDS)
         print(f"{lesson}: {len(todo) + 1} graphs", flush=True)
 
 

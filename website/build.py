@@ -27,7 +27,7 @@ MANIFEST = ".why-wont-it-learn-site"
 FILES = re.compile(r"\.nojekyll|[\w-]+\.(html|js|css)|data/[\w-]+\.js|pictures/[\w-]+\.png")
 
 
-def build(folder, cache, names, seeds=grid.SEEDS, few=None, processes=None, say=print):
+def build(folder, cache, names, seeds=grid.GRID_SEEDS, few=None, processes=None, say=print):
     """Build the pages of some lessons into `folder`, in place of those that are there."""
     began = time.monotonic()
     built_before(folder)
@@ -155,7 +155,7 @@ def main(arguments):
     parser.add_argument("lessons", nargs="*", help="only these, such as 00_start_here; all if none is named")
     parser.add_argument("--to", type=Path, default=ROOT / "site", help="the folder of the pages (site)")
     parser.add_argument("--cache", type=Path, default=ROOT / ".grid", help="where the trained grid is kept")
-    parser.add_argument("--seeds", type=int, default=grid.SEEDS, help=f"seeds of each setting ({grid.SEEDS})")
+    parser.add_argument("--seeds", type=int, default=grid.GRID_SEEDS, help=f"seeds of each setting ({grid.GRID_SEEDS})")
     parser.add_argument("--slider-values", type=int, help="train so many values of each slider at most")
     parser.add_argument("--processes", type=int, help="as many as there are cores, if it is left out")
     given = parser.parse_args(arguments)

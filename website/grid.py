@@ -17,7 +17,7 @@ from helpers.experiments.training import chunks as chunks_of_training
 from helpers.experiments.training import split_weights
 from helpers.lab import plots
 
-SEEDS = 10
+GRID_SEEDS = 10
 CURVE_POINTS = 48  # of a loss by epoch
 FIT_POINTS = {"curve": 49, "surface": 20}  # of a line; of each side of a surface
 IN_CHUNK = 30  # trainings: what an interruption costs, and what one process does before it takes the next
@@ -58,7 +58,7 @@ class Training:
         return max(self.ends) * steps_per_epoch(self.experiment)
 
 
-def trainings(experiments, seeds=SEEDS):
+def trainings(experiments, seeds=GRID_SEEDS):
     """The trainings whose results hold all these experiments."""
     groups = {}
     for e in experiments:

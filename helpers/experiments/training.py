@@ -12,7 +12,7 @@ import tensorflow as tf
 from why_wont_it_learn.engine.cache import give_back
 from why_wont_it_learn.engine.program import Training, predict
 from why_wont_it_learn.engine.records import by_name
-from why_wont_it_learn.engine.training import seed_list
+from why_wont_it_learn.engine.training import SEEDS_AT_ONCE, seed_list
 
 from .experiment import FIELDS, check_experiment
 from .models import weight_shapes
@@ -20,7 +20,6 @@ from .problems import make_problem, problems_of
 from .program import predictor_of, program_of
 from .run import Run, SeedStudy, skill
 
-SEEDS_AT_ONCE = 100
 WEIGHTS_AT_ONCE = 2_000_000  # of all networks together; each takes about 60 bytes while it is trained
 NUMBERS_AT_ONCE = 8_000_000  # in the data of all networks together; each takes about 12 bytes
 

@@ -27,7 +27,7 @@ from . import plots
 from .widget import KernelWidget
 
 HERE = Path(__file__).parent
-SEEDS = 100
+LAB_SEEDS = 100
 WITHHELD = "The likely cause is shown once you have committed to the predictions above."
 IDLE = 1.0  # seconds without a request, after which the lab prepares the next graph; making one blocks it for 0.4
 
@@ -93,7 +93,7 @@ class Lab(KernelWidget):
         batch_size=None,
         controls=None,
         pictures=plots.PICTURES,
-        seeds=SEEDS,
+        seeds=LAB_SEEDS,
     ):
         super().__init__()
         if isinstance(experiment, keras.Model):

@@ -14,9 +14,8 @@ from ..experiments.experiment import FIELDS, Experiment
 from ..experiments.models import all_steps, build_model
 from ..experiments.problems import make_problem
 from ..experiments.training import train_seeds
-from .teaching import NotYet
+from .teaching import FEWEST_SEEDS, NotYet
 
-SEEDS = 50
 TASK = tuple(name for name, spec in FIELDS.items() if spec.group == "Data")  # with others it is another task
 PREPARATION = tuple(name for name, spec in FIELDS.items() if spec.group == "Preparation")
 # What an exercise can limit: how it is counted, and what it is called.
@@ -38,7 +37,7 @@ class Learns:
     start: the Experiment that is to be changed, in n_changes fields, or only in those of may_change.
     task: the fields that may not change, because they make another task.
     rule: a further condition; it takes the answer and returns what is wrong with it, or None.
-    rate: success rate over `SEEDS` seeds from which the answer passes.
+    rate: success rate over `FEWEST_SEEDS` seeds from which the answer passes.
     """
 
     name: str
@@ -184,7 +183,7 @@ def require_number(answer, right, slips, hint, rtol=0.02):
 
 def require_learning(answer, rate):
     """The verdict on the answer's seeds; NotYet, with what is conspicuous, if fewer than `rate` of them learn."""
-    study = train_seeds(answer, SEEDS)
+    study = train_seeds(answer, FEWEST_SEEDS)
     if study.success_rate >= rate:
         return study.verdict
     raise NotYet(f"{study.verdict} At least {rate:.0%} have to learn. {_hint(study)}")

@@ -6,8 +6,8 @@ from ..clinic.patients import SYMPTOMS
 from ..experiments.experiment import Experiment
 from ..experiments.symptoms import findings
 from ..experiments.training import train, train_seeds
-from .checkers import SEEDS, Learns, require_changes, require_experiment, require_learning
-from .teaching import NotYet
+from .checkers import Learns, require_changes, require_experiment, require_learning
+from .teaching import FEWEST_SEEDS, NotYet
 
 TITLE = CASES[0].experiment.replace(batch_size=None, epochs=200)  # the title question, with all samples in each step
 TWO = Experiment(
@@ -51,7 +51,7 @@ def fix_two_at_once(answer):
     changed = require_changes(answer, TWO, 2)
     words = require_learning(answer, 0.9)
     for name in changed:
-        alone = train_seeds(TWO.replace(**{name: getattr(answer, name)}), SEEDS)
+        alone = train_seeds(TWO.replace(**{name: getattr(answer, name)}), FEWEST_SEEDS)
         if alone.success_rate >= 0.5:
             raise NotYet(f"{name} alone is enough, so the other change proves nothing. {alone.verdict}")
     return f"{words} Neither {' nor '.join(changed)} alone is enough."
@@ -80,7 +80,7 @@ def fool_the_lab(answer):
     if failing.problem == TITLE.problem:
         raise NotYet("The title question is taken: find settings that fail on other data.")
     (name,) = require_changes(fixed, failing, 1)
-    study = train_seeds(failing, SEEDS)
+    study = train_seeds(failing, FEWEST_SEEDS)
     if study.success_rate > 0.2:
         raise NotYet(f"This does not fail often enough. {study.verdict} At most 20% may learn.")
     words = require_learning(fixed, 0.8)

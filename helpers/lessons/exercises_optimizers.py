@@ -4,7 +4,6 @@ from ..experiments.experiment import Experiment
 from ..experiments.models import all_steps
 from ..experiments.training import train_seeds
 from .checkers import (
-    SEEDS,
     Learns,
     NamesCauses,
     edge_of_stability,
@@ -13,7 +12,7 @@ from .checkers import (
     require_learning,
     require_number,
 )
-from .teaching import NotYet
+from .teaching import FEWEST_SEEDS, NotYet
 
 SHORT_LINE = Experiment(
     problem="line", input_scale=0.3, depth=0, optimizer="sgd", batch_size=None, learning_rate=0.001, epochs=1500
@@ -29,9 +28,9 @@ def find_the_edge(answer):
         (edge_of_stability(SHORT_LINE.replace(scaling="standard")), "That is the edge for standardised inputs. Here they are not scaled."),
     ]  # fmt: skip
     require_number(answer, edge, slips, "The edge is 2 / λmax, the largest eigenvalue of the Hessian.")
-    below, above = (train_seeds(SHORT_LINE.replace(learning_rate=part * edge), SEEDS) for part in (0.99, 1.01))
+    below, above = (train_seeds(SHORT_LINE.replace(learning_rate=part * edge), FEWEST_SEEDS) for part in (0.99, 1.01))
     diverged = int((~(above.loss[:, -1] < above.loss[:, 0])).sum())
-    return f"{edge:.2g}. One percent below it {below.learned.sum()} of {SEEDS} seeds learn, one percent above it {diverged} diverge."
+    return f"{edge:.2g}. One percent below it {below.learned.sum()} of {FEWEST_SEEDS} seeds learn, one percent above it {diverged} diverge."
 
 
 def _steps_too_short(answer):
@@ -56,7 +55,7 @@ def sgd_beats_adam(answer):
     """Settings with which 90% of the seeds learn with sgd, and less than 10% with adam, all else being equal."""
     require_experiment(answer, {"optimizer": "sgd"})
     words = require_learning(answer, 0.9)
-    other = train_seeds(answer.replace(optimizer="adam"), SEEDS)
+    other = train_seeds(answer.replace(optimizer="adam"), FEWEST_SEEDS)
     if other.success_rate >= 0.1:
         raise NotYet(
             f"`sgd`: {words} But `adam` with the same learning rate: {other.verdict} Less than 10% were wanted. "

@@ -6,9 +6,9 @@ from ..experiments.experiment import Experiment
 from ..experiments.models import build_model, weight_shapes
 from ..experiments.problems import make_problem
 from ..experiments.training import split_weights, train_seeds
-from .checkers import SEEDS, Learns, require_experiment, require_only
+from .checkers import Learns, require_experiment, require_only
 from .figures import COUNTS_AS_0
-from .teaching import NotYet
+from .teaching import FEWEST_SEEDS, NotYet
 
 OVERFIT = Experiment(
     problem="half_wave", samples=15, noise=0.5, width=32, batch_size=None, learning_rate=0.03, epochs=300, seed=45
@@ -20,7 +20,7 @@ PENALTIES = ("l1", "l2", "dropout")
 
 def train_fast(experiment):
     """The final state of 50 seeds, a `SeedStudy` without curves: faster than `train_seeds` for long trainings."""
-    return train_seeds(experiment, SEEDS, jit_compile=True, probes=False)
+    return train_seeds(experiment, FEWEST_SEEDS, jit_compile=True, probes=False)
 
 
 def win_rate(study, than):

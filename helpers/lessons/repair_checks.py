@@ -26,7 +26,7 @@ from why_wont_it_learn.keras_private import takes_logits
 from . import broken_programs
 from .teaching import NoAnswer, NotYet
 
-SEEDS = 20
+REPAIR_SEEDS = 20
 NEEDED = 16
 MOST_STEPS = 10  # times the steps of the printed program
 SETTINGS = ("epochs", "batch_size", "shuffle", "class_weight", "sample_weight", "validation_split")
@@ -86,7 +86,9 @@ class Repair:
         self._check_validation(program)
         study = self._study(program)
         count = int(np.sum(study.skill >= self.learned))
-        said = f"Learns with {count} of {SEEDS} seeds (skill of at least {self.learned:g} on the validation data)"
+        said = (
+            f"Learns with {count} of {REPAIR_SEEDS} seeds (skill of at least {self.learned:g} on the validation data)"
+        )
         if count >= NEEDED:
             return f"{said}; {NEEDED} are needed."
         if self._is_as_printed(study):
@@ -166,7 +168,7 @@ class Repair:
 
         try:
             return fit_seeds(
-                program.model, program.x, program.y, seeds=SEEDS, validation_data=(program.x_val, program.y_val),
+                program.model, program.x, program.y, seeds=REPAIR_SEEDS, validation_data=(program.x_val, program.y_val),
                 score=score, **program.settings,
             )  # fmt: skip
         except NotYet:
@@ -185,7 +187,7 @@ class Repair:
 
     def _what_is_wrong(self, program, study):
         lost = int(np.sum(~np.isfinite(study.skill)))
-        if lost > SEEDS // 2:
+        if lost > REPAIR_SEEDS // 2:
             return f"The predictions are NaN or infinite with {lost} seeds: the training diverged, or the data contain NaN."
         watch, loss, inference, predictions = _watched(program)
         found = (

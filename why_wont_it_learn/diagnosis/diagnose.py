@@ -32,7 +32,7 @@ from .own_step import by_fit, can_step
 from .preparation import check, prepare
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, PASSABLE, SELDOM, Judge, Search
 from .symptoms import NOTHING, two_digits
-from .trial_runner import SEEDS, TrialResult, TrialRunner
+from .trial_runner import TRIAL_SEEDS, TrialResult, TrialRunner
 
 MOST_NAMED = 6  # outputs whose skills are told one by one
 SAMPLES_PROBED = 64  # of which one gradient is taken
@@ -55,7 +55,7 @@ ROUNDS = 4  # of fixing one thing after the other
 
 def diagnose(
     model, x=None, y=None, *, validation_data=None, validation_split=0.0, sample_weight=None, class_weight=None, epochs=100,
-    batch_size=32, shuffle=True, budget=30.0, seeds=SEEDS, on_progress=None, clock=time.perf_counter,
+    batch_size=32, shuffle=True, budget=30.0, seeds=TRIAL_SEEDS, on_progress=None, clock=time.perf_counter,
 ):  # fmt: skip
     """Find out why a Keras model does not learn, try the fix, and return a `Diagnosis`.
 

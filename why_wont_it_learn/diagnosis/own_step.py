@@ -13,7 +13,7 @@ from .symptoms import OFF_SCALE, Scale, two_digits
 from .trial_runner import TrialResult
 from .untrained import gradients_of, untracked_variables
 
-SEEDS = range(2)  # each is a training of its own
+FIT_SEEDS = range(2)  # each is a training of its own
 LONGER = 5
 
 
@@ -55,7 +55,7 @@ def trained_by_fit(model, variant, given, flat, in_time):
         variant.epochs * variant.program.steps(max(data.given, data.points)) / epoch
     )  # few samples, as many steps
     planned = epochs * epoch
-    for seed in SEEDS:
+    for seed in FIT_SEEDS:
         stop = _Stop(in_time)
         try:
             with fresh_copy(model, seed):

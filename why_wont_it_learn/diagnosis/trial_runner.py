@@ -16,7 +16,7 @@ from .network import first_line, only, output_stage, stages
 from .output_and_loss import as_loss, from_logits
 from .symptoms import Layer
 
-SEEDS = 3
+TRIAL_SEEDS = 3
 CHECKPOINTS = 10
 LOOPS_KEPT = 6
 LOOK_AT = 256  # points
@@ -138,7 +138,7 @@ class TrialRunner:
     tell: called before each chunk of work; a KeyboardInterrupt of it ends the work. clock: gives seconds.
     """
 
-    def __init__(self, points, deadline, seeds=SEEDS, tell=lambda: None, clock=time.perf_counter):
+    def __init__(self, points, deadline, seeds=TRIAL_SEEDS, tell=lambda: None, clock=time.perf_counter):
         self.points, self.deadline, self.tell, self.clock = points, deadline, tell, clock
         self.seeds = range(seeds)
         self.loops = {}
