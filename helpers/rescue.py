@@ -13,9 +13,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from .experiments.experiment import FIELDS, Experiment, check_experiment, value_text
+from .experiments.jobs import graph_key
 from .experiments.models import all_steps, output_activation
 from .experiments.problems import make_problem
-from .experiments.program import graph_key
 from .experiments.run import SeedStudy, nothing_to_learn
 from .experiments.training import checked_seeds, stream, stream_seeds
 

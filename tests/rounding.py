@@ -14,12 +14,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.experiments.jobs import job_of
 from helpers.experiments.models import build_model
 from helpers.experiments.problems import make_problem
-from helpers.experiments.program import program_of
 from helpers.experiments.run import PER_EPOCH
 from helpers.experiments.training import stream
-from why_wont_it_learn.engine import program
+from why_wont_it_learn.engine import job
 from why_wont_it_learn.engine.cache import Graph
 
 NUDGES = 2  # trainings that are nudged, each in its own way
@@ -49,7 +49,7 @@ class Nudge(keras.callbacks.Callback):
 
 
 def fit(experiment, nudge=None):
-    """What `model.fit` gives, its batches in the order of the program: loss and val_loss (epochs,), and the flat weights.
+    """What `model.fit` gives, its batches in the order of the job: loss and val_loss (epochs,), and the flat weights.
 
     nudge: which of the nudged trainings, None for the one as it is.
     """
@@ -60,7 +60,7 @@ def fit(experiment, nudge=None):
 def _fits(experiment):
     """One `fit` as it is and the nudged ones, all of one model, because making its functions takes longest."""
     problem = make_problem(experiment)
-    dealt = program_of(experiment, [experiment.seed], many=False).batches
+    dealt = job_of(experiment, [experiment.seed], many=False).batches
     steps, sizes = len(dealt.sizes), dealt.sizes[:, 0]
     order = dealt.deal(experiment.epochs)[:, :, 0].reshape(experiment.epochs * steps, -1)
     model = build_model(experiment)
@@ -106,7 +106,7 @@ def trained(experiment, nudge=None):
             state = state._replace(weights=weights, before=state.before if position[1] else weights)
         return original(graph, (state, position, *rest), *options)
 
-    with patch.object(Graph, "__call__", call), patch.object(program, "FIRST_STEPS", 1):
+    with patch.object(Graph, "__call__", call), patch.object(job, "FIRST_STEPS", 1):
         *_, run = stream(experiment, seconds=None if nudge is None else 0)
     return run
 

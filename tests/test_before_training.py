@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from why_wont_it_learn.diagnosis.before_training import before_training
-from why_wont_it_learn.diagnosis.call import sample_of
+from why_wont_it_learn.diagnosis.model_call import sample_of
 from why_wont_it_learn.engine.tracing import build
 
 L, ops = keras.layers, keras.ops

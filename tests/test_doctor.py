@@ -52,7 +52,7 @@ from why_wont_it_learn.diagnosis.output_and_loss import (
 from why_wont_it_learn.diagnosis.search import LEAST_LIFT, MANY_SEEDS, FixTrial, Judge, _symptom_for
 from why_wont_it_learn.diagnosis.symptoms import Symptom
 from why_wont_it_learn.diagnosis.trial_runner import BatchOrder, Copies, TrialResult, TrialRunner
-from why_wont_it_learn.diagnosis.untrained import equal_units
+from why_wont_it_learn.diagnosis.untrained_weights import equal_units
 from why_wont_it_learn.program import program_of
 
 Dense, Lambda = keras.layers.Dense, keras.layers.Lambda

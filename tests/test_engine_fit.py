@@ -11,7 +11,7 @@ from keras import layers as L
 
 import why_wont_it_learn
 from why_wont_it_learn import fit, fit_seeds
-from why_wont_it_learn.engine import program, training
+from why_wont_it_learn.engine import job, training
 
 ROOT = Path(__file__).parent.parent
 rng = np.random.default_rng(0)
@@ -80,7 +80,7 @@ def test_a_run_that_is_stopped_keeps_what_it_has_learned(error):
 
 def test_chunks_are_steps_and_change_nothing(monkeypatch):
     whole = fit(compiled(), X, Y, epochs=6, batch_size=8, validation_split=0.2)
-    monkeypatch.setattr(program, "FIRST_STEPS", 1)
+    monkeypatch.setattr(job, "FIRST_STEPS", 1)
     monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)  # every chunk is over time, so it stays at one step
     calls = []
     pieces = fit(

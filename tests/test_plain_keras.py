@@ -14,7 +14,7 @@ import pytest
 import rounding
 
 from helpers import Experiment, train
-from helpers.experiments.program import program_of
+from helpers.experiments.jobs import job_of
 from helpers.lessons import broken_programs
 
 pytestmark = pytest.mark.numerical
@@ -42,7 +42,7 @@ def experiment_of(name):
 def in_the_order_of(experiment):
     """`fit` with the batches in the order of the lab, where it would draw an order of its own."""
     fit = keras.Model.fit
-    dealt = program_of(experiment, [experiment.seed], many=False).batches
+    dealt = job_of(experiment, [experiment.seed], many=False).batches
     sizes = dealt.sizes[:, 0]
 
     def ordered(model, x, y, *, batch_size, epochs, verbose, shuffle=True):

@@ -26,14 +26,14 @@ from scipy.stats import binomtest
 from helpers import Experiment, train, train_seeds
 from helpers.experiments import training
 from helpers.experiments.catalog import ACTIVATIONS
+from helpers.experiments.jobs import graph_key, has_graph, has_room, job_of
 from helpers.experiments.models import build_model, initial_weights, learning_rates, weight_shapes
 from helpers.experiments.problems import make_problem
-from helpers.experiments.program import graph_key, has_graph, has_room, program_of
 from helpers.experiments.run import PER_EPOCH
 from helpers.experiments.training import stream, stream_seeds
 from website.bake import bake
 from why_wont_it_learn.engine import cache, tracing, xla
-from why_wont_it_learn.engine import program as engine
+from why_wont_it_learn.engine import job as engine
 from why_wont_it_learn.engine.cache import Graph
 from why_wont_it_learn.engine.layer_metrics import shape_of, units
 from why_wont_it_learn.engine.loop import RuntimeValue
@@ -207,7 +207,7 @@ def test_the_first_weights_are_those_of_the_keras_model():
 
 def test_xla_changes_no_more_than_the_last_digits(combination):
     run = train(combination, jit_compile=True)
-    assert len(program_of(combination, [0], many=False).graph.programs.ready) == 1
+    assert len(job_of(combination, [0], many=False).graph.programs.ready) == 1
     assert_as_model_fit(run)
 
 
@@ -644,7 +644,7 @@ def test_no_chunk_takes_longer_than_it_may(machine, batch_size, step):
     train(experiment.replace(epochs=1), jit_compile=False)  # a first call of a graph counts less
     machine.chunks.clear()
     list(stream(experiment, seconds=0.03))
-    steps = 3 * (1 + len(program_of(experiment, [0], many=False).batches.sizes))  # one batch of validation
+    steps = 3 * (1 + len(job_of(experiment, [0], many=False).batches.sizes))  # one batch of validation
     assert sum(machine.chunks) == steps
     first, *others = machine.chunks
     assert first <= 16

@@ -128,7 +128,7 @@ def test_looking_into_a_dataset_changes_nothing(name, capsys):
 
 
 def test_a_dataset_of_large_arrays_is_not_copied(monkeypatch, capsys):
-    monkeypatch.setattr("why_wont_it_learn.diagnosis.call.MOST_COPIED", X.nbytes + Y.nbytes - 1)
+    monkeypatch.setattr("why_wont_it_learn.diagnosis.model_call.MOST_COPIED", X.nbytes + Y.nbytes - 1)
     data = of_slices().shuffle(200).batch(32)
     assert np.isnan(watched(plain(), 1, data, None, None, Watch(data)).skill)
     assert "or take long" in capsys.readouterr().out

@@ -9,8 +9,8 @@ from itertools import product
 
 import tensorflow as tf
 
+from helpers.experiments.jobs import graph_key, job_of, predictor_of
 from helpers.experiments.problems import make_problem
-from helpers.experiments.program import graph_key, predictor_of, program_of
 from helpers.lab.lab import LAB_SEEDS
 from helpers.rescue import possible
 
@@ -37,9 +37,9 @@ def experiments(lab):
 def bake(experiment, seeds=None):
     """Trace what training an experiment needs: one network, or as many as there are seeds."""
     many = seeds is not None
-    program = program_of(experiment, range(seeds) if many else [experiment.seed], many)
+    job = job_of(experiment, range(seeds) if many else [experiment.seed], many)
     x = make_problem(experiment).x_val
-    predictor_of(experiment, program.graph, tf.constant([x] * seeds if many else x))
+    predictor_of(experiment, job.graph, tf.constant([x] * seeds if many else x))
 
 
 def main(lessons):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.experiments.experiment import Experiment
+from helpers.experiments.jobs import graph_key
 from helpers.experiments.models import steps_per_epoch, weight_shapes
 from helpers.experiments.problems import make_problem
-from helpers.experiments.program import graph_key
 from helpers.experiments.run import LEARNED, Run, skill
 from helpers.experiments.symptoms import findings
 from helpers.experiments.training import chunks as chunks_of_training

@@ -24,7 +24,7 @@ BUDGET = 30.0
 
 
 @dataclass
-class Fit:
+class FitCall:
     """One call of `model.fit` in the script: the model, its arguments by name, and the callback that watched it."""
 
     model: keras.Model
@@ -71,7 +71,7 @@ def _seconds(text):
 
 @contextlib.contextmanager
 def _watched(fits, stop):
-    """While active, every `fit` of a Keras model has a `Watch` among its callbacks, and `fits` gets a `Fit` for it."""
+    """While active, every `fit` of a Keras model has a `Watch` among its callbacks, and `fits` gets a `FitCall` for it."""
     fit = keras.Model.fit
     signature = inspect.signature(fit)
 
@@ -84,7 +84,7 @@ def _watched(fits, stop):
         callbacks = getattr(callbacks, "callbacks", callbacks)  # a CallbackList would not tell the watch its model
         arguments["callbacks"] = [*keras.tree.flatten(callbacks), watch]
         model = arguments.pop("self")
-        fits.append(Fit(model, dict(arguments), watch))
+        fits.append(FitCall(model, dict(arguments), watch))
         return fit(model, *bound.args, **bound.kwargs)
 
     keras.Model.fit = watched_fit
@@ -115,13 +115,13 @@ def _run(script, arguments):
 
 
 def _by_model(fits):
-    """One `Fit` for each model, in the order of their first: a model that is fitted again goes on, for the sum of the epochs."""
+    """One `FitCall` for each model, in the order of their first: a model that is fitted again goes on, for the sum of the epochs."""
     last = {}
     for one in fits:
         epochs = len(one.watch.record.history.get("loss", ()))
         if id(one.model) in last:
             epochs += last[id(one.model)].arguments["epochs"]
-        last[id(one.model)] = Fit(one.model, {**one.arguments, "epochs": max(1, epochs)}, one.watch)
+        last[id(one.model)] = FitCall(one.model, {**one.arguments, "epochs": max(1, epochs)}, one.watch)
     return list(last.values())
 
 

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from .diagnosis import symptoms
 from .diagnosis.before_training import before_training
-from .diagnosis.call import is_dataset, loss_of, sample_of
 from .diagnosis.findings import finding_of
 from .diagnosis.loss_check import why_no_number
+from .diagnosis.model_call import is_dataset, loss_of, sample_of
 from .diagnosis.symptoms import two_digits
 from .engine.batches import none_for_empty
 from .engine.layer_metrics import Probes

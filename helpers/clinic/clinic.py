@@ -13,7 +13,7 @@ import traitlets
 
 from ..experiments.keras_program import to_keras
 from ..lab import plots
-from ..lab.widget import KernelWidget
+from ..lab.kernel_widget import KernelWidget
 from .clinic_tests import TESTS, learning_curve
 from .patients import FIXES, LEVELS, SYMPTOMS, patient, treat
 

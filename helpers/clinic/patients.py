@@ -31,7 +31,7 @@ FAILING = 0.25  # highest success rate of a patient before treatment
 SICK = 0.8  # highest skill of the run that is shown
 
 
-class Symptom(NamedTuple):
+class SymptomOption(NamedTuple):
     """How a cause shows. label: its name in words. shown: what to look for."""
 
     label: str
@@ -40,62 +40,62 @@ class Symptom(NamedTuple):
 
 # The causes of causes.py that a lab can show.
 SYMPTOMS = {
-    "capacity_too_low": Symptom(
+    "capacity_too_low": SymptomOption(
         "too small: no nonlinearity, or too few units",
         "A linear model does as well, or the training loss stops high above the noise floor and longer training changes nothing.",
     ),
-    "overfitting": Symptom(
+    "overfitting": SymptomOption(
         "overfitting: it has learned the noise",
         "The training loss is far below the validation loss, and below the noise floor.",
     ),
-    "vanishing_gradient": Symptom(
+    "vanishing_gradient": SymptomOption(
         "vanishing gradient",
         "The gradient of the first layer is a small fraction of the last hidden layer's.",
     ),
-    "exploding_gradient": Symptom("exploding gradient", "Gradients are already huge in the first epoch."),
-    "dead_relu": Symptom("dead relu units", "Nearly all units of a layer output 0 for every sample."),
-    "saturated_activation": Symptom("saturated units", "The units are at the flat ends of their activation."),
-    "output_activation_mismatch": Symptom(
+    "exploding_gradient": SymptomOption("exploding gradient", "Gradients are already huge in the first epoch."),
+    "dead_relu": SymptomOption("dead relu units", "Nearly all units of a layer output 0 for every sample."),
+    "saturated_activation": SymptomOption("saturated units", "The units are at the flat ends of their activation."),
+    "output_activation_mismatch": SymptomOption(
         "the output activation cannot reach the targets",
         "The predictions stay within bounds that the targets exceed.",
     ),
-    "learning_rate_too_high": Symptom(
+    "learning_rate_too_high": SymptomOption(
         "learning rate too high",
         "The loss jumps or blows up, each step changes the weights a lot, and a tenth of the learning rate helps.",
     ),
-    "learning_rate_too_low": Symptom(
+    "learning_rate_too_low": SymptomOption(
         "learning rate too low",
         "The loss falls smoothly and far too slowly, the weights have hardly changed, and ten times the learning rate helps.",
     ),
-    "too_few_epochs": Symptom(
+    "too_few_epochs": SymptomOption(
         "too few epochs",
         "There are few epochs, the loss is still falling at the last one, and longer training helps.",
     ),
-    "optimizer_choice": Symptom(
+    "optimizer_choice": SymptomOption(
         "unsuitable optimizer",
         "The steps get smaller and smaller while the loss is still high.",
     ),
-    "unscaled_inputs": Symptom(
+    "unscaled_inputs": SymptomOption(
         "unscaled inputs",
         "The mean or the standard deviation of an input is far from 0 or 1.",
     ),
-    "unscaled_targets": Symptom(
+    "unscaled_targets": SymptomOption(
         "unscaled targets",
         "The targets are far larger than anything that the network predicts.",
     ),
-    "missing_values": Symptom(
+    "missing_values": SymptomOption(
         "missing values reach the network",
         "Some inputs are NaN, or the same strange number again and again.",
     ),
-    "over_regularized": Symptom(
+    "over_regularized": SymptomOption(
         "regularized too strongly: L1, L2 or dropout",
         "The predictions hardly differ, and it cannot even overfit ten samples, though nothing else is wrong.",
     ),
-    "bad_initialization": Symptom(
+    "bad_initialization": SymptomOption(
         "unsuitable initial weights",
         "Something is already wrong in the first epoch: no gradient, a huge one, or saturated units.",
     ),
-    "nothing_to_learn": Symptom(
+    "nothing_to_learn": SymptomOption(
         "nothing to learn from these inputs",
         "The best possible prediction is no better than the baseline: no fix helps on the validation set.",
     ),

@@ -1,6 +1,6 @@
 """Training experiments: `train` and `train_seeds` to the end, `stream` and `stream_seeds` on the way.
 
-The steps themselves are the engine's (why_wont_it_learn/engine): an `Experiment` compiles to a `Program`, and what comes back
+The steps themselves are the engine's (why_wont_it_learn/engine): an `Experiment` compiles to a `Job`, and what comes back
 is made into a `Run` or a `SeedStudy` here.
 """
 
@@ -10,14 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from why_wont_it_learn.engine.cache import give_back
-from why_wont_it_learn.engine.program import Training, predict
+from why_wont_it_learn.engine.job import RunningJob, predict
 from why_wont_it_learn.engine.records import by_name
 from why_wont_it_learn.engine.training import SEEDS_AT_ONCE, seed_list
 
 from .experiment import FIELDS, check_experiment
+from .jobs import job_of, predictor_of
 from .models import weight_shapes
 from .problems import make_problem, problems_of
-from .program import predictor_of, program_of
 from .run import Run, SeedStudy, skill
 
 WEIGHTS_AT_ONCE = 2_000_000  # of all networks together; each takes about 60 bytes while it is trained
@@ -46,12 +46,12 @@ def chunks(experiment, seeds, many, *, jit_compile=False, seconds=None, show=Non
     it likes. show: problem -> inputs (points, inputs) whose predictions are wanted; the validation inputs if None.
     ends: numbers of epochs after which a chunk has to end.
     """
-    program = program_of(experiment, seeds, many, probes)
+    job = job_of(experiment, seeds, many, probes)
     problems = problems_of(experiment, tuple(seeds))
     x = [show(problem) if show else problem.x_val for problem in problems]
     x = tf.constant(np.stack(x) if many else x[0])
-    predictor = predictor_of(experiment, program.graph, x)
-    training, chunk = Training(program), None
+    predictor = predictor_of(experiment, job.graph, x)
+    training, chunk = RunningJob(job), None
     for done in training.chunks(seconds, ends, jit_compile):
         if chunk is None or training.epochs > len(chunk.traces["loss"]):
             [shown] = predict(predictor, training.weights, training.state.layers, x)

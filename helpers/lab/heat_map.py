@@ -16,7 +16,7 @@ from why_wont_it_learn import pictures
 from why_wont_it_learn.pictures import Picture
 
 from ..experiments.experiment import FIELDS, unknown, value_text
-from .widget import KernelWidget
+from .kernel_widget import KernelWidget
 
 HERE = Path(__file__).parent
 MOST_CELLS = 400

@@ -17,14 +17,14 @@ import traitlets
 
 from .. import rescue
 from ..experiments.experiment import FIELDS, Experiment, check_experiment, unknown, value_text
+from ..experiments.jobs import has_graph, has_room
 from ..experiments.keras_program import to_keras
 from ..experiments.own_model import experiment_of
-from ..experiments.program import has_graph, has_room
 from ..experiments.symptoms import findings
 from ..experiments.training import stream, stream_seeds
 from ..lessons import predictions
 from . import plots
-from .widget import KernelWidget
+from .kernel_widget import KernelWidget
 
 HERE = Path(__file__).parent
 LAB_SEEDS = 100

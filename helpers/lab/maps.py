@@ -22,13 +22,13 @@ from matplotlib.colors import LogNorm, to_hex
 from why_wont_it_learn.diagnosis.symptoms import two_digits
 
 from ..experiments.experiment import check_experiment
+from ..experiments.jobs import graph_key
 from ..experiments.models import all_steps
-from ..experiments.program import graph_key
 from ..experiments.training import checked_seeds, stream_seeds
 from . import plots
 from .discoveries import DiscoveryMap
 from .heat_map import COLORS, SHOWS, Map, axes_of, heat_map, ink_on, with_picture
-from .widget import KernelWidget
+from .kernel_widget import KernelWidget
 
 TELL_EVERY = 0.15  # seconds between two messages to the page
 CHUNK = 0.1  # seconds of training between two looks at the page's requests

@@ -25,7 +25,7 @@ from .output_and_loss import (
     value_of,
 )
 from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
-from .untrained import untrained_weights
+from .untrained_weights import untrained_weights
 
 DROWNS = 1e4  # so many times as large as those of the others, the loss of an output is all that training lowers
 FAR = 128.0  # so many times out of scale, data are named before anything was trained; pixels of 0 to 255 are less and often learn

@@ -18,6 +18,7 @@ from ..engine.initial_weights import fresh_values
 from ..engine.training import fit_seeds
 from ..program import random_state_kept
 from . import checks, report
+from .arguments import check, prepare
 from .code import changes
 from .data import WORST
 from .examine_data import fill, find_imbalance, find_rare_labels, find_repeated, find_unlike, mix
@@ -29,7 +30,6 @@ from .hindrances import mixed_samples
 from .joined import Joined
 from .network import first_line, hangs_on_seeds, narrowest, own_step
 from .own_step import by_fit, can_step
-from .preparation import check, prepare
 from .search import HEALTHY, LEAST_LIFT, MANY_SEEDS, PASSABLE, SELDOM, Judge, Search
 from .symptoms import NOTHING, two_digits
 from .trial_runner import TRIAL_SEEDS, TrialResult, TrialRunner

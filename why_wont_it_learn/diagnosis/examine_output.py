@@ -11,10 +11,10 @@ import numpy as np
 
 from ..keras_private import layers_of
 from . import fixes
-from .call import sample_of
 from .findings import Finding
 from .joined import Joined
 from .loss_check import is_bounded, loss_findings, reach
+from .model_call import sample_of
 from .network import output_of
 from .output_and_loss import (
     NUMBER_FROM_0,

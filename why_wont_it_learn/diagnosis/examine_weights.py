@@ -18,7 +18,7 @@ from .joined import Joined
 from .measure import rescaled
 from .network import stages
 from .trial_runner import TrialResult, dead_layers
-from .untrained import blocked_weights, equal_units, frozen_layers, infinite_gradient
+from .untrained_weights import blocked_weights, equal_units, frozen_layers, infinite_gradient
 
 FLAT_UNITS = {
     "dead_relu",

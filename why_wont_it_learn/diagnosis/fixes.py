@@ -13,9 +13,9 @@ from sklearn.impute import SimpleImputer
 from ..engine.initial_weights import throughout
 from ..program import Program
 from . import measure
-from .call import penalties_of_weights
 from .class_weights import ClassWeighted, balanced
 from .data import Data
+from .model_call import penalties_of_weights
 from .network import kind_of, linear_layers, only, other_layers, output_of, output_stage, stages
 from .output_and_loss import as_loss, fitting
 from .symptoms import OFF_SCALE, SELF_SCALING, Scale, usual_rate

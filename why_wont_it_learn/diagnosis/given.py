@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from ..engine.batches import not_numbers, weights_of_classes
-from .call import loss_of, sample_of
 from .data import FEWEST_TO_SPLIT, MOST_SAMPLES
 from .findings import Finding, listed
+from .model_call import loss_of, sample_of
 
 ONE_NAN = "A single NaN makes every weight NaN in the first step that uses it."
 

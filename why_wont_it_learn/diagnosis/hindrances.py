@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from ..engine.initial_weights import throughout
 from ..keras_private import layers_of
-from .call import loss_of
 from .findings import Finding, listed
+from .model_call import loss_of
 from .network import kind_of, output_activation, stages
 from .symptoms import SELF_SCALING
 

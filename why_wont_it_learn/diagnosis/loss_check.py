@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from ..engine.batches import none_for_empty
 from ..engine.records import output_names
-from .call import loss_for, loss_of
 from .findings import Finding
+from .model_call import loss_for, loss_of
 
 SURE = 0.999  # a probability that is right
 CERTAIN = 12.0  # a logit whose sigmoid is 1 to five digits

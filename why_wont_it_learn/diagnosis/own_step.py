@@ -11,7 +11,7 @@ from .joined import Joined
 from .network import first_line, own_step
 from .symptoms import OFF_SCALE, Scale, two_digits
 from .trial_runner import TrialResult
-from .untrained import gradients_of, untracked_variables
+from .untrained_weights import gradients_of, untracked_variables
 
 FIT_SEEDS = range(2)  # each is a training of its own
 LONGER = 5

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from ..engine.batches import CannotHold
+from ..engine.job import first_state, predict
 from ..engine.layer_metrics import Probes, flat_layers
-from ..engine.program import first_state, predict
 from ..engine.state import Shape
 from ..engine.tracing import graph_for, maps_well, predictor_for, without_first_values
 from .network import first_line, only, output_stage, stages

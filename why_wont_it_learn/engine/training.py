@@ -13,8 +13,8 @@ from ..keras_private import excluded_from_weight_decay, layers_of, overwritten_b
 from .batches import Batches, CannotHold, count, fixed_batch_size, none_for_empty, prepare, stateful_batch_size
 from .by_keras import fit_by_keras
 from .initial_weights import fresh_values
+from .job import Job, RunningJob, predict
 from .layer_metrics import first_samples
-from .program import Program, Training, predict
 from .records import Record, SeedStudy, skill_of
 from .state import Shape
 from .tracing import build, graph_for, maps_well, predictor_for
@@ -72,18 +72,18 @@ def fit(
     try:
         data, validation = prepared = prepare(x, y, sample_weight, class_weight, validation_data, validation_split)
         batches = Batches.of(len(tf.nest.flatten(data)[0]), batch_size, [seed], shuffle)
-        program = _program(model, data, validation, batches, batch_size, epochs, Shape(probes=probes))
+        job = _job(model, data, validation, batches, batch_size, epochs, Shape(probes=probes))
     except Exception as error:
         reason = _reason(error)
     else:
-        training, columns = Training(program), program.graph.columns
+        training, columns = RunningJob(job), job.graph.columns
         try:
             _run(training, jit_compile, verbose, on_progress)
         finally:
-            state, packing = training.state, program.graph.packing
+            state, packing = training.state, job.graph.packing
             _write_back(model, (packing.parts(state.weights), state.layers, packing.parts_of_slots(state.optimizer)))
         layers = layers_of(model)
-        names = [[layers[i].name for i in at] for at in (program.graph.layers, program.graph.hidden)]
+        names = [[layers[i].name for i in at] for at in (job.graph.layers, job.graph.hidden)]
         return Record.of(training.rows, columns, *names)
     return fit_by_keras(
         model, reason, x, y, sample_weight, class_weight, prepared, batches,
@@ -167,7 +167,7 @@ def fit_seeds(
 
 def _run(training, jit_compile, verbose, on_progress):
     """Train to the end; prints and tells of what has ended."""
-    columns, epochs, printed = training.graph.columns["history"], training.program.epochs, 0
+    columns, epochs, printed = training.graph.columns["history"], training.job.epochs, 0
     for _ in training.chunks(CHUNK_SECONDS, jit_compile=jit_compile):
         while verbose and printed < training.epochs:
             row = zip(columns, training.rows[printed], strict=False)
@@ -182,14 +182,14 @@ def _copies_by_loop(model, start, data, validation, x, deal, batch_size, epochs,
     at_once = max(1, min(len(start[0][0]), SEEDS_AT_ONCE, WEIGHTS_AT_ONCE // max(1, model.count_params())))
     at_once = at_once if maps_well(model, at_once) else 1
 
-    def program(models, block):
+    def job(models, block):
         state = tf.nest.map_structure(lambda a: tf.constant(a[block] if models else a[block[0]]), start)
         shape = Shape(models=models, probes=False)
-        return _program(model, data, validation, deal(block), batch_size, epochs, shape, state)
+        return _job(model, data, validation, deal(block), batch_size, epochs, shape, state)
 
     for models in dict.fromkeys((at_once if at_once > 1 else None, None)):
         try:
-            graph = program(models, [0] * (models or 1)).graph
+            graph = job(models, [0] * (models or 1)).graph
             predictor = predictor_for(model, graph, x)
             break
         except Exception as error:  # what cannot be mapped over copies may still train one after the other
@@ -198,7 +198,7 @@ def _copies_by_loop(model, start, data, validation, x, deal, batch_size, epochs,
 
     def train(copies, progress):
         # A last block that is not full is filled up, so that it runs on the same graph.
-        training = Training(program(models, [*copies, *[copies[-1]] * ((models or 1) - len(copies))]))
+        training = RunningJob(job(models, [*copies, *[copies[-1]] * ((models or 1) - len(copies))]))
         for _ in training.chunks(CHUNK_SECONDS, jit_compile=jit_compile):
             progress(training.epochs, epochs)
         rows = training.rows if models else training.rows[:, None]
@@ -246,8 +246,8 @@ def _as_copy(model, start, number):
 # --- models in and out of programs -------------------------------------------------------------------------------------
 
 
-def _program(model, data, validation, batches, batch_size, epochs, shape, state=None):
-    """The `Program` of a model and data, or CannotHold. state: as in `Program`, but not packed; that of the model if None."""
+def _job(model, data, validation, batches, batch_size, epochs, shape, state=None):
+    """The `Job` of a model and data, or CannotHold. state: as in `Job`, but not packed; that of the model if None."""
     _check_held(model)
     build(model, data)
     uneven = bool(validation) and count(validation) % batch_size > 0
@@ -257,7 +257,7 @@ def _program(model, data, validation, batches, batch_size, epochs, shape, state=
         state = [[tf.convert_to_tensor(v.value) for v in part] for part in _variables(model)]
     weights, layers, slots = state
     state = graph.packing.joined(weights, shape.lead), layers, graph.packing.joined_slots(slots, shape.lead)
-    return Program(graph, state, data, validation, batches, epochs, validation_batch=batch_size)
+    return Job(graph, state, data, validation, batches, epochs, validation_batch=batch_size)
 
 
 def _variables(model):

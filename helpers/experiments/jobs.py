@@ -1,7 +1,7 @@
-"""`Experiment` → `Program`: everything that the engine asks for, for one network or for many seeds at once.
+"""`Experiment` → `Job`: everything that the engine asks for, for one network or for many seeds at once.
 
 What a slider changes most often (learning rate, momentum, L1, L2, dropout rate, weight decay, data, batches, seed, epochs) are
-values of a program. Only another network, optimizer or number of seeds needs another graph.
+values of a job. Only another network, optimizer or number of seeds needs another graph.
 """
 
 import functools
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from why_wont_it_learn.engine.batches import Batches
 from why_wont_it_learn.engine.cache import NODES_KEPT
-from why_wont_it_learn.engine.program import Program
+from why_wont_it_learn.engine.job import Job
 from why_wont_it_learn.engine.state import Shape
 from why_wont_it_learn.engine.tracing import graph_named, known, predictor_named
 
@@ -38,8 +38,8 @@ from .problems import make_problem, problems_of
 RUNTIME_FIELDS = ("l1", "l2", "dropout", "momentum", "weight_decay", "early_stopping")  # they enter a graph as values
 
 
-def program_of(experiment, seeds, many, probes=True):
-    """The `Program` of an experiment.
+def job_of(experiment, seeds, many, probes=True):
+    """The `Job` of an experiment.
 
     seeds: of the networks; many: whether they are trained at once, each on its own data, or the one network alone.
     probes: whether all is measured in every epoch; else only the loss, and the validation loss after the last epoch.
@@ -59,7 +59,7 @@ def program_of(experiment, seeds, many, probes=True):
         )
     measured = np.ones(experiment.epochs, bool)
     measured[:-1] = probes
-    return Program(
+    return Job(
         graph, _first_state(experiment, seeds, many), data, validation, _batches(experiment, seeds, problems), experiment.epochs,
         seen=seen, rates=functools.partial(learning_rates, experiment), values=_values(experiment), measured=measured,
     )  # fmt: skip
@@ -168,7 +168,7 @@ def _softmax_over_one_unit():
         yield
 
 
-# --- the values of a program -------------------------------------------------------------------------------------------
+# --- the values of a job -------------------------------------------------------------------------------------------
 
 
 def _values(experiment):

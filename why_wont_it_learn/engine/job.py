@@ -1,4 +1,4 @@
-"""`Program`: a training ready to run; `Training`: a program under way, in chunks of steps."""
+"""`Job`: a training ready to run; `RunningJob`: a job under way, in chunks of steps."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SAMPLES_PREDICTED = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class Job:
     """Everything that the engine asks for, to train one model or many at once.
 
     graph: of the loop. state: (weights, layer state, optimizer state) at the start, packed as the graph has it.
@@ -42,27 +42,27 @@ class Program:
     measured: np.ndarray | None = None
 
 
-class Training:
-    """A program under way: how far it has come, and its state.
+class RunningJob:
+    """A job under way: how far it has come, and its state.
 
     state: a `State`. rows: (epochs, [models,] columns) of the epochs that have ended. epochs: how many. done: fraction of the work.
     """
 
-    def __init__(self, program):
-        self.program, self.graph = program, program.graph
-        self.state = first_state(self.graph, *program.state)
+    def __init__(self, job):
+        self.job, self.graph = job, job.graph
+        self.state = first_state(self.graph, *job.state)
         self.epochs, self.pieces = 0, []
         shape = self.graph.shape
-        batches = program.batches
+        batches = job.batches
         self.steps = len(batches.sizes)
-        seen = () if not shape.probes else first_samples(program.data) if program.seen is None else program.seen
+        seen = () if not shape.probes else first_samples(job.data) if job.seen is None else job.seen
         validation, batch, self.validations = self._validation()
-        self.data = program.data, seen, validation, tf.constant(batch)
+        self.data = job.data, seen, validation, tf.constant(batch)
         self.sizes = tf.constant(batches.sizes if shape.models else batches.sizes[:, 0])
 
     def _validation(self):
         """(the validation data in batches, samples of a batch, how many batches)."""
-        shape, validation, batch = self.graph.shape, self.program.validation, self.program.validation_batch
+        shape, validation, batch = self.graph.shape, self.job.validation, self.job.validation_batch
         if not shape.validation:
             return (), 0, 0
         axis = shape.sample_axis
@@ -103,17 +103,17 @@ class Training:
         seconds: how long a chunk may take, None for as long as it likes. ends: numbers of epochs after which one has to end.
         jit_compile: False for graph mode only, True for XLA from the first step on, "auto" for XLA once it is ready.
         """
-        program, steps = self.program, self.steps + self.validations
-        samples, known = program.batches.filling[0].size, self.graph.step_seconds
+        job, steps = self.job, self.steps + self.validations
+        samples, known = job.batches.filling[0].size, self.graph.step_seconds
         wanted = self._first_steps(seconds, samples, known.get(samples))
-        measured = np.ones(program.epochs, bool) if program.measured is None else program.measured
-        many, at_once = self.graph.shape.models is not None, min(program.batches.at_once(), program.epochs)
+        measured = np.ones(job.epochs, bool) if job.measured is None else job.measured
+        many, at_once = self.graph.shape.models is not None, min(job.batches.at_once(), job.epochs)
         place = np.zeros(2, "int32")  # epoch of the block that is dealt, and batch
-        while self.epochs < program.epochs and not self.everyone_stopped:
+        while self.epochs < job.epochs and not self.everyone_stopped:
             first = self.epochs
-            until = min([end for end in (*ends, first + at_once, program.epochs) if end > first]) - first
+            until = min([end for end in (*ends, first + at_once, job.epochs) if end > first]) - first
             # XLA compiles for one shape, so a block that is not full is filled up.
-            order = np.pad(program.batches.deal(until), [(0, at_once - until), *[(0, 0)] * 3])
+            order = np.pad(job.batches.deal(until), [(0, at_once - until), *[(0, 0)] * 3])
             order = tf.constant(order if many else order[:, :, 0])
             looked = tf.constant(np.resize(measured[first : first + until], at_once))
             rates, values = self._rates(first, at_once), self._values()
@@ -136,7 +136,7 @@ class Training:
                     wanted = max(1, min(STEPS_AT_ONCE, int(count * factor)))
                     if not new:
                         known[samples] = took / count
-                done = (self.epochs + place[1] / steps * (place[0] < until)) / program.epochs
+                done = (self.epochs + place[1] / steps * (place[0] < until)) / job.epochs
                 yield 1.0 if self.everyone_stopped else done
 
     def _first_steps(self, seconds, samples, known):
@@ -152,12 +152,12 @@ class Training:
     def _rates(self, first, epochs):
         if not self.graph.shape.rates:
             return ()
-        rates = self.program.rates(first * self.steps, epochs * self.steps)
+        rates = self.job.rates(first * self.steps, epochs * self.steps)
         return tf.constant(rates.reshape(epochs, self.steps))
 
     def _values(self):
         names = self.graph.shape.values
-        return tf.constant([self.program.values[name] for name in names], tf.float32) if names else ()
+        return tf.constant([self.job.values[name] for name in names], tf.float32) if names else ()
 
 
 def first_state(graph, weights, layers, optimizer):

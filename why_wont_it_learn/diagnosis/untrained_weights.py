@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from ..engine.layer_metrics import flat_layers, owners
 from ..keras_private import layers_of, softmax_over_one
-from .call import loss_of
 from .causes import CAUSES
 from .findings import Finding, listed
+from .model_call import loss_of
 from .network import output_activation
 
 NOISE = 0.1  # the second look: weights that start at exactly 0 must not pass for weights without a gradient
