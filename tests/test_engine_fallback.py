@@ -121,7 +121,7 @@ def test_it_is_noticed_before_training(reason):
     before = [w.copy() for w in model.get_weights()]
     data, validation = prepare(X, Y, None, None, None, 0)
     with pytest.raises(Exception, match="(?s).") as error:
-        training._program(model, data, validation, Batches.of(40, 16, [0], True), 16, 1, training.Shape())
+        training._job(model, data, validation, Batches.of(40, 16, [0], True), 16, 1, training.Shape())
     assert reason in training._reason(error.value)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 

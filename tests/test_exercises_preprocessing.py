@@ -73,7 +73,7 @@ def test_a_right_answer_passes(checker, answer):
         (ex.prices_with_sgd, ex.PRICES.replace(noise=0), "taken some of it away"),
         (ex.where_is_the_edge, "far", "is a number"),
         (ex.where_is_the_edge, True, "is a number"),
-        (ex.where_is_the_edge, 1 / _eigenvalues()[-1], "The edge is twice as far"),
+        (ex.where_is_the_edge, 1 / _eigenvalues()[-1], "The edge is twice that"),
         (ex.where_is_the_edge, 4 / _eigenvalues()[-1], "A factor of 2 is missing"),
         (ex.where_is_the_edge, 2 / _eigenvalues()[0], "smallest eigenvalue"),
         (ex.where_is_the_edge, 2 / _eigenvalues()[-1] / ex.FAR.samples, "their mean"),
