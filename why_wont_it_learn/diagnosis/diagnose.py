@@ -22,7 +22,7 @@ from .arguments import check, prepare
 from .code import changes
 from .data import WORST
 from .examine_data import fill, find_imbalance, find_rare_labels, find_repeated, find_unlike, mix
-from .examine_output import check_output_and_loss
+from .examine_output import SAMPLES_PROBED, check_output_and_loss
 from .examine_weights import find_equal_start, find_nothing_trained, find_untrained, from_given_weights
 from .findings import Finding, listed
 from .fixes import plain_network
@@ -35,7 +35,6 @@ from .symptoms import NOTHING, two_digits
 from .trial_runner import TRIAL_SEEDS, TrialResult, TrialRunner
 
 MOST_NAMED = 6  # outputs whose skills are told one by one
-SAMPLES_PROBED = 64  # of which one gradient is taken
 PLAIN = 0.8  # plausibility
 OF_THE_DATA = {
     "unscaled_inputs",

@@ -35,7 +35,7 @@ OF_LOGITS = {
     loss_name(kind()): kind
     for kind in (keras.losses.BinaryCrossentropy, keras.losses.CategoricalCrossentropy, keras.losses.SparseCategoricalCrossentropy)
 }  # fmt: skip
-SAMPLES_PROBED = 64  # of which a loss is asked
+SAMPLES_PROBED = 64  # of which a loss is asked, or its gradient taken
 STUCK = 0.3  # part of the samples, over all seeds, that an output layer predicts to be 0 and cannot learn from
 OUT_OF_REACH = 0.2  # fraction of the targets
 
