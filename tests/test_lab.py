@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from browser import HANG
 
 from helpers import Experiment, Lab, Run, train
 from helpers.experiments import training
@@ -206,6 +207,39 @@ def test_stop_is_answered_within_an_epoch(seeds, monkeypatch):
         assert lab.view.state["note"] == "Stopped before the first epoch. The plots show the previous run."
 
     on_a_loop(stop)
+
+
+def test_stop_is_answered_while_a_network_is_traced(monkeypatch):
+    """However long it takes until the first step: here, until the answer to the Stop is there."""
+    begun, answered = threading.Event(), threading.Event()
+
+    def slow(*arguments, **options):
+        begun.set()
+        assert answered.wait(HANG)
+        yield from training.stream(*arguments, **options)
+
+    async def stop():
+        lab = shown(FLAT)
+        with monkeypatch.context() as patch:
+            patch.setattr("helpers.lab.lab.stream", slow)
+            lab.show(LONG)
+            await until(begun.is_set)
+            ask(lab, "stop")
+            assert not lab.view.state["running"]
+            assert lab.view.state["note"] == "Stopped before the first epoch. The plots show the previous run."
+            answered.set()
+            await asyncio.wait([lab._task])
+        assert lab.run is None
+
+    on_a_loop(stop)
+
+
+def test_the_next_stop_of_a_control_is_prepared_in_the_direction_in_which_it_was_moved():
+    lab = shown(FLAT, controls=["depth"])
+    ask(lab, "set", indices={"depth": 3})
+    assert [neighbour.depth for neighbour in lab._neighbours()] == [4, 2]
+    ask(lab, "set", indices={"depth": 2})
+    assert [neighbour.depth for neighbour in lab._neighbours()] == [1, 3]
 
 
 def test_seeds_can_be_stopped_and_give_way_to_a_move():

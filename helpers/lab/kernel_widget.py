@@ -1,9 +1,30 @@
 """What a `Lab`, a `Clinic` and a map share: requests of their front end are answered one after the other, on one thread."""
 
 import asyncio
+import concurrent.futures
 import functools
 import gc
 import threading
+
+_trainer = concurrent.futures.ThreadPoolExecutor(1, "training")
+
+
+async def in_background(generator):
+    """The values of a generator that works on a thread of its own: meanwhile the kernel answers.
+
+    From the second value on it is one ahead, so that it works while a frame is drawn, but does not delay the first.
+    There is one such thread, so trainings take turns; to drop one, stop asking.
+    """
+    end = object()
+
+    def begin():
+        return asyncio.get_running_loop().run_in_executor(_trainer, next, generator, end)
+
+    yield await begin()
+    coming = begin()
+    while (value := await coming) is not end:
+        coming = begin()
+        yield value
 
 
 @functools.cache

@@ -6,6 +6,7 @@ number, one higher than the last; the kernel answers the newest only, and the fr
 
 import asyncio
 import dataclasses
+import itertools
 import os
 import time
 import weakref
@@ -24,12 +25,12 @@ from ..experiments.symptoms import findings
 from ..experiments.training import stream, stream_seeds
 from ..lessons import predictions
 from . import plots
-from .kernel_widget import KernelWidget
+from .kernel_widget import KernelWidget, in_background
 
 HERE = Path(__file__).parent
 LAB_SEEDS = 100
 WITHHELD = "The likely cause is shown once you have committed to the predictions above."
-IDLE = 1.0  # seconds without a request, after which the lab prepares the next graph; making one blocks it for 0.4
+IDLE = 1.0  # seconds without a request, after which the lab prepares the next graph: a move would wait for it
 
 _training = weakref.WeakSet()  # the labs that train right now: while there is one, no other prepares anything
 
@@ -121,6 +122,7 @@ class Lab(KernelWidget):
         self._frames = 0
         self._epochs = 0  # that the present training has shown
         self._moved = next((name for name in ("depth", "width", "activation") if name in self.names), None)
+        self._way = 1  # up, or down
         self._scene = None
         self._finished = None  # the last Run or SeedStudy that came to its end
         self._task = None
@@ -218,8 +220,10 @@ class Lab(KernelWidget):
         try:
             if action == "set":
                 values = {name: self._slider_value(name, index) for name, index in message["indices"].items()}
-                self._moved = next(iter(values))
                 experiment = self.experiment.replace(**values)
+                self._moved = name = next(iter(values))
+                back = self._index(experiment, name) < self._index(self.experiment, name)
+                self._way = -1 if back else 1
             elif action == "load":
                 experiment = Experiment.from_json(message["text"].strip(), self.first.problem)
             else:
@@ -261,18 +265,21 @@ class Lab(KernelWidget):
 
     # --- training ----------------------------------------------------------------------------------------------------
 
+    def _stream(self, experiment, seconds=0.03):
+        """The `Run`s of an experiment so far, with what is shown of it; also within an epoch, so that it can be dropped then."""
+        return stream(experiment, seconds=seconds, x_show=plots.shown_inputs(experiment), within_epochs=True)
+
     def _train_now(self):
         """Train the present setting to its end, before anything else."""
         if self._task is not None:
             self._task.cancel()
-        for run in stream(self.experiment, seconds=None, x_show=plots.shown_inputs(self.experiment)):
+        for run in self._stream(self.experiment, seconds=None):
             self._show_run(run)
 
     async def _train(self):
-        for run in stream(self.experiment, x_show=plots.shown_inputs(self.experiment), within_epochs=True):
+        async for run in in_background(self._stream(self.experiment)):
             if run.finished or len(run.loss) > self._epochs:
                 self._show_run(run)
-            await asyncio.sleep(0.001)  # lets a newer request in
 
     def _show_run(self, run):
         self.running, self._epochs = not run.finished, len(run.loss)
@@ -282,28 +289,25 @@ class Lab(KernelWidget):
 
     async def _train_seeds(self):
         self.study = None
-        for study in stream_seeds(self.experiment, self.seeds, within_epochs=True):
+        async for study in in_background(stream_seeds(self.experiment, self.seeds, within_epochs=True)):
             epochs = study.loss.shape[1]
             if study.done == 1 or epochs not in (0, self._epochs):
                 self.running, self._epochs = study.done < 1, epochs
                 if not self.running:
                     self.study = self._finished = study
                 self._show_scene(plots.Scene(study=study, pinned=self.pinned))
-            await asyncio.sleep(0.001)
 
     async def _rescue(self):
-        for found in rescue.search(self.experiment):
+        async for found in in_background(rescue.search(self.experiment)):
             self._found = found
             self._update_state(running=True, done=found.done, progress="looking for a rescue", note=found.text)
-            await asyncio.sleep(0.001)
         self._found = None
         if found.rescued:
             note = f"{found.result} Your own pin was kept."
             if self.pinned is None or self.pinned is self._rescued_from:
                 failing = found.before.experiment  # it is shown only when the rescued run is next to it
-                for run in stream(failing, x_show=plots.shown_inputs(failing), within_epochs=True):
+                async for run in in_background(self._stream(failing)):
                     pinned = run
-                    await asyncio.sleep(0.001)
                 self.pinned = self._rescued_from = pinned
                 note = found.text
             self._set_experiment(found.after.experiment)
@@ -318,19 +322,20 @@ class Lab(KernelWidget):
         if os.environ.get("LAB_PREPARES") == "0":
             return  # a class shares the cores: what one prepares, and may not need, another waits for
         neighbours = self._neighbours()
-        if not has_room(self.experiment, 1 + len(neighbours)):
-            return  # they would push each other out
+        while neighbours and not has_room(self.experiment, 1 + len(neighbours)):
+            neighbours.pop()  # they would push each other out
         for neighbour in neighbours:
             await asyncio.sleep(IDLE)
             if not has_graph(neighbour) and not _training:
-                next(stream(neighbour, within_epochs=True))
+                async for _ in in_background(itertools.islice(stream(neighbour, within_epochs=True), 1)):
+                    pass
 
     def _neighbours(self):
+        """Where the control that was moved last would be moved next: on first, then back."""
         if self._moved is None:
             return []
-        options = self.experiment.slider_values(self._moved)
-        here = options.index(getattr(self.experiment, self._moved))
-        values = [options[i] for i in (here + 1, here - 1) if 0 <= i < len(options)]
+        options, here = self.experiment.slider_values(self._moved), self._index(self.experiment, self._moved)
+        values = [options[i] for i in (here + self._way, here - self._way) if 0 <= i < len(options)]
         neighbours = [rescue.possible(self.experiment, **{self._moved: value}) for value in values]
         return [neighbour for neighbour in neighbours if neighbour]
 
@@ -404,6 +409,10 @@ class Lab(KernelWidget):
             words += [WITHHELD] if causes and predictions.open_ones(self._asked) else causes
         return " ".join(words)
 
+    def _index(self, experiment, name):
+        """The slider position of a field."""
+        return experiment.slider_values(name).index(getattr(experiment, name))
+
     def _slider_value(self, name, index):
         """The value at a slider position. A front end may have asked before it knew that the slider values changed."""
         options = self.experiment.slider_values(name)
@@ -428,6 +437,6 @@ class Lab(KernelWidget):
             "unit": spec.unit,
             "choice": spec.choices is not None,
             "options": [value_text(option) for option in options],
-            "index": options.index(value),
+            "index": self._index(self.experiment, name),
             "unused": not self.experiment.uses(name),
         }
