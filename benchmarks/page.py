@@ -109,9 +109,9 @@ def main():
             moves(page, [("depth", 2)], 0)
             print("| in the browser | measured | reach |\n|---|---|---|")
             same = [("learning rate", 3 + n % 5) for n in range(25)]
-            row("slider to first new frame, no new graph", moves(page, same, 100), "150 ms")
+            row("slider to first new frame, no new graph", moves(page, same, 100), "100 ms")
             neighbours = [("depth", 2 + n % 8) for n in range(1, 8)] * 2
-            row("the same, the next network, traced while idle", moves(page, neighbours, 3000), "350 ms")
+            row("the same, the next network, traced while idle", moves(page, neighbours, 3000), "150 ms")
             moves(page, [("depth", 3)], 0)  # three layers, as in the benchmark of the engine
             far = [("width", stop) for stop in (0, 6, 12, 2, 8, 13, 4, 10, 1, 7, 11, 3, 9, 5) * 2]
             row("the same, a network not traced before", moves(page, far, 400), "350 ms")
@@ -123,7 +123,7 @@ def main():
             page.evaluate("window.painted = []")
             page.wait_for_timeout(3000)
             print(
-                f"| frames a second while training | {page.evaluate('window.painted.length') / 3:.0f} | 15 |",
+                f"| frames a second while training | {page.evaluate('window.painted.length') / 3:.0f} | 30 |",
                 flush=True,
             )
             page.evaluate(MOVE, ["epochs", 1])

@@ -16,6 +16,8 @@ import anywidget
 import keras
 import traitlets
 
+from why_wont_it_learn.engine.cache import give_back
+
 from .. import rescue
 from ..experiments.experiment import FIELDS, Experiment, check_experiment, unknown, value_text
 from ..experiments.jobs import has_graph, has_room
@@ -167,6 +169,7 @@ class Lab(KernelWidget):
             _training.add(self)
             await work()
             _training.discard(self)
+            give_back()
             if self._loop is not None:
                 await self._prepare_neighbours()
         except KeyboardInterrupt:
