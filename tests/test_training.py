@@ -6,6 +6,7 @@ Most runs here are in graph mode (`jit_compile=False`), which the lab uses; XLA 
 import dataclasses
 import gc
 import itertools
+import random
 import subprocess
 import sys
 import threading
@@ -252,6 +253,17 @@ def test_auto_answers_in_graph_mode_until_xla_is_ready(traces, monkeypatch):
     assert len(graph.programs.threads) == len(graph.programs.ready) == 1
     assert len(traces) == 1
     assert same_run(first, train(experiment, jit_compile=False))
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_the_random_numbers_of_the_program_around_it_are_not_used_up(many, traces):
+    """A lab trains on a thread of its own, while a cell of the notebook may draw numbers from the seed that it has set."""
+    keras.utils.set_random_seed(5)
+    before = random.getstate(), repr(np.random.get_state())
+    network = Experiment(depth=2, width=7, initializer="he_uniform", dropout=0.3, epochs=1)
+    train_seeds(network, 3) if many else train(network)
+    assert (random.getstate(), repr(np.random.get_state())) == before
+    assert traces
 
 
 def test_xla_is_not_used_with_dropout_nor_without_bound(traces, monkeypatch):
