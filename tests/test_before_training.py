@@ -127,6 +127,15 @@ FAULTS = {
         lambda: (network(L.Dense(8, "tanh", bias_initializer=keras.initializers.Constant(50)), L.Dense(1)), X, NUMBER),
         "saturated_activation", "flat end",
     ),
+    "outputs saturated from the start": (
+        lambda: (network(L.Dense(2, "tanh", kernel_initializer=keras.initializers.Constant(9))), np.abs(X) + 1, np.tanh(X[:, :2])),
+        "saturated_activation", "every output of the tanh",
+    ),
+    "softmax over one channel": (
+        lambda: (network(L.Conv2D(1, 1, activation="softmax"), loss="binary_crossentropy", shape=(4, 4, 1)), PICTURES,
+                 (PICTURES > 0.5).astype("float32")),
+        "output_activation_mismatch", "always 1",
+    ),
     "penalised and rounded": (
         lambda: (network(L.Dense(8, "tanh", kernel_regularizer="l2"), Lost(ops.round), L.Dense(1)), X, NUMBER),
         "vanishing_gradient", "exactly 0",

@@ -941,6 +941,16 @@ def test_batches_too_small_for_batch_normalization_are_found(monkeypatch, size):
     assert f"each batch, here of size {size}" in found.findings[0].evidence
 
 
+def test_a_batch_normalization_behind_all_weights_blocks_no_gradient(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(200, 6)).astype("float32")
+    model = network(Dense(16, "relu"), Dense(2), keras.layers.BatchNormalization(), inputs=6)
+    y = np.stack([np.exp(x[:, 0]), 3 * x[:, 1] * x[:, 2]], axis=1)
+    found = diagnose(model, x, y, epochs=15, batch_size=2, clock=Work(monkeypatch, step=0.002))
+    assert found.causes[0] == "over_regularized", found
+    assert "here of size 2" in found.findings[0].evidence
+    assert "gradient" not in found.findings[0].evidence
+
+
 @pytest.mark.parametrize(("failing", "well"), [(0, True), (1, True), (4, False)])
 def test_a_network_that_fails_from_a_third_of_the_seeds_is_not_well(failing, well):
     skill = np.where(np.arange(MANY_SEEDS) < failing, 0.0, 1.0)[None]
@@ -1095,6 +1105,17 @@ def test_repeated_samples_do_not_judge_what_was_trained_on_them():
     assert not train & val
     corners = np.tile([[0, 0], [0, 1], [1, 0], [1, 1]], (30, 1)).astype("float32")
     assert split(corners, corners[:, 0])[2] == 120  # all there are: nothing is kept back
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_of_many_samples_more_are_kept_where_a_class_is_rare(one_hot):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6000, 3)).astype("float32")
+    rare = (np.arange(6000) % 100 == 0).astype(int)
+    for labels, kept in ((rare, 6000), (np.arange(6000) % 2, 2000), (np.arange(6000) % 20 == 0, 2000)):
+        y = np.eye(2)[labels.astype(int)] if one_hot else labels
+        assert len(split(x, y.astype("float32"))[0]) == kept
+    assert len(split(x, x[:, :1])[0]) == 2000
 
 
 def test_validation_counts_classes_as_training_does():

@@ -104,12 +104,21 @@ class OverSamples(L.Layer):
         return x - keras.ops.mean(x, axis=0)
 
 
+@keras.saving.register_keras_serializable("tests")
+class Turned(L.Layer):
+    """Reshapes with the samples on the wrong axis."""
+
+    def call(self, x):
+        return keras.ops.reshape(keras.ops.transpose(x), keras.ops.shape(x))
+
+
 def test_predictions_that_depend_on_the_rest_of_the_batch_are_found():
     def causes(model):
         return [finding.cause for finding in mixed_samples(model, (tf.constant(X), tf.constant(SINE), ()))]
 
     assert causes(network(*hidden(), OverSamples())) == ["label_or_data_bug"]
     assert causes(network(L.Dense(3), L.Softmax(axis=0))) == ["output_activation_mismatch"]
+    assert causes(network(L.Dense(4), Turned(), L.Dense(3, "softmax"))) == ["label_or_data_bug"]
     assert not causes(network(*hidden()))
     assert not causes(network(L.BatchNormalization(), *hidden()))
     assert not causes(network(L.Dropout(0.5), *hidden()))

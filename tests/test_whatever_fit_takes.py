@@ -351,6 +351,9 @@ SORTED = np.repeat([0, 1, 2], 40)
         (SORTED, 2, False),  # a third of shuffled ones, too
         (SORTED, 1, False),
         (SORTED, 60, False),
+        (np.repeat(np.arange(4), 45), 12, True),  # some batches hold the end of one class and the beginning of the next
+        (np.r_[SORTED[:60], RNG.permutation(SORTED[60:])], 10, True),
+        (np.r_[SORTED[:40], RNG.permutation(np.repeat([1, 2], 40))], 10, False),
         (np.arange(120.0), 10, False),
         (np.zeros(120), 10, False),
     ],
@@ -377,7 +380,7 @@ def test_what_is_sorted_by_class_is_not_called_healthy(dataset):
     )
     report = diagnose(model, **given, epochs=60, seeds=2, clock=Ticks(0.3))
     assert report.healthy is False
-    assert "one class only" in report.findings[0].evidence
+    assert "makes up 100% of a batch" in report.findings[0].evidence
     assert ("dataset.shuffle" if dataset else "Leave out shuffle=False") in report.findings[0].fix
 
 

@@ -145,7 +145,8 @@ def _draw_kernels(name, shape, seeds):
 @lru_cache(maxsize=64)
 def _drawer(name, shape):
     """A function seeds (seeds,) -> kernels (seeds, *shape) in one graph."""
-    initializer = INITIALIZERS[name].call.with_(seed=0).make()  # without one, Keras would draw it from Python's `random`
+    # Without a seed, Keras would draw one from Python's `random`.
+    initializer = INITIALIZERS[name].call.with_(seed=0).make()
 
     def kernel(seed):
         initializer.seed = _Given(tf.stack([seed, tf.zeros_like(seed)]))

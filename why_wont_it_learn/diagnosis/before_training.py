@@ -13,7 +13,7 @@ from .given import known_targets
 from .joined import by_output, losses_of, needs_joining, with_own_meaning, with_positions
 from .loss_check import loss_findings
 from .measure import rescaled, scales_itself
-from .network import output_of
+from .network import numbers_of, output_of
 from .output_and_loss import (
     NUMBER_FROM_0,
     SAMPLES,
@@ -124,7 +124,7 @@ def _of_output_and_data(model, facts):
     output, inputs, targets = output_of(layers), rescaled(layers, facts.inputs_2d), facts.targets_2d
     if output is not None:
         of_loss = loss_name(facts.loss), from_logits(facts.loss)
-        for mismatch in mismatches(output.activation, facts.n_predicted, *of_loss, facts.targets):
+        for mismatch in mismatches(output.activation, numbers_of(output, facts.n_predicted), *of_loss, facts.targets):
             if mismatch.strong:
                 yield Finding(mismatch.cause, mismatch.evidence, CAUSES[mismatch.cause].fix)
     training = Training(

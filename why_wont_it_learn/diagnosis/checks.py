@@ -17,7 +17,8 @@ FAR_SHIFT = 3.0  # standard deviations between the means of training and validat
 OTHER_CLASSES = 0.5  # part of the validation samples that would have to be of another class
 OUTSIDE = 0.5  # part of the validation samples beyond the range of the training samples
 TOLD_APART = 0.95  # area under the ROC curve
-ONE_CLASS = 0.8  # part of the batches that hold one class only
+ONE_CLASS = 0.8  # part of a batch that its most frequent class makes up, by the mean over the batches
+LESS_MIXED = 0.2  # of that part, more than in shuffled batches
 CLEARLY_MORE = 0.2  # of skill, for another reading of the inputs to be the right one
 FEWEST_IDS, MOST_IDS = 10, 200  # different ones at least; in a sample at most: what has more is an image
 FEWEST_TO_TELL = 20  # validation samples
@@ -79,22 +80,28 @@ def _first_known(x):
 
 
 def unmixed_batches(y, batch_size, fix):
-    """A `Finding` where samples that `fit` takes in their own order come in batches of one class each; else None."""
+    """A `Finding` where samples that `fit` takes in their own order come in batches of hardly more than one class each; else None."""
     y = np.asarray(y)
     labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() else y.ravel()
     classes, counts = np.unique(labels, return_counts=True)
     starts = range(0, len(labels), batch_size)
     if len(labels) != len(y) or not 2 <= len(classes) <= min(MOST_CLASSES, len(starts) / 2):
         return None
-    alone = np.mean([len(np.unique(labels[at : at + batch_size])) == 1 for at in starts])
-    by_chance = np.sum((counts / len(labels)) ** batch_size)
-    if alone < ONE_CLASS or by_chance > 1 - ONE_CLASS:
+    by_chance = np.sum((counts / len(labels)) ** batch_size)  # that a batch holds one class only
+    in_order, shuffled = (_purity(part, batch_size) for part in (labels, np.random.default_rng(0).permutation(labels)))
+    if in_order < ONE_CLASS or by_chance > 1 - ONE_CLASS or shuffled > in_order - LESS_MIXED:
         return None
     text = (
-        f"Of the first {len(starts)} batches, {alone:.0%} hold samples of one class only (after shuffling, {by_chance:.1%} "
-        "would): each step makes the network forget the other classes."
+        f"In the first {len(starts)} batches the most frequent class makes up {in_order:.0%} of a batch (after shuffling, {shuffled:.0%}): "
+        "each step makes the network forget the other classes."
     )
     return Finding("label_or_data_bug", text, fix)
+
+
+def _purity(labels, batch_size):
+    """The part of a batch that its most frequent class makes up, by the mean over the batches."""
+    batches = [labels[at : at + batch_size] for at in range(0, len(labels), batch_size)]
+    return float(np.mean([np.unique(batch, return_counts=True)[1].max() / len(batch) for batch in batches]))
 
 
 def same_batches(x, batch_size):

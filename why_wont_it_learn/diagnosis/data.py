@@ -35,6 +35,9 @@ from .output_and_loss import (
 VALIDATION_FRACTION = 0.25  # of the samples, where the caller gives no validation data
 FEWEST_TO_SPLIT = 40
 MOST_SAMPLES = 2000  # more are thinned out: enough to see why a network does not learn
+MOST_WITH_RARE = 8000  # where fewer would leave of the rarest class
+FEWEST_RARE = 60  # samples
+MOST_WEIGHED = 10  # classes, for the rarest to be looked at
 MOST_NUMBERS = 4_000_000  # of all inputs together: fewer samples of images
 FEWEST_SAMPLES = 200  # however wide they are
 MOST_COLUMNS = 160  # that models without a network are given; more are projected onto these
@@ -505,7 +508,7 @@ def split(x, y, validation_data=None):
     validation_data: (x, y) to judge by; if None, some samples are kept back.
     """
     rng = np.random.default_rng(0)
-    most = min(MOST_SAMPLES, max(FEWEST_SAMPLES, MOST_NUMBERS // max(1, x[:1].size, y[:1].size)))
+    most = min(_wanted(y), max(FEWEST_SAMPLES, MOST_NUMBERS // max(1, x[:1].size, y[:1].size)))
     keep = _subset(rng, len(x), most)
     x, y, n_train = x[keep], y[keep], len(keep)
     if validation_data is not None:
@@ -521,6 +524,19 @@ def split(x, y, validation_data=None):
         train, val = next(splits.split(x, groups=group))
     rows = np.concatenate([train, val])
     return x[rows], y[rows], len(train)
+
+
+def _wanted(y):
+    """How many samples tell why a network does not learn: more where few of them are of one class."""
+    y = y.reshape(len(y), -1)
+    if len(y) <= MOST_SAMPLES or not np.isfinite(y).all():
+        return MOST_SAMPLES
+    if y.shape[1] == 1:
+        classes, counts = np.unique(y, return_counts=True)
+        rarest = counts.min() if len(classes) <= MOST_WEIGHED else len(y)
+    else:
+        rarest = y.sum(axis=0).min() if np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all() else len(y)
+    return int(np.clip(FEWEST_RARE * len(y) / max(1, rarest), MOST_SAMPLES, MOST_WITH_RARE))
 
 
 def _repeated(x):

@@ -15,7 +15,7 @@ from .findings import Finding
 from .joined import Joined
 from .loss_check import is_bounded, loss_findings, reach
 from .model_call import sample_of
-from .network import output_of
+from .network import numbers_of, output_of
 from .output_and_loss import (
     NUMBER_FROM_0,
     SAMPLES,
@@ -165,7 +165,8 @@ def _changes(exam, outcome):
             "Give the last Dense layer no activation of its own.",
             variant.having(program=fixes.with_whole_logits(program)), False,
         )  # fmt: skip
-    found = mismatches(output.activation, data.n_predicted, loss_name(loss), logits, data.targets)
+    numbers = numbers_of(output, data.n_predicted)
+    found = mismatches(output.activation, numbers, loss_name(loss), logits, data.targets)
     if logits is None and data.task == "regression":
         found += range_mismatches(output.activation, data.n_predicted, data.targets)
     stuck = stuck_at_zero(output.activation, data, outcome)

@@ -147,7 +147,8 @@ def _changes(exam, outcome):
         )  # fmt: skip
     normalizing = [layer for layer in layers_of(exam.model) if isinstance(layer, keras.layers.BatchNormalization)]
     if program.batch_size <= FEW_IN_A_BATCH and normalizing:
-        yield *_larger_batches(variant), True
+        last = [layer for layer in layers_of(exam.model) if layer.weights][-1]
+        yield *_larger_batches(variant, last in normalizing), True
         return
     momentum = max((layer.momentum for layer in normalizing), default=0.0)
     if outcome.planned and momentum**outcome.planned > LEFT_OF_START and program.model is None:
@@ -199,18 +200,22 @@ def _layer_that_loses_all(exam, outcome):
     return [exam.compare(cause, text, words, outcome, after, fixed)], after or outcome
 
 
-def _larger_batches(variant):
-    """(cause, evidence, words, variant) for batches of so few samples that BatchNormalization leaves nothing of them."""
+def _larger_batches(variant, at_output):
+    """(cause, evidence, words, variant) for batches of so few samples that BatchNormalization leaves little of them.
+
+    at_output: whether it stands behind all other weights.
+    """
     size = variant.program.batch_size
     what = {1: "it gives 0 whatever comes in", 2: "it gives about -1 and 1 whatever comes in"}.get(
         size, "it gives noise"
     )
+    effect = "" if at_output else ", passes hardly any gradient back,"
     text = (
-        f"BatchNormalization normalises with the mean and standard deviation of each batch, here of size {size}: {what}, passes "
-        "hardly any gradient back, and behaves differently when the network predicts."
+        f"BatchNormalization normalises with the mean and standard deviation of each batch, here of size {size}: {what}{effect} "
+        "and behaves differently when the network predicts."
     )
     fixed = variant.having(program=replace(variant.program, batch_size=32), longer=8 / size * variant.longer)
-    return "vanishing_gradient", text, "Use batches of 32 samples.", fixed
+    return "over_regularized" if at_output else "vanishing_gradient", text, "Use batches of 32 samples.", fixed
 
 
 def _quicker_averages(variant, steps, momentum):

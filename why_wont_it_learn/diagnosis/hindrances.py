@@ -9,7 +9,7 @@ from ..engine.initial_weights import throughout
 from ..keras_private import layers_of
 from .findings import Finding, listed
 from .model_call import loss_of
-from .network import kind_of, output_activation, stages
+from .network import kind_of, stages
 from .symptoms import SELF_SCALING
 
 LARGE_EPSILON = 1e-3
@@ -115,10 +115,10 @@ def mixed_samples(model, data, values=None):
             continue
         least = ALIKE * np.abs(one).max()
         if np.abs(one - same).max() <= least < np.abs(one[: len(part)] - part).max():
-            last = "output_activation_mismatch" if output_activation(model) == "softmax" else "label_or_data_bug"
+            over_samples = one.ndim == 2 and np.allclose(one.sum(axis=0), 1.0, atol=1e-3)
             return [
                 Finding(
-                    last,
+                    "output_activation_mismatch" if over_samples else "label_or_data_bug",
                     "What is predicted for a sample depends on the other samples in its batch: something normalises, reshapes or averages "
                     "over axis 0, which counts the samples.",
                     "Leave axis 0 alone: a softmax runs over axis -1, and a reshape keeps the first size.",

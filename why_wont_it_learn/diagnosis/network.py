@@ -163,6 +163,11 @@ def output_of(layers):
     return Stage(last, last, units, _activation(config["activation"]), dense=False)
 
 
+def numbers_of(output, predicted):
+    """How many numbers an output layer decides on together: `predicted` for a sample, 1 in a softmax over an axis of length 1."""
+    return 1 if output.activation == "softmax" and output.units == 1 else predicted
+
+
 def narrowest(model):
     """How many numbers for a sample the narrowest layer of a model gives, as far as its layers tell; inf where none does."""
     sizes = [np.inf]

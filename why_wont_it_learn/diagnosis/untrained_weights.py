@@ -163,6 +163,9 @@ def _without_gradient(model, still, values, data):
         text = f"{which}: the relu of the output layer is at 0 for every sample from the start."
         fix = "Use no activation in the output layer, or softplus for targets above 0."
         return Finding("output_activation_mismatch", text, fix)
+    if output_activation(model) in ("tanh", "sigmoid") and all(np.isin(output, (-1, 0, 1)).all() for output in outputs):
+        text = f"{which}: every output of the {output_activation(model)} is on a flat end from the start."
+        return Finding("saturated_activation", text, CAUSES["saturated_activation"].fix)
     if dead:
         text = f"{which}: every unit of {listed(dead)} outputs 0 for every sample from the start."
         fix = "Start the biases at 0, use he_normal, scale the inputs, or use leaky_relu."
