@@ -739,7 +739,7 @@ from helpers.lessons import repairs
 
 x, y, x_val, y_val = repairs.data("regularization")
 x, y = x[:160], y[:160]
-settings = {"epochs": 300, "batch_size": 20}
+settings = {"epochs": 200, "batch_size": 20}
 model = keras.Sequential(
     [
         keras.Input((3,)),
@@ -748,7 +748,7 @@ model = keras.Sequential(
         layers.Dense(1, activation="sigmoid"),
     ]
 )
-model.compile(optimizer=keras.optimizers.Adam(0.003), loss="binary_crossentropy")
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="binary_crossentropy")
 model.fit(x, y, verbose=0, **settings)
 print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, baseline 0.69")
 check(repairs.regularization, model, x, y, x_val, y_val, **settings)
@@ -767,7 +767,7 @@ model = keras.Sequential(
         layers.Dense(1, activation="sigmoid"),
     ]
 )
-model.compile(optimizer=keras.optimizers.Adam(0.003), loss="binary_crossentropy")
+model.compile(optimizer=keras.optimizers.Adam(0.005), loss="binary_crossentropy")
 model.fit(x, y, verbose=0, **settings)
 print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}, baseline 0.69")
 check(repairs.regularization, model, x, y, x_val, y_val, **settings)

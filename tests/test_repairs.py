@@ -65,7 +65,7 @@ RIGHT = {
     "regularization": [
         [('layers.Dense(64, activation="relu"),', 'layers.Dense(64, activation="relu"), layers.Dropout(0.5),')],
         [('activation="relu"', 'activation="relu", kernel_regularizer=keras.regularizers.L2(0.03)')],
-        [('"epochs": 300', '"epochs": 15')],
+        [('"epochs": 200', '"epochs": 15')],
     ],
     "debugging": [
         [first(STANDARDISE), ("Dense(4)", 'Dense(4, activation="softmax")')],
@@ -182,7 +182,7 @@ WRONG = {
         ([first("    x = (x - x.mean(axis=0)) / x.std(axis=0)\n")], "computed from the training data"),
         ([("32, act", "128, act")], "standard deviation"),
     ],
-    "regularization": [([("64, act", "256, act")], "memorises"), ([('"epochs": 300', '"epochs": 600')], "memorises")],
+    "regularization": [([("64, act", "256, act")], "memorises"), ([('"epochs": 200', '"epochs": 400')], "memorises")],
     "debugging": [
         ([("Dense(4)", 'Dense(4, activation="softmax")')], "saturated|mean 1"), ([first(STANDARDISE)], "probabilit"),
     ],

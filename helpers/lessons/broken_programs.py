@@ -183,7 +183,7 @@ def preparation():
 def regularization():
     x, y, x_val, y_val = data("regularization")
     x, y = x[:160], y[:160]
-    settings = {"epochs": 300, "batch_size": 20}
+    settings = {"epochs": 200, "batch_size": 20}
     model = keras.Sequential(
         [
             keras.Input((3,)),
@@ -192,7 +192,7 @@ def regularization():
             layers.Dense(1, activation="sigmoid"),
         ]
     )
-    model.compile(optimizer=keras.optimizers.Adam(0.003), loss="binary_crossentropy")
+    model.compile(optimizer=keras.optimizers.Adam(0.005), loss="binary_crossentropy")
     return model, x, y, x_val, y_val, settings
 
 
