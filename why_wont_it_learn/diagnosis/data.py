@@ -35,8 +35,8 @@ from .output_and_loss import (
 VALIDATION_FRACTION = 0.25  # of the samples, where the caller gives no validation data
 FEWEST_TO_SPLIT = 40
 MOST_SAMPLES = 2000  # more are thinned out: enough to see why a network does not learn
-MOST_WITH_RARE = 8000  # where fewer would leave of the rarest class
-FEWEST_RARE = 60  # samples
+MOST_WITH_RARE = 8000  # samples, where MOST_SAMPLES would leave fewer than FEWEST_RARE of a class
+FEWEST_RARE = 60
 MOST_WEIGHED = 10  # classes, for the rarest to be looked at
 MOST_NUMBERS = 4_000_000  # of all inputs together: fewer samples of images
 FEWEST_SAMPLES = 200  # however wide they are
