@@ -15,6 +15,7 @@ MANY_SEEDS = 12  # from which a network is trained that learns from some of a fe
 LEAST_LIFT = 0.1  # of skill, for a fix to count
 LARGE_GAP = 0.3  # of skill, between training and validation samples: what is missing then may be overfitting
 PASSABLE = 0.65  # of the attainable skill: from here on a network has a fault only if one is plain, and its fix works
+PASSABLE_IF_FITS = 0.6  # the same of a network that fits its training samples
 SELDOM = 0.2  # fraction of the seeds that may fail
 LEAST_PLAUSIBILITY = 0.12  # for a cause's fix to be tried
 LEAST_TIME = 0.05  # of the budget, to begin something new
@@ -98,9 +99,14 @@ class Judge:
         """The median of the seeds."""
         return float(np.median(self.scores(outcome)))
 
+    def fits(self, outcome):
+        """Whether it learns its training samples."""
+        return bool(np.mean(np.maximum(outcome.train[-1], 0)) >= HEALTHY * self.attainable_skill)
+
     def failed(self, outcome):
         """The fraction of the seeds that clearly do not learn."""
-        return float(np.mean(self.scores(outcome) < PASSABLE * self.attainable_skill))
+        least = PASSABLE_IF_FITS if self.fits(outcome) else PASSABLE
+        return float(np.mean(self.scores(outcome) < least * self.attainable_skill))
 
     def is_well(self, outcome):
         """Whether nothing is to be fixed. What falls short on validation samples only has to fall short by much."""
@@ -108,12 +114,12 @@ class Judge:
             return False
         # The mean, not the median: a network that fails from every third seed has a fault.
         skill = float(np.mean(np.maximum(self.scores(outcome), 0)))
-        fits = np.mean(np.maximum(outcome.train[-1], 0)) >= HEALTHY * self.attainable_skill
+        fits = self.fits(outcome)
         missing = self.attainable_skill - skill
         gap = float(np.median(outcome.train[-1]) - np.median(outcome.held[-1]))  # NaN without validation samples
         if gap > LARGE_GAP and missing > max(0.15, 0.25 * self.attainable_skill):
             return False
-        least = (0.6 if fits else HEALTHY) * self.attainable_skill
+        least = (PASSABLE_IF_FITS if fits else HEALTHY) * self.attainable_skill
         return bool(missing < (0.25 if fits else LEAST_LIFT) or skill >= least)
 
 
