@@ -107,9 +107,9 @@ skills(
 # | [06 Debugging clinic](06_debugging_clinic.ipynb) | networks fail, and you have to find the reason |
 # | [07 Your own network](07_your_own_network.ipynb) | twelve Keras programs that do not learn, to be repaired |
 #
-# In each lesson you **predict** first, then look. You learn more from a wrong prediction than from a right one, so
-# press *Commit* before you read on: the plots and claims that follow hold the answer. **Exercises** come at the end;
-# their solutions are in the folder `solutions`.
+# In each lesson you **predict** first, then look: you learn more from a wrong prediction than from a right one. A cell
+# that would show an answer waits until you have pressed *Commit*, and *Run All* stops there. To go on, choose *Run →
+# Run Selected Cell and All Below*. **Exercises** come at the end; their solutions are in the folder `solutions`.
 #
 # ## When a cell fails
 #

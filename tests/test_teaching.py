@@ -3,11 +3,15 @@
 import json
 import re
 from datetime import datetime
+from textwrap import dedent
 from types import SimpleNamespace
 
 import ipywidgets as widgets
 import numpy as np
 import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.lessons import notes, predictions, teaching
 from helpers.lessons.teaching import (
@@ -42,8 +46,12 @@ def press(name, option, confidence=70):
 def notebook(monkeypatch, tmp_path):
     """A session in which somebody may commit; what is shown is in the list."""
     shown = []
+    handlers = []
     session = SimpleNamespace(
-        execution_count=1, shown=shown, texts=lambda: [bundle["text/plain"] for bundle, _ in shown]
+        shown=shown,
+        texts=lambda: [bundle["text/plain"] for bundle, _ in shown],
+        handlers=handlers,
+        set_custom_exc=lambda *handler: handlers.append(handler),
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LESSON_ANSWERS", raising=False)
@@ -128,22 +136,32 @@ def test_a_prediction_is_shown_as_widgets_page_and_text_and_kept_as_data(noteboo
 
 def test_no_answer_is_shown_before_somebody_commits(notebook):
     predict("line", "Does it learn?", ["yes", "no"])
-    reveal("line", {"yes": False, "no": True})
-    claim("{rate:.0%} learn it.", True, over=STUDY, rate=0.03)
-    with pytest.raises(ClaimFailed):
-        claim("{rate:.0%} learn it.", False, over=STUDY, rate=0.03)
-    assert notebook.texts()[1:] == ["Commit to an answer first: *Does it learn?* Then run this cell again."]
-    notebook.execution_count = 2
-    claim("{rate:.0%} fail.", True, over=STUDY, rate=0.97)
+    with pytest.raises(predictions.NotCommitted) as ended:
+        reveal("line", {"yes": False, "no": True})
+    (kinds, show), *_ = notebook.handlers
+    assert kinds == (predictions.NotCommitted,)
+    show(notebook, *ended._excinfo)
     press("line", "no")
-    notebook.execution_count = 3
     reveal("line", {"yes": False, "no": True})
-    claim("{rate:.0%} learn it.", True, over=STUDY, rate=0.03)
-    assert notebook.texts()[2:] == [
-        "✓ 97% fail. (50 seeds)",
+    assert notebook.texts()[1:] == [
+        "Commit to an answer first: *Does it learn?* Then run this cell and those below it.",
         "You predicted it. The measurement says: no.",
-        "✓ 3% learn it. (50 seeds)",
     ]
+
+
+def test_a_cell_ends_at_an_answer_that_nobody_has_committed_to_and_so_does_run_all(monkeypatch, tmp_path):
+    monkeypatch.delenv("LESSON_ANSWERS", raising=False)
+    ask = """
+    from helpers.lessons.teaching import predict, reveal
+    predict("line", "Does it learn?", ["yes", "no"])
+    """
+    answer = 'reveal("line", {"yes": False, "no": True}); print("no")'
+    book = new_notebook(cells=[new_code_cell(dedent(ask)), new_code_cell(answer), new_code_cell("print('no')")])
+    with pytest.raises(CellExecutionError):
+        NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    (asked,) = book.cells[1].outputs
+    assert asked.data["text/plain"].startswith("Commit to an answer first")
+    assert not book.cells[2].outputs
 
 
 def test_a_commitment_outlives_the_kernel(notebook, tmp_path):

@@ -1,7 +1,7 @@
 """Predictions: asked before the evidence, kept in a file next to the notebooks, scored by the measurement.
 
-A commitment is kept in `predictions.json`, so that it outlives the kernel; the first one counts. In a notebook, `reveal` names the
-answer only to those who have committed to one. Where nobody can commit, as when notebooks are built or tested, the environment
+A commitment is kept in `predictions.json`, so that it outlives the kernel; the first one counts. In a notebook, `reveal` goes on only
+for those who have committed to an answer, so what stands below it, in its cell and in the next ones, may show the answer. Where nobody can commit, as when notebooks are built or tested, the environment
 variable LESSON_ANSWERS=shown shows each answer; the file is then neither read nor written. Outside IPython it is the same.
 """
 
@@ -33,6 +33,10 @@ class ClaimFailed(AssertionError):
     """A sentence of a lesson is not true any more."""
 
 
+class NotCommitted(Exception):
+    """Ends a cell, and with it *Run All*, before an answer is shown that nobody has committed to."""
+
+
 @dataclass
 class Prediction:
     """A question, and what became of it.
@@ -51,7 +55,6 @@ class Prediction:
 
 asked_here = {}  # name -> Prediction, of this session
 followers = weakref.WeakSet()  # their method `committed` is called whenever somebody commits
-_withheld = set()  # numbers of the cells whose answers are not shown
 
 
 class PredictionForm(anywidget.AnyWidget):
@@ -124,7 +127,7 @@ def form(name):
 def reveal(name, outcomes):
     """Score a prediction by what was measured.
 
-    In a notebook, an answer that nobody has committed to is not named, and the claims of the same cell are not shown.
+    In a notebook, NotCommitted ends the cell if nobody has committed to an answer; it is shown as a request to do so.
 
     Args:
         name: of the prediction.
@@ -142,9 +145,8 @@ def reveal(name, outcomes):
     if len(true) != 1:
         raise ClaimFailed(f"Of the options of {name!r}, {true or 'none'} came true; exactly one must.")
     if asked.kept is None and live():
-        _withheld.add(get_ipython().execution_count)
-        tell(f"Commit to an answer first: *{asked.question}* Then run this cell again.")
-        return
+        get_ipython().set_custom_exc((NotCommitted,), _ask_for_it)
+        raise NotCommitted(f"Commit to an answer first: *{asked.question}* Then run this cell and those below it.")
     asked.measured = true[0]
     if asked.kept is not None:
         _keep(name, asked)
@@ -158,9 +160,9 @@ def reveal(name, outcomes):
     tell(words, prediction={"name": name, "measured": asked.measured})
 
 
-def withheld():
-    """Whether the cell that is running must not show what it measured yet."""
-    return live() and get_ipython().execution_count in _withheld
+def _ask_for_it(shell, kind, error, traceback, tb_offset=None):
+    """Instead of a traceback."""
+    tell(str(error))
 
 
 def open_ones(names):

@@ -9,7 +9,7 @@ import re
 import string
 
 from .notes import OPEN, TRUE, WRONG, inline, tell
-from .predictions import ClaimFailed, asked_here, predict, reveal, truth, withheld
+from .predictions import ClaimFailed, asked_here, predict, reveal, truth
 
 __all__ = ["ClaimFailed", "check", "claim", "has_passed", "inline", "predict", "reveal", "score", "tell"]
 FEWEST_SEEDS = 50  # a number of a lesson is measured over at least so many
@@ -75,8 +75,6 @@ def claim(sentence, condition, *, over, **numbers):
     if not truth(condition):
         measured = ", ".join(f"{name}={value}" for name, value in numbers.items())
         raise ClaimFailed(f"This sentence is not true any more: “{filled}” (measured: {measured})")
-    if withheld():
-        return
     page = f"<b style='color:{TRUE}'>✓</b> {inline(filled)} <span style='font-size:12px;white-space:nowrap'>({seeds} seeds)</span>"
     tell(f"✓ {filled} ({seeds} seeds)", page, TRUE)
 
