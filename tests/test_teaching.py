@@ -1,17 +1,15 @@
 """helpers/lessons/teaching.py: what it shows, what it keeps, and what it refuses."""
 
 import json
+import os
 import re
 from datetime import datetime
-from textwrap import dedent
 from types import SimpleNamespace
 
 import ipywidgets as widgets
 import numpy as np
 import pytest
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from nbformat.v4 import new_code_cell, new_notebook
+from jupyter_client.manager import start_new_kernel
 
 from helpers.lessons import notes, predictions, teaching
 from helpers.lessons.teaching import (
@@ -149,19 +147,43 @@ def test_no_answer_is_shown_before_somebody_commits(notebook):
     ]
 
 
-def test_a_cell_ends_at_an_answer_that_nobody_has_committed_to_and_so_does_run_all(monkeypatch, tmp_path):
-    monkeypatch.delenv("LESSON_ANSWERS", raising=False)
-    ask = """
-    from helpers.lessons.teaching import predict, reveal
-    predict("line", "Does it learn?", ["yes", "no"])
-    """
-    answer = 'reveal("line", {"yes": False, "no": True}); print("no")'
-    book = new_notebook(cells=[new_code_cell(dedent(ask)), new_code_cell(answer), new_code_cell("print('no')")])
-    with pytest.raises(CellExecutionError):
-        NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    (asked,) = book.cells[1].outputs
-    assert asked.data["text/plain"].startswith("Commit to an answer first")
-    assert not book.cells[2].outputs
+ASK = 'from helpers.lessons.teaching import predict, reveal; predict("line", "Does it learn?", ["yes", "no"])'
+ANSWER = 'reveal("line", {"yes": False, "no": True}); print("no")'
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """A client of a kernel."""
+    environment = {name: value for name, value in os.environ.items() if name != "LESSON_ANSWERS"}
+    manager, client = start_new_kernel(cwd=str(tmp_path_factory.mktemp("lesson")), env=environment)
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize("somebody", [True, False], ids=["in JupyterLab", "in nbclient"])
+def test_a_cell_and_run_all_end_at_an_answer_that_somebody_there_has_not_committed_to(kernel, somebody):
+    shown = []
+
+    def run(code):
+        return kernel.execute_interactive(
+            code,
+            allow_stdin=somebody,
+            timeout=300,
+            output_hook=lambda message: shown.append((message["msg_type"], message["content"])),
+        )["content"]["status"]
+
+    assert run(ASK) == "ok"
+    shown.clear()
+    assert run(ANSWER) == ("error" if somebody else "ok")
+    texts = [content["data"]["text/plain"] for kind, content in shown if kind == "display_data"]
+    printed = [content["text"] for kind, content in shown if kind == "stream"]
+    assert "error" not in [kind for kind, _ in shown]  # no traceback
+    if somebody:
+        assert texts == ["Commit to an answer first: *Does it learn?* Then run this cell and those below it."]
+    else:
+        assert texts == ["You did not commit to an answer. The measurement says: no."]
+    assert printed == ([] if somebody else ["no\n"])
 
 
 def test_a_commitment_outlives_the_kernel(notebook, tmp_path):

@@ -1,8 +1,9 @@
 """Predictions: asked before the evidence, kept in a file next to the notebooks, scored by the measurement.
 
 A commitment is kept in `predictions.json`, so that it outlives the kernel; the first one counts. In a notebook, `reveal` goes on only
-for those who have committed to an answer, so what stands below it, in its cell and in the next ones, may show the answer. Where nobody can commit, as when notebooks are built or tested, the environment
-variable LESSON_ANSWERS=shown shows each answer; the file is then neither read nor written. Outside IPython it is the same.
+for those who have committed to an answer, so what stands below it, in its cell and in the next ones, may show the answer. Where nobody
+can commit, each answer is shown, and the file is neither read nor written: outside IPython, for tools that run a notebook and cannot
+be asked anything (nbclient, nbval), and where the environment variable LESSON_ANSWERS is "shown", as in the tests.
 """
 
 import json
@@ -211,7 +212,10 @@ def calibration():
 
 def live():
     """Whether somebody may be there who can commit."""
-    return get_ipython() is not None and os.environ.get("LESSON_ANSWERS") != "shown"
+    kernel = getattr(get_ipython(), "kernel", None)
+    asked = kernel.get_parent().get("content", {}) if kernel else {}  # of what the page asks besides, this says nothing
+    can_answer = asked.get("allow_stdin", True)
+    return get_ipython() is not None and can_answer and os.environ.get("LESSON_ANSWERS") != "shown"
 
 
 def truth(condition):
