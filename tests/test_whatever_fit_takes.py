@@ -480,6 +480,7 @@ def test_a_normalization_that_was_never_adapted_scales_nothing():
     report = diagnose(model, 100 * X + 50, X[:, 0], epochs=60, seeds=2, clock=Ticks(0.1))
     assert report.causes[0] == "unscaled_inputs"
     assert "The layer scale was never adapted" in str(report)
+    assert '+ model.get_layer("scale").adapt(x_train)' in str(report)
     given = chain(layers.Normalization(mean=50.0, variance=1e4), Dense(1))
     assert scales_itself(program_of(given, 1, 32).layers, {})
 

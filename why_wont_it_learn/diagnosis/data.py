@@ -433,11 +433,11 @@ class Data:
         """The same with the targets written in another way."""
         return replace(self, y=np.asarray(y, "float32"))
 
-    def x_scaled(self):
-        """Inputs with mean 0 and standard deviation 1 over the training samples."""
+    def x_scaled(self, step="x = (x - x_train.mean(axis=0)) / x_train.std(axis=0)"):
+        """Inputs with mean 0 and standard deviation 1 over the training samples; step: the code that does it."""
         scaler = StandardScaler().fit(self.inputs_2d[: self.points])
         scaled = self.with_x(scaler.transform(self.inputs_2d).reshape(self.x.shape))
-        return scaled.after("x = (x - x_train.mean(axis=0)) / x_train.std(axis=0)")
+        return scaled.after(step)
 
     def y_scaled(self):
         """Targets with mean 0 and standard deviation 1 over the training samples."""

@@ -379,8 +379,12 @@ def fixes_for(variant, outcome):
         and np.isfinite(data.inputs_2d).all()
         and Scale.of(data.inputs_2d[: data.points]).away > OFF_SCALE
     ):
-        add("x scaled", "unscaled_inputs", "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).",
-            lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
+        if name := measure.unadapted(program.layers, program.fixed):
+            add("x scaled", "unscaled_inputs", f"Adapt the layer {name} to the training inputs, before fit.",
+                lambda p: p.having(data=p.data.x_scaled(f'model.get_layer("{name}").adapt(x_train)')))  # fmt: skip
+        else:
+            add("x scaled", "unscaled_inputs", "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).",
+                lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
     x = data.inputs_2d[: data.points]
     if (
         measure.first_rescaling(program.layers)
