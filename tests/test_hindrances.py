@@ -48,6 +48,10 @@ HINDERED = {  # the model, the cause, a word of the evidence, and what shows tha
         lambda: network(keras.Sequential([L.RandomFlip()]), L.Flatten(), *hidden(), shape=PICTURES),
         "over_regularized", "random_flip",
     ),
+    "pooled": (
+        lambda: network(L.Embedding(9, 4), L.Dense(8, "relu"), L.GlobalAveragePooling1D(), *hidden(), shape=(6,)),
+        "capacity_too_low", "in which order",
+    ),
     "no biases": (lambda: network(*hidden(use_bias=False)), "capacity_too_low", "No layer has biases"),
 }  # fmt: skip
 
@@ -71,6 +75,8 @@ def test_what_is_usual_is_no_hindrance():
         network(*hidden(), optimizer=SGD(clipnorm=1.0)),
         weighted(0.5),
         network(L.Dense(8, use_bias=False), L.BatchNormalization(), L.Dense(1, use_bias=False)),
+        network(L.Embedding(9, 4), L.Conv1D(8, 2), L.GlobalMaxPooling1D(), L.Dense(1), shape=(6,)),
+        network(L.Embedding(9, 4), L.GlobalMaxPooling1D(), L.Dense(1), shape=(None,)),
     ]
     assert not [found for model in usual for found in hindrances(program_of(model, 10, 32, "mse"))]
 
@@ -80,6 +86,17 @@ def test_constraints_are_left_out_for_a_trial():
     assert found.causes[0] == "over_regularized", found
     assert found.findings[0].verified
     assert "kernel_constraint" in found.findings[0].diff
+
+
+def test_a_network_that_cannot_see_the_order_of_words_is_given_it():
+    words = np.random.default_rng(0).permuted(np.tile(np.arange(8), (400, 1)), axis=1)
+    first = (np.argmax(words == 1, axis=1) < np.argmax(words == 2, axis=1)).astype("float32")
+    pooled = L.Embedding(8, 8), L.GlobalAveragePooling1D(), L.Dense(16, "relu"), L.Dense(1, "sigmoid")
+    found = diagnose(network(*pooled, shape=(8,), loss="binary_crossentropy"), words, first, epochs=40)
+    assert found.causes[0] == "capacity_too_low", found
+    assert found.findings[0].verified
+    assert "GlobalAveragePooling1D" in found.findings[0].diff
+    assert "layers.Flatten()" in found.findings[0].diff
 
 
 def lost(model, x=X):

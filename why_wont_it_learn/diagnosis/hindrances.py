@@ -20,6 +20,11 @@ CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 AT_ONCE = 16  # samples that are predicted together, and then by halves
 ALIKE = 1e-3  # difference, of the largest output
 CONSTANT = 1e-5  # the same
+POOLING = ("GlobalAveragePooling", "GlobalMaxPooling")
+BY_POSITION = (  # layers that treat every position of a sequence or picture alone, beginnings of the names of their classes
+    "InputLayer", "Embedding", "Dense", "TimeDistributed", "Activation", "Dropout", "SpatialDropout", "Masking", "Normalization",
+    "Rescaling", "BatchNormalization", "LayerNormalization", "ReLU", "LeakyReLU",
+)  # fmt: skip
 WITHOUT_KERNELS = ("Normalization", "Softmax", "Lambda", "Rescaling")  # in the names of their classes
 
 
@@ -64,6 +69,14 @@ def hindrances(program):
             "Leave out the random changes that make the label wrong, or make them smaller.",
             program.edited(_without_augmentation),
         )
+    if pooled := _pooled_blindly(program.layers):
+        yield (
+            "capacity_too_low",
+            f"{pooled} takes the mean or the largest value over all positions, and no layer before it compares positions: the network "
+            "cannot tell in which order they come.",
+            "Flatten instead of pooling, or put a Conv1D or LSTM before it.",
+            program.edited(lambda layers: _flattened(layers, pooled)),
+        )
     found = stages(program.layers)
     normalized = any("Normalization" in layer["class_name"] for layer in program.layers)
     if found and not normalized and all(not program.layers[one.index]["config"]["use_bias"] for one in found):
@@ -97,6 +110,23 @@ def _without_augmentation(layers):
             layers[index] = _passing_on(layer)
         elif "layers" in layer["config"]:
             _without_augmentation(layer["config"]["layers"])
+
+
+def _pooled_blindly(layers):
+    """The name of a pooling layer over all positions before which no layer looks at more than one; None if there is none."""
+    for layer in layers:
+        kind, sizes = kind_of(layer), layer["config"].get("batch_shape", (0,))[1:]
+        if kind.startswith(POOLING):
+            return layer["config"]["name"]
+        if not kind.startswith(BY_POSITION) or None in sizes:
+            return None
+    return None
+
+
+def _flattened(layers, name):
+    for index, layer in enumerate(layers):
+        if layer["config"]["name"] == name:
+            layers[index] = {**layer, "class_name": "Flatten", "module": "keras.layers", "config": {"name": name}}
 
 
 def mixed_samples(model, data, values=None):
