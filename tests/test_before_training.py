@@ -118,6 +118,9 @@ FAULTS = {
         lambda: through(lambda x: x * ops.softmax(ops.mean(x, -1, keepdims=True), axis=-1)), "vanishing_gradient", "always 1",
     ),
     "made of a kernel once": (lambda: (network(Made(), L.Dense(1)), X, NUMBER), "frozen_weights", "No gradient reaches the kernel of made"),
+    "measurements as IDs": (
+        lambda: (network(L.Embedding(4, 8), L.Flatten(), L.Dense(1)), np.abs(X) / 8, NUMBER), "label_or_data_bug", "not whole numbers",
+    ),
     "stopped": (lambda: through(ops.stop_gradient), "vanishing_gradient", "exactly 0"),
     "dead from the start": (
         lambda: (network(L.Dense(8, "relu", bias_initializer=keras.initializers.Constant(-50)), L.Dense(1)), X, NUMBER),

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ..program import program_of
 from .causes import CAUSES
-from .checks import data_faults
+from .checks import data_faults, misread_inputs
 from .data import data_of
 from .findings import Finding, finding_of
 from .given import known_targets
@@ -43,7 +43,8 @@ def before_training(model, data):
     facts = _facts(model, *data[:2])
     if facts is not None and (outside := _labels_outside(facts)):
         return [outside]  # the loss cannot be asked
-    found = [*_of_output_and_data(model, facts), *loss_findings(model, data), *_drowned(model, data)]
+    misread = [] if facts is None else misread_inputs(model, facts.x)
+    found = [*misread, *_of_output_and_data(model, facts), *loss_findings(model, data), *_drowned(model, data)]
     found += untrained_weights(model, data)
     return list({finding.cause: finding for finding in reversed(found)}.values())[::-1]
 
