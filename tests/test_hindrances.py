@@ -36,6 +36,15 @@ def weighted(times):
     return model
 
 
+def attending(**settings):
+    words = keras.Input((6,))
+    read = L.Embedding(9, 4)(words)
+    read = L.Add()([read, L.MultiHeadAttention(2, 4)(read, read, **settings)])
+    model = keras.Model(words, L.Dense(1)(L.GlobalMaxPooling1D()(read)))
+    model.compile("adam", "mse")
+    return model
+
+
 SGD, Adam, ONE = keras.optimizers.SGD, keras.optimizers.Adam, keras.constraints.MaxNorm(0.1)
 PICTURES = (6, 6, 1)
 HINDERED = {  # the model, the cause, a word of the evidence, and what shows that it is gone: a part of the model's configuration
@@ -52,6 +61,7 @@ HINDERED = {  # the model, the cause, a word of the evidence, and what shows tha
         lambda: network(L.Embedding(9, 4), L.Dense(8, "relu"), L.GlobalAveragePooling1D(), *hidden(), shape=(6,)),
         "capacity_too_low", "in which order",
     ),
+    "pooled after attention": (attending, "capacity_too_low", "in which order"),
     "no biases": (lambda: network(*hidden(use_bias=False)), "capacity_too_low", "No layer has biases"),
 }  # fmt: skip
 
@@ -77,6 +87,7 @@ def test_what_is_usual_is_no_hindrance():
         network(L.Dense(8, use_bias=False), L.BatchNormalization(), L.Dense(1, use_bias=False)),
         network(L.Embedding(9, 4), L.Conv1D(8, 2), L.GlobalMaxPooling1D(), L.Dense(1), shape=(6,)),
         network(L.Embedding(9, 4), L.GlobalMaxPooling1D(), L.Dense(1), shape=(None,)),
+        attending(use_causal_mask=True),
     ]
     assert not [found for model in usual for found in hindrances(program_of(model, 10, 32, "mse"))]
 

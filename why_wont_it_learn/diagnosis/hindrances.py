@@ -21,9 +21,10 @@ AT_ONCE = 16  # samples that are predicted together, and then by halves
 ALIKE = 1e-3  # difference, of the largest output
 CONSTANT = 1e-5  # the same
 POOLING = ("GlobalAveragePooling", "GlobalMaxPooling")
-BY_POSITION = (  # layers that treat every position of a sequence or picture alone, beginnings of the names of their classes
+WITHOUT_ORDER = (  # beginnings of the names of layers that treat all positions of a sequence or picture alike
     "InputLayer", "Embedding", "Dense", "TimeDistributed", "Activation", "Dropout", "SpatialDropout", "Masking", "Normalization",
-    "Rescaling", "BatchNormalization", "LayerNormalization", "ReLU", "LeakyReLU",
+    "Rescaling", "BatchNormalization", "LayerNormalization", "ReLU", "LeakyReLU", "Add", "Attention", "AdditiveAttention",
+    "MultiHeadAttention",
 )  # fmt: skip
 WITHOUT_KERNELS = ("Normalization", "Softmax", "Lambda", "Rescaling")  # in the names of their classes
 
@@ -72,9 +73,9 @@ def hindrances(program):
     if pooled := _pooled_blindly(program.layers):
         yield (
             "capacity_too_low",
-            f"{pooled} takes the mean or the largest value over all positions, and no layer before it compares positions: the network "
-            "cannot tell in which order they come.",
-            "Flatten instead of pooling, or put a Conv1D or LSTM before it.",
+            f"{pooled} takes the mean or the largest value over all positions, and the layers before it treat all positions alike: the "
+            "network cannot tell in which order they come.",
+            "Flatten instead of pooling, or put a Conv1D, an LSTM or an embedding of the positions before it.",
             program.edited(lambda layers: _flattened(layers, pooled)),
         )
     found = stages(program.layers)
@@ -113,12 +114,14 @@ def _without_augmentation(layers):
 
 
 def _pooled_blindly(layers):
-    """The name of a pooling layer over all positions before which no layer looks at more than one; None if there is none."""
+    """The name of a pooling layer over all positions before which nothing depends on their order; None if there is none."""
+    if sum(kind_of(layer) == "InputLayer" for layer in layers) > 1:
+        return None  # one of them may tell the positions
     for layer in layers:
         kind, sizes = kind_of(layer), layer["config"].get("batch_shape", (0,))[1:]
         if kind.startswith(POOLING):
             return layer["config"]["name"]
-        if not kind.startswith(BY_POSITION) or None in sizes:
+        if not kind.startswith(WITHOUT_ORDER) or None in sizes or "use_causal_mask" in str(layer.get("inbound_nodes")):
             return None
     return None
 
