@@ -139,7 +139,10 @@ def test_no_answer_is_shown_before_somebody_commits(notebook):
     (kinds, show), *_ = notebook.handlers
     assert kinds == (predictions.NotCommitted,)
     show(notebook, *ended._excinfo)
-    press("line", "no")
+    form = press("line", "no")
+    assert [bundle[notes.WIDGET]["model_id"] for bundle, _ in notebook.shown] == 2 * [form.model_id]
+    assert form.closed
+    assert not form.needed
     reveal("line", {"yes": False, "no": True})
     assert notebook.texts()[1:] == [
         "Commit to an answer first: *Does it learn?* Then run this cell and those below it.",

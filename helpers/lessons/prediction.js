@@ -44,6 +44,10 @@ function render({ model, el }) {
   }
 
   draw();
+  if (model.get("needed")) {
+    // *Run All* has stopped at this cell and left the page at its end. What comes into view on the way there grows, so once more.
+    for (const wait of [0, 300, 1000]) setTimeout(() => el.scrollIntoView({ block: "center" }), wait);
+  }
   model.on("change:closed change:note", draw);
 }
 export default { render };

@@ -28,6 +28,7 @@ from .notes import inline, tell
 HERE = Path(__file__).parent
 CONFIDENCES = [50, 70, 90, 99]  # percent
 KEPT = "Saved. The measurement will score it."
+NEEDED = "Commit to an answer. Then choose Run → Run Selected Cell and All Below."
 
 
 class ClaimFailed(AssertionError):
@@ -45,6 +46,7 @@ class Prediction:
     kept: the option that was committed to, or None.
     confidence: in percent, or None.
     measured: the option that turned out true, or None.
+    form: its widget, once it has been shown.
     """
 
     question: str
@@ -52,6 +54,7 @@ class Prediction:
     kept: str | None = None
     confidence: int | None = None
     measured: str | None = None
+    form: "PredictionForm | None" = None
 
 
 asked_here = {}  # name -> Prediction, of this session
@@ -59,7 +62,11 @@ followers = weakref.WeakSet()  # their method `committed` is called whenever som
 
 
 class PredictionForm(anywidget.AnyWidget):
-    """The form of a prediction. kept: {"answer": number of the option, "confidence": percent}, set by the page."""
+    """The form of a prediction.
+
+    kept: {"answer": number of the option, "confidence": percent}, set by the page. needed: whether the lesson waits for it; then the
+    page brings it into view.
+    """
 
     _esm = HERE / "prediction.js"
     _css = HERE / "prediction.css"
@@ -69,6 +76,7 @@ class PredictionForm(anywidget.AnyWidget):
     kept = traitlets.Dict().tag(sync=True)
     note = traitlets.Unicode().tag(sync=True)
     closed = traitlets.Bool(False).tag(sync=True)
+    needed = traitlets.Bool(False).tag(sync=True)
 
 
 def predict(name, question, options):
@@ -102,14 +110,20 @@ def predict(name, question, options):
 
 
 def form(name):
-    """The widget of a prediction of this session."""
+    """The widget of a prediction of this session, the same wherever it is shown."""
     asked = asked_here[name]
-    made = PredictionForm(question=inline(asked.question), options=[inline(option) for option in asked.options])
+    if asked.form is None:
+        asked.form = _new_form(name, asked)
     if asked.kept is not None:
-        made.kept = {"answer": asked.options.index(asked.kept), "confidence": asked.confidence}
-        made.note, made.closed = KEPT, True
+        asked.form.kept = {"answer": asked.options.index(asked.kept), "confidence": asked.confidence}
+        asked.form.note, asked.form.closed = KEPT, True
     elif asked.measured is not None:
-        made.note, made.closed = "The result is already shown, so no answer is scored.", True
+        asked.form.note, asked.form.closed = "The result is already shown, so no answer is scored.", True
+    return asked.form
+
+
+def _new_form(name, asked):
+    made = PredictionForm(question=inline(asked.question), options=[inline(option) for option in asked.options])
 
     def committed_to(change):
         if asked.measured is not None:
@@ -119,7 +133,7 @@ def form(name):
             made.note = _keep(name, asked)
             for follower in list(followers):
                 follower.committed()
-        made.closed = True
+        made.closed, made.needed = True, False
 
     made.observe(committed_to, "kept")
     return made
@@ -147,7 +161,7 @@ def reveal(name, outcomes):
         raise ClaimFailed(f"Of the options of {name!r}, {true or 'none'} came true; exactly one must.")
     if asked.kept is None and live():
         get_ipython().set_custom_exc((NotCommitted,), _ask_for_it)
-        raise NotCommitted(f"Commit to an answer first: *{asked.question}* Then run this cell and those below it.")
+        raise NotCommitted(name)
     asked.measured = true[0]
     if asked.kept is not None:
         _keep(name, asked)
@@ -162,8 +176,13 @@ def reveal(name, outcomes):
 
 
 def _ask_for_it(shell, kind, error, traceback, tb_offset=None):
-    """Instead of a traceback."""
-    tell(str(error))
+    """Show the form, instead of a traceback."""
+    (name,) = error.args
+    asked = form(name)
+    asked.note, asked.needed = NEEDED, True
+    tell(
+        f"Commit to an answer first: *{asked_here[name].question}* Then run this cell and those below it.", widget=asked
+    )
 
 
 def open_ones(names):
