@@ -20,7 +20,7 @@ from why_wont_it_learn.diagnosis import diagnose as doctor
 from why_wont_it_learn.diagnosis import report as card
 from why_wont_it_learn.diagnosis.causes import CAUSES
 from why_wont_it_learn.diagnosis.checks import unlike_validation
-from why_wont_it_learn.diagnosis.class_weights import ClassWeighted, overlooked
+from why_wont_it_learn.diagnosis.class_weights import ClassWeighted, overlooked, weights_within
 from why_wont_it_learn.diagnosis.code import changes, code_of
 from why_wont_it_learn.diagnosis.data import MOST_COLUMNS, Data, data_of, split
 from why_wont_it_learn.diagnosis.examine_output import stuck_at_zero
@@ -774,6 +774,61 @@ def test_a_network_whose_classes_are_weighted_is_judged_by_its_weights(monkeypat
     found = diagnose(rare_network(), *rare(), epochs=60, class_weight={0: 1.0, 1: 11.0}, clock=clock)
     assert "class_imbalance" not in found.causes, found
     assert found.skill > 0.3  # by accuracy it is below 0: always predicting class 0 is right more often
+
+
+def weighing(weights):
+    """A cross-entropy of one's own that counts classes by weights."""
+
+    def loss(y_true, y_pred):
+        weight = keras.ops.where(y_true[:, 0] > 0.5, weights[1], weights[0])
+        return weight * keras.losses.binary_crossentropy(y_true, y_pred)
+
+    return loss
+
+
+def of_logits(y_true, logits):
+    return tf.nn.weighted_cross_entropy_with_logits(y_true, logits, pos_weight=4.0)[:, 0]
+
+
+def alpha_focal(y_true, p):
+    right = keras.ops.where(y_true > 0.5, p, 1 - p)
+    return keras.ops.where(y_true > 0.5, 0.75, 0.25) * (1 - right) ** 2 * -keras.ops.log(right)
+
+
+def dice(y_true, p):
+    return 1 - 2 * keras.ops.sum(y_true * p) / (keras.ops.sum(y_true) + keras.ops.sum(p))
+
+
+def contrastive(y_true, distance):
+    return y_true * distance**2 + (1 - y_true) * keras.ops.maximum(2 - distance, 0) ** 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "times"),
+    [
+        (weighing((0.5, 6.0)), 12),
+        (weighing((1.0, 1.0)), 0),
+        (of_logits, 4),
+        (alpha_focal, 3),
+        (dice, 0),
+        (contrastive, 0),
+    ],
+)
+def test_the_weights_that_a_loss_gives_to_classes_are_read_from_it(loss, times):
+    x, y = rare()
+    model = network(Dense(1), loss=loss, inputs=2)
+    found = weights_within(data_of(model, x, y[:, None].astype("float32")))
+    assert (found[1] / found[0] == pytest.approx(times, rel=0.02)) if times else (found == ())
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (0.55, 6.0)], ids=["alike", "by how rare they are"])
+def test_a_rare_class_counts_as_the_loss_of_ones_own_counts_it(weights):
+    layers, adam = (Dense(8, "tanh"), Dense(1, "sigmoid")), keras.optimizers.Adam(0.01)
+    model = network(*layers, loss=weighing(weights), optimizer=adam, inputs=2)
+    x, y = rare()
+    found = diagnose(model, x, y[:, None].astype("float32"), epochs=15)
+    assert found.causes == ([] if weights[1] > 1 else ["class_imbalance"]), found
+    assert "it fails with" not in str(found)
 
 
 def test_a_rare_class_that_the_inputs_do_not_tell_is_no_imbalance():

@@ -10,7 +10,7 @@ from ..engine.batches import weights_of_classes
 from ..keras_private import layers_of
 from ..program import WHOLE_KERNELS, program_of
 from . import checks, fixes
-from .class_weights import ClassWeighted
+from .class_weights import ClassWeighted, weights_within
 from .data import data_of
 from .findings import Finding, listed
 from .given import drawn, known_targets, known_validation, last_held_back, without_weight
@@ -132,7 +132,7 @@ def _with_data(model, x, y, validation_data, sample_weight, class_weight):
         data = data_of(model, x, y, validation_data)
         data = with_own_meaning(with_positions(data, data.output_shape))
         if class_weight is None:
-            return model, data
+            return model, replace(data, class_weight=weights_within(data)) if from_logits(data.loss) is None else data
         if data.with_classes and from_logits(data.loss) is not None:
             weights = tuple(float(class_weight.get(n, 1.0)) for n in range(data.classes))
             return model, replace(data, class_weight=weights, loss=ClassWeighted(as_loss(data.loss), weights))

@@ -6,12 +6,15 @@ import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.class_weight import compute_class_weight
 
-from .output_and_loss import from_logits
+from ..keras_private import as_loss
+from .output_and_loss import MOST_CLASSES, SAMPLES, from_logits, value_of
 
 LARGE_CLASS = 0.6  # fraction of the samples, for a class to be able to hide the others
 FEWEST_OF_A_CLASS = 5  # samples, to say that a class is overlooked
 OVERLOOKED = 0.25  # recall below which a class counts as overlooked
 SURE = 3.0  # standard deviations of ranks at random that an area under the ROC curve must lie above chance
+UNEQUAL = 1.2  # times as large as the smallest, for the weights in a loss to be more than rounding
+PROBABILITIES, LOGITS = (0.3, 0.5, 0.8), (-0.5, 0.3, 1.0)  # of the right class, at which a loss is asked for its weights
 HARDLY_MORE = 0.05  # accuracy above the largest class's fraction that still counts as near it
 
 
@@ -40,6 +43,54 @@ def balanced(labels, classes):
     known = np.unique(labels)
     weights = dict(zip(known, compute_class_weight("balanced", classes=known, y=labels), strict=True))
     return tuple(float(weights.get(label, 1.0)) for label in range(classes))
+
+
+def weights_within(data):
+    """The weights that a loss itself gives to classes, as `balanced` gives them: (classes,); () if it gives none, or they cannot be told.
+
+    It has them if, whatever is predicted, a sample of one class costs so many times as much as one of another, and the samples of a
+    batch cost what each of them costs alone.
+    """
+    if not data.with_classes or not 2 <= data.classes <= MOST_CLASSES or len(data.output_shape) != 1:
+        return ()
+    labels, width = data.labels[: data.points], data.output_shape[0]
+    counts = np.bincount(labels, minlength=data.classes)
+    if width not in (1, data.classes) or not counts.all():
+        return ()
+    rows = [np.flatnonzero(labels == name)[:SAMPLES] for name in range(data.classes)]
+    rows = [np.resize(of_class, SAMPLES) for of_class in rows]
+
+    def cost(names, predictions):
+        at = np.concatenate([rows[name] for name in names])
+        return value_of(data.loss, data.y[at], np.repeat(predictions[list(names)], SAMPLES, axis=0))
+
+    for logits, levels in ((False, PROBABILITIES), (True, LOGITS)):
+        shares = []
+        for level in levels:
+            predictions = _equally_right(level, width, logits)
+            alone = np.array([cost([name], predictions) for name in range(data.classes)])
+            if np.all(alone > 0) and np.isclose(cost(range(data.classes), predictions), alone.mean(), rtol=0.01):
+                shares.append(alone / alone.sum())
+        if len(shares) == len(levels) and np.allclose(shares, shares[0], rtol=0.02):
+            weights = shares[0] / np.average(shares[0], weights=counts)
+            return tuple(weights.tolist()) if weights.max() > UNEQUAL * weights.min() else ()
+    return ()
+
+
+def _equally_right(level, width, logits):
+    """What is predicted for a sample of each class if the right one always gets the same: (classes, width)."""
+    if width == 1:
+        return np.array([[-level if logits else 1 - level], [level]])
+    rest = 0.0 if logits else (1 - level) / (width - 1)
+    return np.where(np.eye(width) > 0, level, rest)
+
+
+def counts_each_sample(loss, y, outputs):
+    """Whether a loss of one's own gives one number for each sample, so that these can be weighted. outputs: (samples, …)."""
+    try:
+        return as_loss(loss).call(tf.constant(y), tf.constant(outputs)).shape == (len(y),)
+    except Exception:  # of one's own
+        return False
 
 
 def overlooked(labels, train_labels, predictions):

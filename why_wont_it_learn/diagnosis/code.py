@@ -7,6 +7,7 @@ import re
 import keras
 import numpy as np
 
+from .class_weights import ClassWeighted
 from .network import kind_of
 from .output_and_loss import from_logits, loss_name
 
@@ -30,7 +31,7 @@ def code_of(variant):
         *variant.data.steps,
         *layers,
         f"model.compile(optimizer={_optimizer(variant)}, {loss})",
-        f"model.fit(x, y, epochs={variant.epochs}, batch_size={program.batch_size}{_class_weight(variant.data)})",
+        f"model.fit(x, y, epochs={variant.epochs}, batch_size={program.batch_size}{_class_weight(program.loss)})",
     ]
 
 
@@ -50,9 +51,11 @@ def _loss(loss):
     return f"keras.losses.{of_class}({', '.join(settings)})" if settings else f'"{name}"'
 
 
-def _class_weight(data):
-    weights = ", ".join(f"{label}: {weight:.3g}" for label, weight in enumerate(data.class_weight))
-    return f", class_weight={{{weights}}}" if weights else ""
+def _class_weight(loss):
+    if not isinstance(loss, ClassWeighted):
+        return ""
+    weights = ", ".join(f"{label}: {weight:.3g}" for label, weight in enumerate(loss.weights))
+    return f", class_weight={{{weights}}}"
 
 
 def _layer(layer):

@@ -131,6 +131,7 @@ class Examination:
         self.skill, self.attainable_skill = np.nan, np.nan
         self.healthy, self.certain, self.measured, self.as_it_is = False, False, True, None
         self.failed = set()
+        self.by_seeds = ""  # the sentence that says with how many seeds it fails as it is
         self.unseen = ""  # the sentence that says why its gradients could not be looked at
         # (The finding that classes are unbalanced, its scale), where class weights alone are not enough.
         self.imbalance = None
@@ -184,8 +185,10 @@ class Examination:
         findings = [
             one if one.fixed is None else replace(one, diff=changes(self.variant, one.fixed)) for one in findings
         ]
-        if self.unseen and self.as_it_is is not None:  # else it follows from what keeps it from being trained
-            self.notes.append(self.unseen)
+        if (
+            self.as_it_is is not None
+        ):  # else it was judged on another scale since, or that follows from what keeps it from training
+            self.notes += [told for told in (self.by_seeds, self.unseen) if told]
         if findings and (alike := self._alike([finding.cause for finding in findings])):
             self.notes.append(f"Training cannot tell {alike} apart: the fix of each is enough by itself.")
         proved = self.certain or any(finding.verified for finding in findings)
@@ -393,8 +396,9 @@ class Examination:
         if more is not None and not more.error and more.steps == more.planned:
             seeds, failed = MANY_SEEDS, self.judge.failed(more)
         if failed:
-            told = f"As it is, it fails with {round(failed * seeds)} of {seeds} seeds: the initial weights decide."
-            self.notes.append(told)
+            self.by_seeds = (
+                f"As it is, it fails with {round(failed * seeds)} of {seeds} seeds: the initial weights decide."
+            )
         if seeds == MANY_SEEDS and failed > SELDOM:
             return more
         self.search.runner.seeds = range(len(outcome.train[-1]))

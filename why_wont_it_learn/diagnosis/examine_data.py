@@ -10,10 +10,10 @@ import numpy as np
 
 from . import checks, fixes
 from .causes import CAUSES
-from .class_weights import overlooked, ranking
+from .class_weights import counts_each_sample, overlooked, ranking
 from .findings import Finding
 from .given import ONE_NAN
-from .output_and_loss import from_logits
+from .output_and_loss import SAMPLES, from_logits
 from .symptoms import NOTHING, input_name
 from .trial_runner import is_logits
 
@@ -78,9 +78,10 @@ def find_imbalance(exam, outcome):
     """
     variant = outcome.variant
     data, logits = variant.data, is_logits(variant.program)
-    if not data.with_classes or data.class_weight or from_logits(variant.program.loss) is None:
+    if not data.with_classes or data.class_weight or outcome.diverged or outcome.answers is None:
         return None
-    if outcome.diverged or outcome.answers is None:
+    own = from_logits(variant.program.loss) is None
+    if own and not counts_each_sample(variant.program.loss, data.y[:SAMPLES], outcome.answers[0][:SAMPLES]):
         return None
     rows = slice(data.points, None) if data.has_validation else slice(None)
     predictions = np.stack([data.predicted_classes(answers, bool(logits))[rows] for answers in outcome.answers])
