@@ -348,23 +348,37 @@ def test_the_next_window_of_a_series_holds_the_target_and_proves_nothing():
 class Sampled(keras.layers.Layer):
     """The code of a variational autoencoder, whose spread counts in training alone, with its divergence as a loss of the layer's."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, strength=0.001, **kwargs):
         super().__init__(**kwargs)
-        self.seed = keras.random.SeedGenerator(0)
+        self.strength, self.seed = strength, keras.random.SeedGenerator(0)
+
+    def get_config(self):
+        return {**super().get_config(), "strength": self.strength}
 
     def call(self, inputs, training=None):
         mean, spread = inputs[..., :2], inputs[..., 2:]
-        self.add_loss(0.001 * keras.ops.mean(mean**2 + keras.ops.exp(spread) - spread))
+        self.add_loss(self.strength * keras.ops.mean(mean**2 + keras.ops.exp(spread) - spread))
         return mean + keras.ops.exp(spread / 2) * keras.random.normal((2,), seed=self.seed) if training else mean
 
 
-def test_weights_that_matter_in_training_alone_are_trained():
+def sampling(strength, learning_rate):
     x = keras.Input((2,))
-    code = Sampled()(keras.layers.Concatenate()([Dense(2)(x), Dense(2, name="spread")(x)]))
+    code = Sampled(strength)(keras.layers.Concatenate()([Dense(2)(x), Dense(2, name="spread")(x)]))
     model = keras.Model(x, Dense(1)(code))
-    model.compile("adam", "mse")
-    found = diagnose(model, XY, XY[:, :1], epochs=30)
+    model.compile(keras.optimizers.Adam(learning_rate), "mse")
+    return model
+
+
+def test_weights_that_matter_in_training_alone_are_trained():
+    found = diagnose(sampling(0.001, 0.001), XY, XY[:, :1], epochs=30)
     assert not any("spread" in finding.evidence for finding in found.findings)
+
+
+def test_a_divergence_that_outweighs_the_data_is_found_by_predictions_that_are_all_alike():
+    found = diagnose(sampling(3.0, 0.01), XY, XY[:, :1], epochs=60)
+    assert found.causes[0] == "over_regularized", found
+    assert "predictions hardly differ" in found.findings[0].evidence
+    assert found.findings[0].verified
 
 
 def test_a_loss_of_ones_own_is_asked_before_the_output_is_blamed():

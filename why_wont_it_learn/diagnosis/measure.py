@@ -39,12 +39,22 @@ def training_of(variant, outcome, first, last, attainable_skill):
         growing_steps=growing_steps(program.layers, data.x),
         optimizer=kind, learning_rate=with_momentum(kind, variant.learning_rate, momentum),
         regularization=max(regularization(program) or 0.0, variant.added_loss) or None,
+        prediction_spread=_spread(outcome, data) if variant.added_loss else np.nan,
         layers=first.layers,
         other_layers=bool(other_layers(program.layers)) or (data.task == "distribution" and len(first.layers) < 2),
         bends=not linear_layers(program.layers),
         gradient_norm=np.stack([first.gradient, last.gradient]),
         dead=np.stack([first.dead, last.dead]), saturated=np.stack([first.saturated, last.saturated]),
     )  # fmt: skip
+
+
+def _spread(outcome, data):
+    """The standard deviation of the predictions over the training samples, in that of the targets: the median of the seeds."""
+    y = data.number_targets
+    if y is None or outcome.answers is None or outcome.answers[0].size != data.targets_2d.size:
+        return np.nan
+    answers = np.stack([np.reshape(each, data.targets_2d.shape)[: data.points] for each in outcome.answers])
+    return float(np.median(np.sqrt(answers.var(axis=1).sum(axis=1) / max(y.var(axis=0).sum(), 1e-30))))
 
 
 def rate_halfway(variant):
