@@ -97,11 +97,7 @@ Lab(kink, controls=["depth", "width", "activation", "epochs"], pictures=("fit", 
 # 3. Move *width* to 16 and press **100 seeds** again.
 
 # %% [markdown]
-# ## Explain: a line stays a line
-#
-# Put one linear layer after another: W₂(W₁x + b₁) + b₂ = (W₂W₁)x + (W₂b₁ + b₂). That is one matrix and one bias: one
-# linear layer. More linear layers change nothing. A second layer is useful only with a nonlinear activation between
-# the two.
+# ## Explain: linear and relu layers
 #
 # To measure this we need more than one run. `train_seeds(experiment, 50)` trains the same experiment with 50 seeds at
 # once. `kink.replace(depth=5)` is the same experiment with a different depth.
@@ -109,9 +105,10 @@ Lab(kink, controls=["depth", "width", "activation", "epochs"], pictures=("fit", 
 # %%
 from helpers import train_seeds
 
-line = train_seeds(kink, 50)
-stack = train_seeds(kink.replace(depth=5, activation="linear"), 50)
-hidden = train_seeds(kink.replace(depth=1, width=16), 50)
+# We do not look at the layers here; without their metrics training is faster.
+line = train_seeds(kink, 50, probes=False)
+stack = train_seeds(kink.replace(depth=5, activation="linear"), 50, probes=False)
+hidden = train_seeds(kink.replace(depth=1, width=16), 50, probes=False)
 
 # %%
 from helpers.lessons.teaching import claim, reveal
@@ -150,25 +147,26 @@ fits(
         "five linear layers": train(stack.experiment),
         "one relu layer": train(hidden.experiment),
     },
-    title="Five linear layers are still one line; one relu layer fits the kink",
+    title="One seed of each network: its predictions",
 )
 
 # %% [markdown]
-# The two plots on the left are almost the same. The best straight line through a symmetric kink is flat, so its skill is
-# that of a constant.
+# Compare the two plots on the left. Put one linear layer after another: W₂(W₁x + b₁) + b₂ = (W₂W₁)x + (W₂b₁ + b₂).
+# That is again one matrix and one bias. A second layer is useful only with a nonlinear activation between the two. And
+# the best straight line through a symmetric kink is flat, so its skill is that of a constant.
 #
-# ## Explain: enough units are not enough
+# ## Explain: two units
 #
-# Now the two relu units, which can fit the kink exactly. We train them, train them five times longer, and start them
-# with a different initializer. The network has the same two units in all three cases.
+# Now the two relu units. We train them, train them five times longer, and start them with a different initializer. The
+# network has the same two units in all three cases. Then we give it four units and sixteen.
 
 # %%
 two = kink.replace(depth=1, width=2)
 pair = train_seeds(two, 100)
-longer = train_seeds(two.replace(epochs=500), 100)
-other_start = train_seeds(two.replace(initializer="he_normal"), 100)
-four = train_seeds(two.replace(width=4), 100)
-sixteen = train_seeds(two.replace(width=16), 100)
+longer = train_seeds(two.replace(epochs=500), 100, probes=False)
+other_start = train_seeds(two.replace(initializer="he_normal"), 100, probes=False)
+four = train_seeds(two.replace(width=4), 100, probes=False)
+sixteen = train_seeds(two.replace(width=16), 100, probes=False)
 
 # %%
 reveal(
@@ -191,17 +189,15 @@ skills(
         "4 units": four,
         "16 units": sixteen,
     },
-    title="Two units can fit the kink, but most seeds get stuck before they do",
+    title="Skill of each seed, five networks",
 )
 
 # %% [markdown]
-# Read the first row from right to left. Some dots are at 1, which proves that two units are enough. A second group
-# has stopped at about a third. These networks fit only one arm of the kink. In many of them the other unit is
-# **dead**: its relu outputs 0 for every sample, so its gradient is 0, and it usually stays dead. In the rest both
-# units fit the same arm, and the loss would have to rise before it could fall further. In both cases training has
-# stopped in the wrong place, a *local minimum* or a plateau. In the few dots at 0 both units are dead.
-#
-# What a network can **represent** is one thing. What training **finds** is another.
+# Read the first row from right to left. A dot at 1 is a network that fits both arms of the kink, so two units are
+# enough. A dot at about a third is one that fits a single arm. There the other unit may be **dead**: its relu outputs 0
+# for every sample, so its gradient is 0, and it usually stays dead. Or both units fit the same arm, and the loss would
+# have to rise before it could fall further. In both cases training has stopped in the wrong place, a *local minimum* or
+# a plateau. A dot at 0 is a network with two dead units.
 
 # %%
 best, share = float(pair.skill.max()), pair.success_rate
@@ -230,6 +226,25 @@ claim(
     over=pair,
     dead=dead,
 )
+
+# %% [markdown]
+# What a network can **represent** is one thing. What training **finds** is another. In plain Keras, two units that
+# start on the same arm:
+
+# %%
+start, end = (keras.initializers.GlorotUniform(seed) for seed in (2, 4))
+model = keras.Sequential(
+    [
+        keras.Input((1,)),
+        keras.layers.Dense(2, activation="relu", kernel_initializer=start),
+        keras.layers.Dense(1, kernel_initializer=end),
+    ]
+)
+model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+history = model.fit(x, y, batch_size=32, epochs=50, verbose=0)
+print(f"loss {history.history['loss'][-1]:.3f}, baseline {y.var():.3f}")
+at_2 = model.predict(np.array([[-2.0], [2.0]]), verbose=0)
+print("predicted for −2 and 2:", at_2.ravel().round(1))
 
 # %% [markdown]
 # ## Fix
@@ -271,7 +286,7 @@ claim(
 )
 
 # %% [markdown]
-# In the program, the fix is one more line: a hidden layer of sixteen units.
+# In the program, the fix is one more layer: sixteen hidden units.
 
 # %% tags=["repaired"]
 model = keras.Sequential(
@@ -309,8 +324,8 @@ predict(
 zigzag = Experiment(
     problem="triangle", scaling="standard", activation="relu", epochs=300
 )
-wide = train_seeds(zigzag.replace(depth=1, width=83), 50)
-deep = train_seeds(zigzag.replace(depth=3, width=10), 50)
+wide = train_seeds(zigzag.replace(depth=1, width=83), 50, probes=False)
+deep = train_seeds(zigzag.replace(depth=3, width=10), 50, probes=False)
 runs = {
     "one layer of 83": train(wide.experiment),
     "three layers of 10": train(deep.experiment),
@@ -348,19 +363,19 @@ claim(
 # %%
 fits(
     runs,
-    title="With this seed, one wide layer misses teeth that three narrow layers find",
+    title="One seed of each network: its predictions",
 )
 
 # %%
 skills(
     {"one layer of 83": wide, "three layers of 10": deep},
-    title="Depth helps, but not with every seed",
+    title="Skill of each seed: wide and deep",
 )
 
 # %% [markdown]
 # A second layer gets the already folded output of the first. So each layer can *fold* the line once more. Folds of
-# several layers multiply, while the kinks of one layer only add up. But look at the dots again: not every seed finds
-# the folds. Depth gives a better chance, not a guarantee.
+# several layers multiply, while the kinks of one layer only add up. Look at the dots again: how many seeds find the
+# folds? Depth changes the chance; it guarantees nothing.
 #
 # ## Too big
 
@@ -416,10 +431,11 @@ scarce = Experiment(
 narrow = train_seeds(scarce.replace(depth=1, width=8), 50)
 broad = train_seeds(scarce.replace(depth=1, width=64), 50)
 double = train_seeds(scarce.replace(depth=2, width=32), 50)
-fed = train_seeds(double.experiment.replace(samples=100), 50)
+fed = train_seeds(double.experiment.replace(samples=100), 50, probes=False)
 
 # %%
-change = float(np.median(broad.skill) - np.median(narrow.skill))
+few, many = (float(np.median(study.skill)) for study in (narrow, broad))
+change = many - few
 reveal(
     "width",
     {
@@ -429,10 +445,12 @@ reveal(
     },
 )
 claim(
-    "The median skill changes by {change:.2f}.",
+    "The median skill is {few:.2f} with the narrow "
+    "layer and {many:.2f} with the wide one.",
     abs(change) < 0.1,
     over=[narrow, broad],
-    change=abs(change),
+    few=few,
+    many=many,
 )
 
 # %%
@@ -441,16 +459,13 @@ from helpers.lessons.figures import loss_curves
 loss_curves(
     {"1 layer of 8": narrow, "1 layer of 64": broad, "2 layers of 32": double},
     training=True,
-    title=(
-        "All three learn the noise of fifteen samples; "
-        "the deeper network does worst on new ones"
-    ),
+    title="Fifteen samples, three networks: validation and training loss",
 )
 
 # %% [markdown]
-# The dashed lines (training) all cross the green line, so all three networks learn noise. The solid lines
-# (validation) show the price. One layer of 64 units does as well as one of 8. The same number of units in two layers
-# does worse: a second layer can fold the curve more sharply between two samples.
+# A dashed line (training) that crosses the green line shows a network that learns noise. The solid lines (validation)
+# show the price. Compare one layer of 8 units, one of 64, and the same 64 units in two layers: a second layer can fold
+# the curve more sharply between two samples.
 
 # %%
 both = [double, narrow]
@@ -516,9 +531,9 @@ predict(
 # %%
 # sgd at 0.01, 100 epochs
 article = Experiment(problem="line", depth=0, activation="relu", optimizer="sgd")
-unit = train_seeds(article, 100)
+unit = train_seeds(article, 100, probes=False)
 relus = train_seeds(article.replace(depth=2), 100)
-patience = train_seeds(relus.experiment.replace(epochs=300), 100)
+patience = train_seeds(relus.experiment.replace(epochs=300), 100, probes=False)
 scaled = train_seeds(relus.experiment.replace(scaling="standard"), 100)
 slower = train_seeds(relus.experiment.replace(learning_rate=0.001), 100)
 
@@ -542,10 +557,7 @@ skills(
         "… inputs standardised": scaled,
         "… a tenth of the learning rate": slower,
     },
-    title=(
-        "One unit is all that a line needs; with two "
-        "hidden layers it fails, and not for lack of size"
-    ),
+    title="Skill of each seed: one unit, and two relu layers in four variants",
 )
 
 # %%
@@ -571,11 +583,9 @@ claim(
 )
 
 # %% [markdown]
-# The noise has a variance of 1, so the best possible loss is about 1. The single unit reaches it. Nothing is missing.
-#
-# Why do the relu layers fail? About half of the first layer's units are dead from the start: no input is negative and
+# Why? Look at the relu units. About half of the first layer's units are dead from the start: no input is negative and
 # the biases are 0, so z = w·x + b is negative for *every* sample where w is. There relu is flat, as on the kink. Long
-# steps kill the rest: the gradient of a weight of the first layer is multiplied by its input, here up to 10. If a whole
+# steps kill others: the gradient of a weight of the first layer is multiplied by its input, here up to 10. If a whole
 # layer is dead, the network predicts the same value for every x. *Standardised* inputs have mean 0 and standard
 # deviation 1, so the steps are shorter.
 
@@ -590,10 +600,7 @@ layers(
     },
     measure="dead",
     epoch=-1,
-    title=(
-        "With long steps nearly all units die; with "
-        "shorter steps enough of them stay alive"
-    ),
+    title="Dead units by layer at the end, three variants",
 )
 
 # %%
@@ -653,13 +660,14 @@ from helpers.lessons.figures import sweep
 
 widths = [0, 2, 4, 8, 16, 64]
 # At a learning rate of 0.03 its bias would not get far enough.
-plane = train_seeds(cars.replace(depth=0, learning_rate=0.1), 50)
-grown = [plane, *(train_seeds(cars.replace(width=width), 50) for width in widths[1:])]
+plane = cars.replace(depth=0, learning_rate=0.1)
+networks = [plane, *(cars.replace(width=width) for width in widths[1:])]
+grown = [train_seeds(network, 50, probes=False) for network in networks]
 sweep(
     widths,
     grown,
     label="units in the hidden layer (0: straight line)",
-    title="A straight line does not fit the cars well; a few units do",
+    title="The cars: skill and success rate by the number of units",
 )
 
 # %% [markdown]
@@ -725,27 +733,27 @@ check(exercises.line_with_relu, ...)  # article.replace(depth=2, ...)
 check(exercises.line_with_relu, article.replace(depth=2, scaling="standard"))
 
 # %% [markdown]
-# **4.** The network below, our *patient*, has one layer of 12 tanh units and 200 samples of a wave. It does not
-# learn. Is it *too small*, *too big*, or *neither*? Prove your answer by changing one field so that 80% of the seeds
-# learn. (`print(patient)` shows its fields; `Lab(patient)` opens it in a lab.)
+# **4.** The failing network below has one layer of 12 tanh units and 200 samples of a wave. Is it *too small*, *too
+# big*, or *neither*? Prove your answer by changing one field so that 80% of the seeds learn. (`print(failing)` shows
+# its fields; `Lab(failing)` opens it in a lab.)
 
 # %%
 from helpers.lessons import exercises_capacity as exercises
 
-patient = exercises.PATIENT
+failing = exercises.FAILING
 loss_curves(
-    {"patient": train_seeds(patient, 50)},
+    {"failing network": train_seeds(failing, 50)},
     training=True,
-    title="The patient: what do these two curves tell you?",
+    title="Losses of the failing network",
 )
 
 # %% tags=["exercise"]
-check(exercises.name_the_cause, ...)  # ("too small", patient.replace(...))
+check(exercises.name_the_cause, ...)  # ("…", failing.replace(...))
 
 # %% tags=["solution"]
 # Both losses are high, so it is not too big. In a hundred epochs both fall by next to
 # nothing: the steps are tiny.
-check(exercises.name_the_cause, ("neither", patient.replace(learning_rate=0.01)))
+check(exercises.name_the_cause, ("neither", failing.replace(learning_rate=0.01)))
 
 # %% [markdown]
 # **5.** Be frugal: learn the cars with 80% of the seeds and at most 100 weights and biases in total.
@@ -774,7 +782,7 @@ check(
 # **7. Repair a program.** Six measurements, and a number to predict from them. "It learns something and then stops.
 # Even a layer of 256 units did not help." Edit the program until the check passes. Change what you like: data, layers,
 # loss, optimizer, settings. `check` trains *your* model with 20 seeds, and at least 16 of them must learn. There are
-# three hints: each `repairs.hint("capacity")` shows the next one.
+# three hints: each `repairs.hint("greenhouse")` shows one more.
 
 # %%
 from keras import layers
@@ -782,7 +790,7 @@ from keras import layers
 from helpers.lessons import repairs
 
 # %% tags=["exercise"]
-x, y, x_val, y_val = repairs.data("capacity")
+x, y, x_val, y_val = repairs.data("greenhouse")
 settings = {"epochs": 60, "batch_size": 32}
 model = keras.Sequential(
     [
@@ -794,11 +802,12 @@ model = keras.Sequential(
 )
 model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
 model.fit(x, y, verbose=0, **settings)
-print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
-check(repairs.capacity, model, x, y, x_val, y_val, **settings)
+loss = model.evaluate(x_val, y_val, verbose=0)
+print(f"validation loss {loss:.2f}, baseline {y_val.var():.2f}")
+check(repairs.greenhouse, model, x, y, x_val, y_val, **settings)
 
 # %% tags=["solution"]
-x, y, x_val, y_val = repairs.data("capacity")
+x, y, x_val, y_val = repairs.data("greenhouse")
 settings = {"epochs": 60, "batch_size": 32}
 model = keras.Sequential(
     [
@@ -810,15 +819,16 @@ model = keras.Sequential(
 )
 model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
 model.fit(x, y, verbose=0, **settings)
-print(f"validation loss {model.evaluate(x_val, y_val, verbose=0):.3g}")
-check(repairs.capacity, model, x, y, x_val, y_val, **settings)
+loss = model.evaluate(x_val, y_val, verbose=0)
+print(f"validation loss {loss:.2f}, baseline {y_val.var():.2f}")
+check(repairs.greenhouse, model, x, y, x_val, y_val, **settings)
 
 # %% tags=["exercise"]
-# repairs.hint("capacity")
-# repairs.post_mortem("capacity")
+# repairs.hint("greenhouse")
+# repairs.post_mortem("greenhouse")
 
 # %% tags=["solution"]
-repairs.post_mortem("capacity")
+repairs.post_mortem("greenhouse")
 
 # %% tags=["exercise"]
 from helpers.lessons.teaching import score
@@ -845,10 +855,11 @@ print("training loss  ", study.loss[:, -1].round(2))
 print("validation loss", study.val_loss[:, -1].round(2))
 
 # %% [markdown]
-# - Both losses are high with every seed: too small, or something else is wrong. Double the units. If the training loss
-#   stays the same, the size is not the reason.
+# - Both losses are high with every seed: too small, or something else is wrong. Double the units of every layer. If the
+#   training loss stays the same, the size is not the reason.
 # - High with some seeds only: more units than the task needs, as in *Fix*.
-# - The training loss is far below the validation loss: too big for these samples. Get more samples, or see lesson 05.
+# - The training loss is far below the validation loss, although both sets were prepared alike: too big for these
+#   samples. Get more samples, or see lesson 05.
 #
 # ## In one sentence
 #

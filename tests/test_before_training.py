@@ -18,6 +18,9 @@ CLASS = np.digitize(NUMBER[:, 0], [-0.5, 0.5])
 ONE_HOT = np.eye(3, dtype="float32")[CLASS]
 SEQUENCE = RNG.normal(size=(120, 5, 2)).astype("float32")
 LABELS = np.random.default_rng(2).integers(1, 5, (120, 2))
+# Three to five words, then padding.
+PADDED = np.pad(np.random.default_rng(3).integers(1, 9, (120, 5)), [(0, 0), (0, 295)])
+PADDED[::2, 3:] = 0
 PICTURES = np.random.default_rng(1).uniform(size=(120, 4, 4, 1)).astype("float32")
 
 
@@ -105,7 +108,12 @@ def pictures(y):
     return network(L.Conv2D(1, 3, padding="same", activation="relu"), shape=(4, 4, 1)), PICTURES, y
 
 
+def reading(mask_zero):
+    return network(L.Embedding(9, 4, mask_zero=mask_zero), L.LSTM(4), L.Dense(1), shape=(300,)), PADDED, NUMBER
+
+
 FAULTS = {
+    "padding read last": (lambda: reading(False), "label_or_data_bug", "Nothing is left of what came before"),
     "in a Lambda": (hidden_in_a_lambda, "frozen_weights", "inside a Lambda"),
     "frozen as it was made": (frozen, "frozen_weights", "trainable is False"),
     "rounded": (lambda: through(ops.round), "vanishing_gradient", "exactly 0"),
@@ -235,6 +243,7 @@ def contrastive(y, p):
 
 
 HEALTHY = {
+    "padding that is masked": lambda: reading(True),
     "regression": lambda: (network(L.Dense(8, "relu"), L.Dense(1)), X, NUMBER),
     "one column": lambda: (network(L.Dense(8, "relu"), L.Dense(1)), X, NUMBER[:, 0]),
     "binary": lambda: (network(L.Dense(1, "sigmoid"), loss="binary_crossentropy"), X, YES),

@@ -92,9 +92,12 @@ def test_a_right_cause_with_its_proof_passes(trained):
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        ("tired", "The answer is a dictionary of all patients"),
-        ({"A": RIGHT["A"]}, "The answer is a dictionary of all patients"),
-        (RIGHT | {"A": KINK}, "A: Give a cause and its proof"),
+        (
+            "tired",
+            'The answer is a dictionary of all failing networks: {"A": ("…", failing["A"].replace(...)), "B": …}.',
+        ),
+        ({"A": RIGHT["A"]}, "The answer is a dictionary of all failing networks"),
+        (RIGHT | {"A": KINK}, 'A: Give a cause and its proof, in this form: ("…", failing'),
         (RIGHT | {"A": ("sad", KINK)}, "A: The cause is one of tired, ill; you have 'sad'."),
         (RIGHT | {"A": ("tired", 3)}, "A: The answer is an Experiment(...), not int."),
         (RIGHT | {"B": ("ill", PATIENTS["B"])}, "B: Change exactly one field; you have changed none."),

@@ -216,6 +216,19 @@ def test_a_run_under_way_has_symptoms():
     assert [one.cause for one in likely(under_way)] == ["learning_rate_too_high"]
 
 
+def test_a_learning_rate_is_named_as_it_was_given():
+    with_momentum = Training(
+        optimizer="sgd", learning_rate=1e-6, momentum=0.9, update_ratio=np.full((5, 2), 1e-9), planned_steps=100
+    )
+    (slow,) = likely(with_momentum)
+    assert (
+        "The learning rate is 1e-07; with momentum 0.9 the steps are like those of 1e-06, and sgd is usually"
+        in slow.evidence
+    )
+    (slow,) = likely(replace(with_momentum, momentum=0.0))
+    assert "The learning rate is 1e-06; sgd is usually run with 0.01." in slow.evidence
+
+
 def test_a_network_that_only_fits_its_training_samples_is_not_held_back():
     held_back = Training(train_skill=0.2, val_skill=0.1, dead=np.ones((1, 2)), planned_steps=5000)
     assert [one.cause for one in likely(held_back)] == ["dead_relu"]

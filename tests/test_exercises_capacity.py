@@ -6,7 +6,7 @@ from checking import refused
 from helpers import Experiment
 from helpers.experiments.models import build_model
 from helpers.lessons import exercises_capacity as capacity
-from helpers.lessons.exercises_capacity import COUNTED, PATIENT
+from helpers.lessons.exercises_capacity import COUNTED, FAILING
 
 RIGHT = {
     capacity.few_units_for_the_kink: Experiment(problem="abs", depth=1, width=8),
@@ -73,7 +73,7 @@ def test_a_rule_is_checked_before_training(checker, change, complaint, trained):
 )
 def test_a_change_proves_one_cause(cause, change, trained):
     trained(50)
-    proof = PATIENT.replace(**change)
+    proof = FAILING.replace(**change)
     assert capacity.name_the_cause((cause, proof)).startswith(f"{cause}, because {next(iter(change))}=")
     for other in {"too small", "too big", "neither"} - {cause}:
         complaint = refused(capacity.name_the_cause, (other, proof))
@@ -81,16 +81,16 @@ def test_a_change_proves_one_cause(cause, change, trained):
 
 
 def test_other_noise_is_another_task():
-    assert "another task" in refused(capacity.name_the_cause, ("neither", PATIENT.replace(noise=0.5)))
+    assert "another task" in refused(capacity.name_the_cause, ("neither", FAILING.replace(noise=0.5)))
 
 
 @pytest.mark.numerical
 @pytest.mark.nightly  # the solution of the lesson is checked in its notebook
-def test_the_patient_is_fixed_by_its_learning_rate_and_by_no_other_size():
+def test_the_failing_network_is_fixed_by_its_learning_rate_and_by_no_other_size():
     assert "neither, because learning_rate=0.01" in capacity.name_the_cause(
-        ("neither", PATIENT.replace(learning_rate=0.01))
+        ("neither", FAILING.replace(learning_rate=0.01))
     )
     for change in ({"width": 48}, {"depth": 12}):
         assert "At least 80% have to learn" in refused(
-            capacity.name_the_cause, ("too small", PATIENT.replace(**change))
+            capacity.name_the_cause, ("too small", FAILING.replace(**change))
         )

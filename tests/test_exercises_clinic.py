@@ -1,5 +1,7 @@
 """helpers/lessons/exercises_clinic.py: right answers pass, wrong ones learn what is wrong with them."""
 
+import ast
+
 import build
 import pytest
 from checking import refused
@@ -16,20 +18,19 @@ FAILING = Experiment(problem="abs", input_scale=3.0, activation="relu")
 
 
 def test_any_other_way_out_passes(trained):
-    trained(lambda e: 50 if e.optimizer == "adam" else 5)
-    assert clinic_exercises.another_way_out(TITLE.replace(optimizer="adam")) == "Learned with 50 of 50."
+    trained(lambda e: 50 if e.target_scaling == "standard" else 5)
+    assert clinic_exercises.another_way_out(TITLE.replace(target_scaling="standard")) == "Learned with 50 of 50."
     assert "Learned with 5 of 50." in refused(clinic_exercises.another_way_out, TITLE.replace(activation="tanh"))
 
 
 def test_the_way_of_the_lesson_and_another_task_do_not_count(trained):
     trained(50)
-    assert "That is the lesson's own fix" in refused(
-        clinic_exercises.another_way_out, TITLE.replace(scaling="standard")
-    )
+    for shown in ({"scaling": "standard"}, {"learning_rate": 0.001}, {"optimizer": "rmsprop"}, {"depth": 0}):
+        assert "has shown that already" in refused(clinic_exercises.another_way_out, TITLE.replace(**shown))
     assert "another task" in refused(clinic_exercises.another_way_out, TITLE.replace(input_scale=0.1))
     assert "changed none" in refused(clinic_exercises.another_way_out, TITLE)
-    two = TITLE.replace(optimizer="adam", width=8)
-    assert "Change exactly one field; you have changed width, optimizer." in refused(
+    two = TITLE.replace(activation="sigmoid", width=8)
+    assert "Change exactly one field; you have changed width, activation." in refused(
         clinic_exercises.another_way_out, two
     )
     assert "not str" in refused(clinic_exercises.another_way_out, "adam")
@@ -79,9 +80,9 @@ def test_every_field_that_may_change_has_its_causes():
         assert causes <= set(SYMPTOMS)
 
 
-def test_the_lesson_opens_on_the_network_of_the_exercises():
-    cells = build.notebook("06_debugging_clinic", "exercise").cells
-    (source,) = (cell.source for cell in cells if "experiment" in cell.metadata.get("tags", []))
-    names = {}
-    exec(source, names)
-    assert names["TITLE"] == TITLE
+@pytest.mark.parametrize(("name", "network"), [("TITLE", TITLE), ("TWO", TWO)])
+def test_the_lesson_writes_out_the_networks_of_the_exercises(name, network):
+    cells = [cell for cell in build.notebook("06_debugging_clinic", "exercise").cells if cell.cell_type == "code"]
+    assigned = [node for cell in cells for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)]
+    (written,) = (ast.unparse(node.value) for node in assigned if ast.unparse(node.targets[0]) == name)
+    assert eval(written, {"Experiment": Experiment}) == network

@@ -3,16 +3,24 @@
 import numpy as np
 import pytest
 from checking import refused
+from test_plain_keras import tagged
 
 from helpers import Experiment
 from helpers.experiments.problems import make_problem
 from helpers.lessons import exercises_optimizers as optimizers
-from helpers.lessons.exercises_optimizers import PATIENTS, SHORT_LINE
+from helpers.lessons.exercises_optimizers import FAILING, SHORT_LINE
 
 pytestmark = pytest.mark.numerical
 
 
 # --- the edge ---
+
+
+def test_the_lesson_shows_the_line_of_the_edge():
+    (source,) = tagged("03_optimizers", "given")
+    names = {"Experiment": Experiment}
+    exec(source, names)
+    assert names["short_line"] == SHORT_LINE
 
 
 def curvatures(experiment):
@@ -145,16 +153,16 @@ def test_sgd_wins_on_a_round_bowl_and_not_with_a_long_training():
     assert "But `adam`" in refused(optimizers.sgd_beats_adam, longer)
 
 
-# --- the patients ---
+# --- the failing networks ---
 
 FIXED = {
-    "A": ("too high", PATIENTS["A"].replace(learning_rate=0.1)),
-    "B": ("too low", PATIENTS["B"].replace(learning_rate=0.1)),
-    "C": ("neither", PATIENTS["C"].replace(scaling="standard")),
+    "A": ("too high", FAILING["A"].replace(learning_rate=0.1)),
+    "B": ("too low", FAILING["B"].replace(learning_rate=0.1)),
+    "C": ("neither", FAILING["C"].replace(scaling="standard")),
 }
 
 
-def test_the_patients_are_fixed_by_their_causes():
+def test_the_failing_networks_are_fixed_by_their_causes():
     words = optimizers.name_the_causes(FIXED)
     assert "A: too high, because learning_rate=0.1 is enough." in words
     assert "C: neither, because" in words
@@ -162,8 +170,8 @@ def test_the_patients_are_fixed_by_their_causes():
 
 def test_another_learning_rate_does_not_fix_the_third():
     for rate in (0.001, 1.0):
-        cause = "too low" if rate > PATIENTS["C"].learning_rate else "too high"
-        proof = PATIENTS["C"].replace(learning_rate=rate)
+        cause = "too low" if rate > FAILING["C"].learning_rate else "too high"
+        proof = FAILING["C"].replace(learning_rate=rate)
         assert refused(optimizers.name_the_causes, FIXED | {"C": (cause, proof)}).startswith("C: learning_rate=")
 
 
@@ -179,7 +187,7 @@ def test_another_learning_rate_does_not_fix_the_third():
 )
 def test_a_change_proves_one_cause_if_it_rescues(name, cause, change, trained):
     trained(50)
-    proof = PATIENTS[name].replace(**change)
+    proof = FAILING[name].replace(**change)
     assert f"{name}: {cause}, because" in optimizers.name_the_causes(FIXED | {name: (cause, proof)})
     for other in {"too high", "too low", "neither"} - {cause}:
         complaint = refused(optimizers.name_the_causes, FIXED | {name: (other, proof)})
@@ -192,5 +200,5 @@ def test_other_steps_and_other_data_prove_nothing():
         ({"input_offset": 10}, "A: With another input_offset this is another task"),
     ):
         assert complaint in refused(
-            optimizers.name_the_causes, FIXED | {"A": ("too high", PATIENTS["A"].replace(**change))}
+            optimizers.name_the_causes, FIXED | {"A": ("too high", FAILING["A"].replace(**change))}
         )

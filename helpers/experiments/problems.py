@@ -70,7 +70,7 @@ def _references_of(table, rows):
     return {**models, "gradient boosting model": boosting}
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=256)  # each seed of a study has its own split, and the next study the same
 def best_reference(table, split, complete):
     """The best of some quick models of an own table, trained on all of its training rows: (name, answers for validation).
 

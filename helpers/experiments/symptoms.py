@@ -58,7 +58,7 @@ def training_of(run):
         inputs=Scale.of(p.x, names), targets=Scale.of(p.y) if numbers else None, mismatches=tuple(_mismatches(e, p)),
         prediction_spread=float(run.predictions.std() / std) if p.task != "multiclass" else np.nan,
         prediction_offset=float(abs(np.mean(run.predictions) - mean) / std) if numbers else np.nan,
-        optimizer=optimizer.call.path.rpartition(".")[2].lower(), learning_rate=e.learning_rate / (1 - momentum),
+        optimizer=optimizer.call.path.rpartition(".")[2].lower(), learning_rate=e.learning_rate / (1 - momentum), momentum=momentum,
         regularization=min(1.0, max(10 * e.l1, 10 * e.l2, e.dropout)) if e.l1 or e.l2 or e.dropout else None,
         layers=_layers(e), gradient_norm=run.gradient_norm, update_ratio=run.update_ratio, dead=run.dead,
         saturated=run.saturated,

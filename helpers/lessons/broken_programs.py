@@ -26,11 +26,11 @@ def data(name):
 
 
 def cars():
-    """The cars of data/auto_mpg.csv as they come: (x, y, x_val, y_val), 300 for training and 92 for validation."""
+    """The cars of data/auto_mpg.csv as they come: (x, y, x_val, y_val), the samples of `Experiment(problem="auto_mpg")`."""
     x, y = read_table("auto_mpg")
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order].astype("float32"), y[order, 0].astype("float32")
-    return x[:300], y[:300], x[300:], y[300:]
+    return x[:294], y[:294], x[294:], y[294:]
 
 
 # --- the data ------------------------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ def _two_classes(rng, n):
     return x, y ^ (rng.random(n) < 0.03)
 
 
-def _shelf(rng, n):
+def _three_kinds(rng, n):
     y = rng.permutation(np.arange(n) % 3)
     x = 0.8 * rng.normal(size=(n, 4)) + 2.2 * np.array([[0, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0]])[y]
     return x, y
@@ -87,33 +87,34 @@ def _lighthouse(rng, n):
     return x, y + 0.1 * rng.normal(size=n)
 
 
-def _capacity(rng, n):
+def _greenhouse(rng, n):
     x = rng.normal(size=(n, 6))
     y = np.sin(2 * x[:, 0]) + np.abs(x[:, 1]) + 0.7 * x[:, 2] - x[:, 3]
     return x, y + 0.1 * rng.normal(size=n)
 
 
-def _regularization(rng, n):
+def _census(rng, n):
     x = rng.normal(size=(n, 3))
     y = x[:, 0] + 0.6 * x[:, 1] ** 2 > 0.6
     y[:TRAINING] ^= rng.random(TRAINING) < 0.3
     return x, y
 
 
-def _debugging(rng, n):
+def _violins(rng, n):
     y = rng.permutation(np.arange(n) % 4)
     x = rng.normal(size=(n, 5)) + 1.6 * rng.normal(size=(4, 5))[y]
     return 1000 + 100 * x, y
 
 
 SOURCES = {
-    "capacity": _capacity,
-    "activation": _two_classes,
-    "learning_rate": _in_units(([8, 20, 5, 40], [30, 100, 20, 1000])),
-    "preparation": _in_units(([0.0004, 0.002, 1, 900], [0.001, 0.01, 0, 5000])),
-    "regularization": _regularization, "debugging": _debugging, "mushrooms": _two_classes,
+    "greenhouse": _greenhouse,
+    "beetles": _two_classes,
+    "bridge": _smooth,
+    "river": _in_units(([0.0004, 0.002, 1, 900], [0.001, 0.01, 0, 5000])),
+    "census": _census, "violins": _violins, "bats": _three_kinds,
+    "mushrooms": _two_classes,
     "kettle": _in_units(y=(9000, 36000)), "thermometer": _in_units(y=(9, 281)),
-    "shelf": _shelf,
+    "shelf": _three_kinds,
     "bakery": _in_units(([20, 5, 30, 0.1], [220, 70, 400, 1])),
     "tides": _smooth, "postcodes": _postcodes, "turbine": _smooth, "ferry": _ferry,
     "orchard": _in_units(([3, 0.5, 2, 1], [30, 6, 15, 8])),
@@ -121,11 +122,11 @@ SOURCES = {
 }  # fmt: skip
 
 
-# --- one for each of the lessons 01 to 06 --------------------------------------------------------------------------------
+# --- of the lessons 01 to 06 --------------------------------------------------------------------------------------------
 
 
-def capacity():
-    x, y, x_val, y_val = data("capacity")
+def greenhouse():
+    x, y, x_val, y_val = data("greenhouse")
     settings = {"epochs": 60, "batch_size": 32}
     model = keras.Sequential(
         [
@@ -139,9 +140,9 @@ def capacity():
     return model, x, y, x_val, y_val, settings
 
 
-def activation():
-    x, y, x_val, y_val = data("activation")
-    settings = {"epochs": 60, "batch_size": 32}
+def beetles():
+    x, y, x_val, y_val = data("beetles")
+    settings = {"epochs": 40, "batch_size": 32}
     model = keras.Sequential([keras.Input((4,))])
     for _ in range(8):
         model.add(layers.Dense(16, activation="sigmoid"))
@@ -150,8 +151,8 @@ def activation():
     return model, x, y, x_val, y_val, settings
 
 
-def learning_rate():
-    x, y, x_val, y_val = data("learning_rate")
+def bridge():
+    x, y, x_val, y_val = data("bridge")
     settings = {"epochs": 60, "batch_size": 32}
     model = keras.Sequential(
         [
@@ -161,12 +162,12 @@ def learning_rate():
             layers.Dense(1),
         ]
     )
-    model.compile(optimizer=keras.optimizers.SGD(0.05, momentum=0.9), loss="mse")
+    model.compile(optimizer=keras.optimizers.SGD(0.2, momentum=0.9), loss="mse")
     return model, x, y, x_val, y_val, settings
 
 
-def preparation():
-    x, y, x_val, y_val = data("preparation")
+def river():
+    x, y, x_val, y_val = data("river")
     settings = {"epochs": 60, "batch_size": 32}
     model = keras.Sequential(
         [
@@ -180,8 +181,8 @@ def preparation():
     return model, x, y, x_val, y_val, settings
 
 
-def regularization():
-    x, y, x_val, y_val = data("regularization")
+def census():
+    x, y, x_val, y_val = data("census")
     x, y = x[:160], y[:160]
     settings = {"epochs": 200, "batch_size": 20}
     model = keras.Sequential(
@@ -197,8 +198,8 @@ def regularization():
 
 
 # Two faults.
-def debugging():
-    x, y, x_val, y_val = data("debugging")
+def violins():
+    x, y, x_val, y_val = data("violins")
     settings = {"epochs": 40, "batch_size": 32}
     model = keras.Sequential(
         [
@@ -211,12 +212,30 @@ def debugging():
     return model, x, y, x_val, y_val, settings
 
 
+def bats():
+    x, y, x_val, y_val = data("bats")
+    rng = np.random.default_rng(0)
+    rng.shuffle(x)
+    rng.shuffle(y)
+    settings = {"epochs": 40, "batch_size": 32}
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(32, activation="relu"),
+            layers.Dense(32, activation="relu"),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile(optimizer=keras.optimizers.Adam(0.005), loss="sparse_categorical_crossentropy")
+    return model, x, y, x_val, y_val, settings
+
+
 # --- the twelve of lesson 07 ---------------------------------------------------------------------------------------------
 
 
 def mushrooms():
     x, y, x_val, y_val = data("mushrooms")
-    settings = {"epochs": 40, "batch_size": 32}
+    settings = {"epochs": 30, "batch_size": 32}
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -263,7 +282,7 @@ def thermometer():
 
 def shelf():
     x, y, x_test, y_test = data("shelf")
-    settings = {"epochs": 40, "batch_size": 32, "validation_split": 0.4}
+    settings = {"epochs": 30, "batch_size": 32, "validation_split": 0.4}
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -279,7 +298,7 @@ def bakery():
     x, y, x_val, y_val = data("bakery")
     x = (x - x.mean(axis=0)) / x.std(axis=0)
     x_val = x_val / x_val.max(axis=0)
-    settings = {"epochs": 40, "batch_size": 32}
+    settings = {"epochs": 30, "batch_size": 32}
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -299,7 +318,7 @@ def tides():
             return keras.ops.where(error > 0, 1.5 * error**2, error**2)
 
     x, y, x_val, y_val = data("tides")
-    settings = {"epochs": 40, "batch_size": 32}
+    settings = {"epochs": 30, "batch_size": 32}
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -315,7 +334,7 @@ def tides():
 def postcodes():
     x, y, x_val, y_val = data("postcodes")
     x, x_val = x / 40, x_val / 40
-    settings = {"epochs": 60, "batch_size": 32}
+    settings = {"epochs": 40, "batch_size": 32}
     model = keras.Sequential(
         [
             keras.Input((2,)),
@@ -330,7 +349,7 @@ def postcodes():
 
 def turbine():
     x, y, x_val, y_val = data("turbine")
-    settings = {"epochs": 40, "batch_size": 32}
+    settings = {"epochs": 30, "batch_size": 32}
     rate = keras.optimizers.schedules.ExponentialDecay(0.01, decay_steps=1, decay_rate=0.9)
     model = keras.Sequential(
         [
@@ -377,7 +396,7 @@ def orchard():
 def cellar():
     x, y, x_val, y_val = data("cellar")
     keras.utils.set_random_seed(1)
-    settings = {"epochs": 40, "batch_size": 32}
+    settings = {"epochs": 30, "batch_size": 32}
     base = keras.Sequential(
         [keras.Input((4,)), layers.Dense(32, activation="relu"), layers.Dense(8, activation="relu")]
     )
@@ -389,7 +408,7 @@ def cellar():
 
 def lighthouse():
     x, y, x_val, y_val = data("lighthouse")
-    settings = {"epochs": 40, "batch_size": 32}
+    settings = {"epochs": 30, "batch_size": 32}
     inputs = keras.Input((3,))
     scores = layers.Dense(3)(layers.Dense(32, activation="relu")(inputs))
     choice = layers.Lambda(lambda s: keras.ops.one_hot(keras.ops.argmax(s, axis=-1), 3), output_shape=(3,))(scores)

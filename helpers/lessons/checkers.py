@@ -75,18 +75,18 @@ class Learns:
 
 @dataclass(frozen=True, eq=False)
 class NamesCauses:
-    """An exercise whose answer is a cause and its proof for each patient: an Experiment with one changed field that learns.
+    """An exercise whose answer is a cause and its proof for each failing network: an Experiment with one changed field that learns.
 
-    patients: {name: failing Experiment}; a single one is answered without its name. causes: the names to choose from.
-    reject: takes (cause, patient, changed field, proof) and returns why the proof does not show the cause, or None.
-    evidence: takes a patient and returns what else the learner is told about a right answer.
+    networks: {name: failing Experiment}; a single one is answered without its name. causes: the names to choose from.
+    reject: takes (cause, failing Experiment, changed field, proof) and returns why the proof does not show the cause, or None.
+    evidence: takes a failing Experiment and returns what else the learner is told about a right answer.
     """
 
     name: str
-    patients: dict
+    networks: dict
     causes: tuple
     reject: Callable
-    evidence: Callable = lambda patient: ""
+    evidence: Callable = lambda network: ""
     task: tuple = TASK
 
     @property
@@ -94,37 +94,37 @@ class NamesCauses:
         return self.name
 
     def __call__(self, answer):
-        if len(self.patients) == 1:
-            ((name, patient),) = self.patients.items()
-            return self._judge(answer, patient)
-        if not isinstance(answer, dict) or set(answer) != set(self.patients):
+        if len(self.networks) == 1:
+            ((name, network),) = self.networks.items()
+            return self._judge(answer, network)
+        if not isinstance(answer, dict) or set(answer) != set(self.networks):
             raise NotYet(
-                f'The answer is a dictionary of all patients: {{"A": ("{self.causes[0]}", patients["A"].replace(...)), "B": …}}.'
+                'The answer is a dictionary of all failing networks: {"A": ("…", failing["A"].replace(...)), "B": …}.'
             )
         sentences = []
-        for name, patient in self.patients.items():
+        for name, network in self.networks.items():
             try:
-                sentences.append(f"{name}: {self._judge(answer[name], patient)}")
+                sentences.append(f"{name}: {self._judge(answer[name], network)}")
             except NotYet as reason:
                 raise NotYet(f"{name}: {reason}") from reason
         return " ".join(sentences)
 
-    def _judge(self, pair, patient):
+    def _judge(self, pair, network):
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise NotYet(f'Give a cause and its proof, such as ("{self.causes[0]}", patient.replace(...)).')
+            raise NotYet('Give a cause and its proof, in this form: ("…", failing.replace(...)).')
         cause, proof = pair
         if cause not in self.causes:
             raise NotYet(f"The cause is one of {', '.join(self.causes)}; you have {cause!r}.")
         require_experiment(proof)
-        (name,) = require_changes(proof, patient, 1, self.task)
-        if wrong := self.reject(cause, patient, name, proof):
+        (name,) = require_changes(proof, network, 1, self.task)
+        if wrong := self.reject(cause, network, name, proof):
             raise NotYet(wrong)
         change = f"{name}={getattr(proof, name)!r}"
         try:
             verdict = require_learning(proof, 0.8)
         except NotYet as reason:
             raise NotYet(f"{change} does not prove it. {reason}") from reason
-        return f"{cause}, because {change} is enough. {self.evidence(patient)}{verdict}"
+        return f"{cause}, because {change} is enough. {self.evidence(network)}{verdict}"
 
 
 # --- what an answer has to be ---
@@ -183,9 +183,10 @@ def require_number(answer, right, slips, hint, rtol=0.02):
 
 def require_learning(answer, rate):
     """The verdict on the answer's seeds; NotYet, with what is conspicuous, if fewer than `rate` of them learn."""
-    study = train_seeds(answer, FEWEST_SEEDS)
+    study = train_seeds(answer, FEWEST_SEEDS, probes=False)
     if study.success_rate >= rate:
         return study.verdict
+    study = train_seeds(answer, FEWEST_SEEDS)
     raise NotYet(f"{study.verdict} At least {rate:.0%} have to learn. {_hint(study)}")
 
 

@@ -12,7 +12,7 @@ from .teaching import FEWEST_SEEDS
 STEEPEST = 0.25  # the largest slope of the sigmoid, at 0
 
 small_xor = Learns("small_xor", {"problem": "xor", "depth": 1}, {"width": 4, "steps": 500}, rate=0.9)
-deep_with_sgd = Learns("deep_with_sgd", {"problem": "moons", "depth": 10, "optimizer": "sgd"}, {"steps": 500}, rate=0.9)
+deep_with_sgd = Learns("deep_with_sgd", {"problem": "moons", "depth": 8, "optimizer": "sgd"}, {"steps": 500}, rate=0.9)
 deep_sigmoid = Learns("deep_sigmoid", {"problem": "moons", "depth": 5, "activation": "sigmoid"}, {"steps": 1000})
 
 
@@ -32,10 +32,10 @@ def ten_slopes(answer):
     return f"{right:.1g}: the slopes leave no more than that of the gradient, and the weights multiply it again."
 
 
-_WAVE = Experiment(problem="sine", scaling="standard", samples=100, depth=1, width=32, batch_size=None, epochs=300)
-PATIENTS = {
-    "A": Experiment(problem="moons", scaling="standard", depth=8, width=10, activation="sigmoid", optimizer="sgd",
-                    learning_rate=0.1, batch_size=25),
+_WAVE = Experiment(problem="sine", scaling="standard", samples=50, depth=1, width=32, batch_size=None, epochs=300)
+FAILING = {
+    "A": Experiment(problem="moons", scaling="standard", depth=7, width=10, activation="sigmoid", optimizer="sgd",
+                    learning_rate=0.1, batch_size=25, epochs=60),
     "B": _WAVE.replace(activation="relu", bias_initializer=-10.0),
     "C": _WAVE.replace(input_scale=300.0, scaling="none"),
     "D": _WAVE.replace(output_activation="sigmoid"),
@@ -43,9 +43,9 @@ PATIENTS = {
 
 
 @functools.lru_cache  # a wrong answer and its evidence ask for the same
-def _measured_cause(patient):
-    """Which cause the first epoch of a patient shows, and by which number."""
-    study = train_seeds(patient.replace(epochs=1), FEWEST_SEEDS)
+def _measured_cause(failing):
+    """Which cause the first epoch of a failing network shows, and by which number."""
+    study = train_seeds(failing.replace(epochs=1), FEWEST_SEEDS)
     dead, saturated = study.dead[:, 0].mean(), study.saturated[:, 0].mean()
     first, last = np.median(study.gradient_norm[:, 0, 0]), np.median(study.gradient_norm[:, 0, -1])
     if dead > 0.5:
@@ -57,12 +57,12 @@ def _measured_cause(patient):
     return "wrong output", "Gradients reach every layer and the units are alive, but which values can the output take? "
 
 
-def _is_another_cause(cause, patient, field, proof):
-    true, evidence = _measured_cause(patient)
+def _is_another_cause(cause, failing, field, proof):
+    true, evidence = _measured_cause(failing)
     return None if cause == true else f"Not {cause}. Look again: {evidence.strip()}"
 
 
 name_the_causes = NamesCauses(
-    "name_the_causes", PATIENTS, ("vanishing gradient", "dead units", "saturated units", "wrong output"),
-    _is_another_cause, evidence=lambda patient: _measured_cause(patient)[1],
+    "name_the_causes", FAILING, ("vanishing gradient", "dead units", "saturated units", "wrong output"),
+    _is_another_cause, evidence=lambda failing: _measured_cause(failing)[1],
 )  # fmt: skip

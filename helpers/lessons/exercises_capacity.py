@@ -6,7 +6,7 @@ from .checkers import TASK, Learns, NamesCauses, require_number
 from .teaching import NotYet
 
 COUNTED = Experiment(problem="auto_mpg", depth=2, width=16)
-PATIENT = Experiment(problem="sine", depth=1, width=12, learning_rate=0.00001)
+FAILING = Experiment(problem="sine", depth=1, width=12, learning_rate=0.00001)
 
 
 def _no_relu(answer):
@@ -49,16 +49,16 @@ def count_the_parameters(answer):
     return f"{right}, as `model.count_params()` says."
 
 
-def _shows_another_size(cause, patient, field, proof):
+def _shows_another_size(cause, failing, field, proof):
     """Whether this change would show that the network is too small, too big, or neither."""
     if field in ("depth", "width"):
-        shown = "too small" if getattr(proof, field) > getattr(patient, field) else "too big"
+        shown = "too small" if getattr(proof, field) > getattr(failing, field) else "too big"
     else:
         shown = {"samples": "too big", "activation": "too small"}.get(field, "neither")
     return None if shown == cause else f"This change of {field} would show that the network is {shown}, not {cause}."
 
 
 name_the_cause = NamesCauses(
-    "name_the_cause", {"patient": PATIENT}, ("too small", "too big", "neither"), _shows_another_size,
+    "name_the_cause", {"failing": FAILING}, ("too small", "too big", "neither"), _shows_another_size,
     task=tuple(name for name in TASK if name != "samples"),
 )  # fmt: skip

@@ -14,9 +14,7 @@ from .checkers import (
 )
 from .teaching import FEWEST_SEEDS, NotYet
 
-SHORT_LINE = Experiment(
-    problem="line", input_scale=0.3, depth=0, optimizer="sgd", batch_size=None, learning_rate=0.001, epochs=1500
-)
+SHORT_LINE = Experiment(problem="line", input_scale=0.3, depth=0, optimizer="sgd", batch_size=None, epochs=300)
 
 
 def find_the_edge(answer):
@@ -28,7 +26,9 @@ def find_the_edge(answer):
         (edge_of_stability(SHORT_LINE.replace(scaling="standard")), "That is the edge for standardised inputs. Here they are not scaled."),
     ]  # fmt: skip
     require_number(answer, edge, slips, "The edge is 2 / λmax, the largest eigenvalue of the Hessian.")
-    below, above = (train_seeds(SHORT_LINE.replace(learning_rate=part * edge), FEWEST_SEEDS) for part in (0.99, 1.01))
+    below, above = (
+        train_seeds(SHORT_LINE.replace(learning_rate=part * edge), FEWEST_SEEDS, probes=False) for part in (0.99, 1.01)
+    )
     diverged = int((~(above.loss[:, -1] < above.loss[:, 0])).sum())
     return f"{edge:.2g}. One percent below it {below.learned.sum()} of {FEWEST_SEEDS} seeds learn, one percent above it {diverged} diverge."
 
@@ -65,14 +65,14 @@ def sgd_beats_adam(answer):
 
 
 _WAVE = Experiment(problem="sine", scaling="standard", samples=100, depth=1, batch_size=None, epochs=300)
-PATIENTS = {
+FAILING = {
     "A": _WAVE.replace(learning_rate=3.0),
     "B": _WAVE.replace(learning_rate=0.0003),
     "C": Experiment(problem="line", input_offset=2000, depth=0, batch_size=None, epochs=300, learning_rate=0.1),
 }
 
 
-def _shows_another_rate(cause, patient, field, proof):
+def _shows_another_rate(cause, failing, field, proof):
     """Whether this change would show that the learning rate is too high, too low, or neither."""
     if field in ("optimizer", "batch_size", "weight_decay", "momentum"):
         return (
@@ -80,11 +80,11 @@ def _shows_another_rate(cause, patient, field, proof):
             "not change the steps."
         )
     if field in ("learning_rate", "epochs"):
-        shown = "too low" if getattr(proof, field) > getattr(patient, field) else "too high"
+        shown = "too low" if getattr(proof, field) > getattr(failing, field) else "too high"
     else:
         shown = "too high" if field == "schedule" else "neither"
     wrong = f"This change of {field} would show that the learning rate is {shown}, not {cause}."
     return None if shown == cause else wrong
 
 
-name_the_causes = NamesCauses("name_the_causes", PATIENTS, ("too high", "too low", "neither"), _shows_another_rate)
+name_the_causes = NamesCauses("name_the_causes", FAILING, ("too high", "too low", "neither"), _shows_another_rate)

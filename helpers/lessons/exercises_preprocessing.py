@@ -13,7 +13,7 @@ FAR = Experiment(problem="line", input_offset=100, depth=0, optimizer="sgd", bat
 GAPS = Experiment(
     problem="price", missing=0.2, missing_kind="largest", target_scaling="standard", depth=1, epochs=300, batch_size=None
 )  # fmt: skip
-PATIENT = Experiment(problem="two_scales", input_offset=100, outliers=5, depth=1, width=32, epochs=400, batch_size=None)
+FAILING = Experiment(problem="two_scales", input_offset=100, outliers=5, depth=1, width=32, epochs=400, batch_size=None)
 
 
 def _lets_nan_in(answer):
@@ -24,7 +24,7 @@ def _lets_nan_in(answer):
 prices_with_sgd = Learns("prices_with_sgd", start=PRICES, may_change=PREPARATION, rate=0.9)
 circle_with_six_numbers = Learns("circle_with_six_numbers", {"problem": "circle"}, {"parameters": 6})
 the_largest_are_missing = Learns("the_largest_are_missing", start=GAPS, may_change=PREPARATION, rule=_lets_nan_in)
-corrupted_inputs = Learns("corrupted_inputs", start=PATIENT, may_change=PREPARATION)
+corrupted_inputs = Learns("corrupted_inputs", start=FAILING, may_change=PREPARATION)
 
 
 def where_is_the_edge(answer):
@@ -35,7 +35,7 @@ def where_is_the_edge(answer):
     return f"Yes: 2 / λmax = {edge:.3g}. A higher learning rate diverges, however long you train."
 
 
-TRIALS = 50
+TRIALS = 25
 
 
 def honest_accuracy(answer):

@@ -13,14 +13,9 @@ from .teaching import FEWEST_SEEDS, NotYet
 OVERFIT = Experiment(
     problem="half_wave", samples=15, noise=0.5, width=32, batch_size=None, learning_rate=0.03, epochs=300, seed=45
 )
-SPARSE = Experiment(problem="sparse", depth=0, batch_size=None, epochs=3000)
-PATIENT = OVERFIT.replace(samples=500, l2=0.3)
+SPARSE = Experiment(problem="sparse", depth=0, batch_size=None, epochs=1000)
+FAILING = OVERFIT.replace(samples=100, noise=0.1, l2=0.3)
 PENALTIES = ("l1", "l2", "dropout")
-
-
-def train_fast(experiment):
-    """The final state of 50 seeds, a `SeedStudy` without curves: faster than `train_seeds` for long trainings."""
-    return train_seeds(experiment, FEWEST_SEEDS, jit_compile=True, probes=False)
 
 
 def win_rate(study, than):
@@ -44,14 +39,16 @@ def error_to_truth(study):
 learn_by_more_samples = Learns(
     "learn_by_more_samples", at_most={"samples": 600}, start=OVERFIT, may_change=("samples",), rate=0.9
 )
-fix_the_patient = Learns("fix_the_patient", start=PATIENT, n_changes=1, rate=0.9, task=("problem", "noise", "seed"))
+fix_the_failing_network = Learns(
+    "fix_the_failing_network", start=FAILING, n_changes=1, rate=0.9, task=("problem", "noise", "seed")
+)
 
 
 def tune_the_strength(answer):
     """`OVERFIT` with L1, L2 or dropout that does better than without for 80% of the seeds."""
     require_experiment(answer)
     require_only(answer, OVERFIT, PENALTIES)
-    none, study = train_fast(OVERFIT), train_fast(answer)
+    none, study = (train_seeds(one, FEWEST_SEEDS, probes=False) for one in (OVERFIT, answer))
     wins = win_rate(study, none)
     words = f"Better than no regularizer with {wins:.0%} of the seeds"
     if wins >= 0.8:
@@ -74,7 +71,8 @@ def find_the_three(answer):
     """`SPARSE` with at least 80% of the weights of irrelevant inputs below 0.01 and the three true ones above 0.5."""
     require_experiment(answer)
     require_only(answer, SPARSE, PENALTIES)
-    size = np.abs(train_fast(answer).weights[:, :-1])  # the last one is the bias
+    study = train_seeds(answer, FEWEST_SEEDS, probes=False)
+    size = np.abs(study.weights[:, :-1])  # the last one is the bias
     irrelevant, true = float((size[:, 3:] < COUNTS_AS_0).mean()), float((size[:, :3] > 0.5).mean())
     found = f"{irrelevant:.0%} of the irrelevant weights are below {COUNTS_AS_0:g}, and {true:.0%} of the true ones above 0.5."
     if true < 0.95:

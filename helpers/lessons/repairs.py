@@ -3,18 +3,19 @@
 x, y, x_val, y_val = repairs.data("tides")          # the data as they come
 …                                                   # the program, which you repair
 check(repairs.tides, model, x, y, x_val, y_val, **settings)
-hint("tides")                                       # the next of three hints
+hint("tides")                                       # one more of three hints
 post_mortem("tides")                                # what would have told it soonest
 """
 
 import numpy as np
 import pandas as pd
+from sklearn.neighbors import KNeighborsClassifier
 
 from why_wont_it_learn import fit
 
 from . import broken_programs
 from .broken_programs import cars, data
-from .repair_checks import Repair, without_the_split
+from .repair_checks import Repair, without_the_split, without_warnings
 from .teaching import has_passed, tell
 
 __all__ = ["REPAIRS", "SHOP", "cars", "data", "hint", "post_mortem"]
@@ -43,7 +44,7 @@ def _gradients(program):
     return fit(program.model, program.x, program.y, **settings).gradient_norm[0]
 
 
-# --- one for each of the lessons 01 to 06 ---------------------------------------------------------------------------------
+# --- of the lessons 01 to 06 ----------------------------------------------------------------------------------------------
 
 
 @_repair(
@@ -51,7 +52,7 @@ def _gradients(program):
     "About a fifth of the variance is left, on the training samples: the network underfits. That is neither noise nor overfitting.",
     "Look at the width of each layer. How much can pass through the narrowest one?",
 )
-def capacity(repair):
+def greenhouse(repair):
     program, study = repair.printed, repair.printed_study
     left = np.median(study.loss[:, -1]) / program.y.var()
     return (
@@ -68,7 +69,7 @@ def capacity(repair):
     measure="classes",
     learned=0.6,
 )
-def activation(repair):
+def beetles(repair):
     norms = _gradients(repair.printed)
     return (
         f"The gradient norms after one epoch: {norms[-1]:.2g} in the output layer and {norms[0]:.2g} in the first layer, a factor of "
@@ -77,17 +78,18 @@ def activation(repair):
 
 
 @_repair(
-    "Print the training loss of the first three epochs.",
-    "It is NaN: the steps were so long that the loss grew instead of falling.",
-    "The length of a step depends on the learning rate and on the magnitude of the inputs. Print `x.mean(axis=0)`.",
+    "Print the training loss of the first ten epochs.",
+    "It falls at first and then rises again, on the very samples that it is trained on. The steps are too long.",
+    "The length of a step depends on the learning rate and on the momentum. Which learning rates suit this momentum?",
 )
-def learning_rate(repair):
-    study = repair.printed_study
-    lost = np.mean(~np.isfinite(study.loss[:, 0]))
-    largest = np.abs(repair.printed.x).max()
+def bridge(repair):
+    program, loss = repair.printed, np.median(np.nan_to_num(repair.printed_study.loss, nan=np.inf), axis=0)
+    optimizer, best = program.model.optimizer, int(loss.argmin())
+    rate, momentum = float(optimizer.learning_rate), optimizer.momentum
     return (
-        f"The training loss after the first epoch: it is NaN with {lost:.0%} of the seeds. Inputs up to {largest:.0f} make the "
-        "gradients larger by about that factor, too large for this learning rate."
+        f"The training loss of each epoch: {loss[best]:.2f} after epoch {best + 1}, {loss[-1]:.2f} at the end, and the baseline is "
+        f"{program.y.var():.2f}. Only steps that are too long make a training loss rise. A momentum of {momentum:g} makes steps in a steady "
+        f"direction {1 / (1 - momentum):.0f} times as long, so {rate:g} acts like {rate / (1 - momentum):g}."
     )
 
 
@@ -96,7 +98,7 @@ def learning_rate(repair):
     "They differ by a factor of more than a million; one input drowns out the others.",
     "Prepare the inputs before `Sequential`, and the validation inputs with the same numbers.",
 )
-def preparation(repair):
+def river(repair):
     spread = repair.printed.x.std(axis=0)
     return (
         f"`x.std(axis=0)`, before any training: from {spread.min():.2g} to {spread.max():.2g}. The initial weights and the learning rate "
@@ -111,7 +113,7 @@ def preparation(repair):
     measure="classes",
     learned=0.55,
 )
-def regularization(repair):
+def census(repair):
     study = repair.printed_study
     best, end = study.val_loss.min(axis=1), study.val_loss[:, -1]
     return (
@@ -128,12 +130,32 @@ def regularization(repair):
     measure="classes",
     learned=0.8,
 )
-def debugging(repair):
+def violins(repair):
     program = repair.printed
     predictions = _predictions(program)
     return (
         f"Two checks, before any training. `model.predict(x)`: the outputs of a sample sum to values from {predictions.sum(axis=1).min():.1f} "
         f"to {predictions.sum(axis=1).max():.1f}; probabilities would sum to 1. `x.mean()`: {program.x.mean():.0f}, far from 0."
+    )
+
+
+@_repair(
+    "Fit `KNeighborsClassifier` from scikit-learn on `x` and `y`, and score it on `x_val` and `y_val`.",
+    "Nearest neighbours guess, too, although they have no learning rate and no layers. So the training data are at fault.",
+    "Look at every line between loading the data and `fit`. Does each sample still have its own label?",
+    measure="classes",
+    learned=0.7,
+)
+def bats(repair):
+    program, (x, y, *_) = repair.printed, broken_programs.data("bats")
+    trained, as_they_come = (
+        KNeighborsClassifier().fit(*samples).score(program.x_val, program.y_val)
+        for samples in ((program.x, program.y), (x, y))
+    )
+    return (
+        f"Another method on the same data, before any network: `KNeighborsClassifier().fit(x, y).score(x_val, y_val)` is {trained:.0%} "
+        f"with the samples that the network gets, and {as_they_come:.0%} with the samples as they come. Each `shuffle` draws another order, so "
+        "the labels no longer belong to their inputs."
     )
 
 
@@ -151,7 +173,7 @@ def mushrooms(repair):
     values = np.unique(_predictions(repair.printed).round(3))
     return (
         f"`np.unique(model.predict(x).round(3))`, before any training: {values.tolist()}. Softmax divides each output by the sum "
-        "of all outputs of the layer; a single output becomes 1. Keras's printed loss falls nevertheless."
+        "of all outputs of the layer; a single output becomes 1. Keras's own warning says so. The printed loss falls nevertheless."
     )
 
 
@@ -184,7 +206,7 @@ def thermometer(repair):
 
 @_repair(
     "Print `y`, as it comes.",
-    "The samples are sorted by class, and one class is hardly or never trained on.",
+    "The samples are sorted by class, and one class is never trained on.",
     "Look at what `validation_split` takes away, and when.",
     measure="classes",
     learned=0.7,
@@ -310,7 +332,7 @@ def lighthouse(repair):
     norms = _gradients(repair.printed)
     return (
         f"The gradient norms after one epoch: {', '.join(f'{norm:.2g}' for norm in norms)}. Nothing before argmax gets a gradient: the "
-        "index of the largest value does not change when the values change a little."
+        "index of the largest value does not change when the values change a little. Keras's own warning names these layers."
     )
 
 
@@ -321,10 +343,11 @@ _hints_shown = {}  # name -> how many
 
 
 def hint(name):
-    """Show the next of the three hints of a program: what to measure, what that shows, where to look."""
+    """Show the next of the three hints of a program, below those shown before: what to measure, what that shows, where to look."""
     hints = _named(name).hints
     number = _hints_shown[name] = min(_hints_shown.get(name, 0) + 1, len(hints))
-    tell(f"Hint {number} of {len(hints)}: {hints[number - 1]}")
+    for shown, text in enumerate(hints[:number], 1):
+        tell(f"Hint {shown} of {len(hints)}: {text}")
 
 
 def post_mortem(name, now=False):
@@ -336,9 +359,13 @@ def post_mortem(name, now=False):
     """
     repair = _named(name)
     if now or has_passed(repair):
-        tell(repair.told_by(repair))
+        with without_warnings():
+            words = repair.told_by(repair)
+        tell(words)
     else:
-        tell(f'This is shown when `{name}` has passed its check. `post_mortem("{name}", now=True)` shows it at once.')
+        tell(
+            f'This is shown when `{name}` has passed its check. `repairs.post_mortem("{name}", now=True)` shows it at once.'
+        )
 
 
 def _named(name):

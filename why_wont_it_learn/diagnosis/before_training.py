@@ -12,7 +12,7 @@ from .findings import Finding, finding_of
 from .given import known_targets
 from .joined import by_output, losses_of, needs_joining, with_own_meaning, with_positions
 from .loss_check import loss_findings
-from .measure import rescaled, scales_itself
+from .measure import rescaled, scales_itself, unmasked_padding
 from .network import numbers_of, output_of
 from .output_and_loss import (
     NUMBER_FROM_0,
@@ -27,6 +27,7 @@ from .output_and_loss import (
 from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
 from .untrained_weights import untrained_weights
 
+ALIKE = 1e-5  # difference, of the largest output, from which on predictions differ
 DROWNS = 1e4  # so many times as large as those of the others, the loss of an output is all that training lowers
 FAR = 128.0  # so many times out of scale, data are named before anything was trained; pixels of 0 to 255 are less and often learn
 
@@ -105,6 +106,19 @@ def _labels_outside(facts):
     return Finding("label_or_data_bug", text, fix)
 
 
+def _forgotten(model, layers, facts):
+    """What is wrong where a recurrent layer reads so much padding last that nothing is left of what came before, or None."""
+    padding = unmasked_padding(layers, facts.x)
+    if not padding:
+        return None
+    answers = np.asarray(model(tf.constant(facts.inputs[:SAMPLES]), training=False))
+    if np.ptp(answers, axis=0).max() > ALIKE * np.abs(answers).max():
+        return None
+    text = f"A recurrent layer reads padding last, which is {padding:.0%} of the steps. Nothing is left of what came before: the network "
+    fix = "Pad at the front, as pad_sequences does, or mask the padding (mask_zero=True, Masking)."
+    return Finding("label_or_data_bug", f"{text}predicts the same for every sample.", fix)
+
+
 def _of_output_and_data(model, facts):
     """What the checks of `diagnose` say of one input and one output, without any training."""
     if facts is None:
@@ -121,6 +135,9 @@ def _of_output_and_data(model, facts):
         return
     if faults := list(data_faults(facts)):
         yield from faults
+        return
+    if forgotten := _forgotten(model, layers, facts):
+        yield forgotten
         return
     output, inputs, targets = output_of(layers), rescaled(layers, facts.inputs_2d), facts.targets_2d
     if output is not None:

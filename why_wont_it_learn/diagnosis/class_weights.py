@@ -14,7 +14,10 @@ FEWEST_OF_A_CLASS = 5  # samples, to say that a class is overlooked
 OVERLOOKED = 0.25  # recall below which a class counts as overlooked
 SURE = 3.0  # standard deviations of ranks at random that an area under the ROC curve must lie above chance
 UNEQUAL = 1.2  # times as large as the smallest, for the weights in a loss to be more than rounding
-PROBABILITIES, LOGITS = (0.3, 0.5, 0.8), (-0.5, 0.3, 1.0)  # of the right class, at which a loss is asked for its weights
+PROBABILITIES, LOGITS = (
+    (0.3, 0.5, 0.8),
+    (-0.5, 0.3, 1.0),
+)  # of the right class, at which a loss is asked for its weights
 HARDLY_MORE = 0.05  # accuracy above the largest class's fraction that still counts as near it
 
 

@@ -37,7 +37,7 @@ def training_of(variant, outcome, first, last, attainable_skill):
         condition=_condition(x) if numbers else 1.0,
         padding=unmasked_padding(program.layers, data.x[: data.points]),
         growing_steps=growing_steps(program.layers, data.x),
-        optimizer=kind, learning_rate=with_momentum(kind, variant.learning_rate, momentum),
+        optimizer=kind, learning_rate=with_momentum(kind, variant.learning_rate, momentum), momentum=momentum or 0.0,
         regularization=max(regularization(program) or 0.0, variant.added_loss) or None,
         prediction_spread=_spread(outcome, data) if variant.added_loss else np.nan,
         layers=first.layers,

@@ -97,6 +97,7 @@ class Training:
     prediction_spread, prediction_offset: standard deviation of the predictions, and distance between their mean and that of the
     targets, in standard deviations of the targets.
     optimizer: its class name in small letters. learning_rate: with the momentum's effect (divided by 1 - momentum).
+    momentum: of sgd.
     rate_halfway: the learning rate halfway through, as a fraction of the highest. agreement: correlation between predictions
     and targets. own_loss: whether two labels are learned with a loss that is not Keras's; reversed_loss: whether that wants small
     predictions for label 1.
@@ -128,6 +129,7 @@ class Training:
     prediction_offset: float = np.nan
     optimizer: str = "adam"
     learning_rate: float = np.nan
+    momentum: float = 0.0
     regularization: float | None = None
     rate_halfway: float = 1.0
     agreement: float = np.nan
@@ -308,7 +310,13 @@ def _times_usual(t):
 
 
 def _about_rate(t):
-    return f"The learning rate is {t.learning_rate:.3g}; {t.optimizer} is usually run with {usual_rate(t.optimizer):g}."
+    given, usual = (
+        t.learning_rate / with_momentum(t.optimizer, 1.0, t.momentum),
+        f"{t.optimizer} is usually run with {usual_rate(t.optimizer):g}.",
+    )
+    if given < t.learning_rate:
+        return f"The learning rate is {given:.3g}; with momentum {t.momentum:g} the steps are like those of {t.learning_rate:.3g}, and {usual}"
+    return f"The learning rate is {given:.3g}; {usual}"
 
 
 def diverged(t):
