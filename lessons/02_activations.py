@@ -106,7 +106,8 @@ lab
 # has learned nothing. It is not too small, and 0.1 is a common learning rate for `sgd`.
 
 # %% [markdown] tags=["dashboard-1-text"]
-# 1. Look at the gradient by layer. How many powers of ten separate the gradients of the output and the first layer?
+# 1. Look at the gradient by layer, at the open circles: those are the gradients of the first epoch. How many powers of
+#    ten separate the output and the first layer? At the end, little is left in any layer.
 # 2. Move *depth* to 1, then to 10. What happens to the first layer's gradient?
 # 3. At depth 5 change only *activation*: `tanh`, `relu`, `elu`. Which of them learn?
 # 4. Go back to `sigmoid`. Change *optimizer* to `adam` and *learning rate* to 0.01.

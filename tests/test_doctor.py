@@ -835,10 +835,20 @@ def test_the_weights_that_a_loss_gives_to_classes_are_read_from_it(loss, times):
     assert (found[1] / found[0] == pytest.approx(times, rel=0.02)) if times else (found == ())
 
 
+class Weighing(keras.losses.Loss):
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = weights
+
+    def call(self, y_true, y_pred):
+        return weighing(self.weights)(y_true, y_pred)
+
+
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (0.55, 6.0)], ids=["alike", "by how rare they are"])
-def test_a_rare_class_counts_as_the_loss_of_ones_own_counts_it(weights):
+@pytest.mark.parametrize("loss", [weighing, Weighing])
+def test_a_rare_class_counts_as_the_loss_of_ones_own_counts_it(loss, weights):
     layers, adam = (Dense(8, "tanh"), Dense(1, "sigmoid")), keras.optimizers.Adam(0.01)
-    model = network(*layers, loss=weighing(weights), optimizer=adam, inputs=2)
+    model = network(*layers, loss=loss(weights), optimizer=adam, inputs=2)
     x, y = rare()
     found = diagnose(model, x, y[:, None].astype("float32"), epochs=15)
     assert found.causes == ([] if weights[1] > 1 else ["class_imbalance"]), found

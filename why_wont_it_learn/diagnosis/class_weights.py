@@ -14,22 +14,21 @@ FEWEST_OF_A_CLASS = 5  # samples, to say that a class is overlooked
 OVERLOOKED = 0.25  # recall below which a class counts as overlooked
 SURE = 3.0  # standard deviations of ranks at random that an area under the ROC curve must lie above chance
 UNEQUAL = 1.2  # times as large as the smallest, for the weights in a loss to be more than rounding
-PROBABILITIES, LOGITS = (
-    (0.3, 0.5, 0.8),
-    (-0.5, 0.3, 1.0),
-)  # of the right class, at which a loss is asked for its weights
+PROBABILITIES = (0.3, 0.5, 0.8)  # of the right class, at which a loss is asked for its weights
+LOGITS = (-0.5, 0.3, 1.0)  # the same
 HARDLY_MORE = 0.05  # accuracy above the largest class's fraction that still counts as near it
 
 
 class ClassWeighted(keras.losses.Loss):
-    """A Keras loss in which each sample counts as much as its class, as `model.fit(class_weight=…)` counts it.
+    """A loss in which each sample counts as much as its class, as `model.fit(class_weight=…)` counts it.
 
-    loss: a Keras loss of classes. weights: one for each class, in their order.
+    loss: a loss of classes, Keras's or one that gives a number for each sample. weights: one for each class, in their order.
     """
 
     def __init__(self, loss, weights):
         super().__init__(name="class_weighted", reduction=loss.reduction)
-        self.loss, self.weights, self.fn, self.from_logits = loss, weights, loss.fn, from_logits(loss)
+        self.loss, self.weights, self.from_logits = loss, weights, from_logits(loss)
+        self.fn = getattr(loss, "fn", loss.call)
 
     def call(self, y_true, y_pred):
         """The weighted loss of each sample."""

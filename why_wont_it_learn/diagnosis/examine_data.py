@@ -80,9 +80,11 @@ def find_imbalance(exam, outcome):
     data, logits = variant.data, is_logits(variant.program)
     if not data.with_classes or data.class_weight or outcome.diverged or outcome.answers is None:
         return None
-    own = from_logits(variant.program.loss) is None
-    if own and not counts_each_sample(variant.program.loss, data.y[:SAMPLES], outcome.answers[0][:SAMPLES]):
-        return None
+    if from_logits(variant.program.loss) is None:
+        answers = outcome.answers[0][:SAMPLES]
+        unknown = logits is None and answers.shape[-1] == 1  # from which number on they mean class 1
+        if unknown or not counts_each_sample(variant.program.loss, data.y[:SAMPLES], answers):
+            return None
     rows = slice(data.points, None) if data.has_validation else slice(None)
     predictions = np.stack([data.predicted_classes(answers, bool(logits))[rows] for answers in outcome.answers])
     seen = overlooked(data.labels[rows], data.labels[: data.points], predictions)
