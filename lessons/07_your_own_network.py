@@ -42,6 +42,7 @@ def network(units=16):
 
 
 settings = {"epochs": 40, "batch_size": 32}
+keras.utils.set_random_seed(0)  # so that the order of the samples can be repeated
 model = network()
 history = model.fit(x, y, verbose=0, **settings)
 loss = model.evaluate(x_val, y_val, verbose=0)
@@ -190,7 +191,7 @@ claim(
 # More epochs and more units are what most people try first. Before you try anything else, look at the layers. Here is
 # the program of this lesson as an experiment, trained for one epoch with 50 seeds. (`table` is explained below.)
 
-# %% tags=["experiment"]
+# %% tags=["experiment", "dashboard-2"]
 from helpers import Experiment
 
 network_of_cars = {"depth": 2, "width": 16, "activation": "tanh"}
@@ -251,11 +252,17 @@ diagnose(network(), x, y, budget=10, **validation, **settings)
 # ### `table`: how good can it get?
 #
 # `table` turns your data into a problem: it trains three scikit-learn models, and the error of the best one is the
-# noise floor. Then the lab and the maps work on your data. The lab below opens on this lesson's network and data; each
-# dot is a car.
+# noise floor. Then the lab and the maps work on your data. `Lab(own)` opens this network on your cars; the lab below
+# has the same cars built in.
 
-# %%
-Lab(own, controls=["width", "learning_rate", "scaling"], pictures=("fit", "loss"))
+# %% [markdown] tags=["dashboard-2-text"]
+# From six measurements of a car, the network predicts how far it goes on a gallon. Each dot is a car; on the dashed
+# line the prediction is right. Which of the three controls moves the dots to the line?
+
+# %% tags=["dashboard-2"]
+from helpers import Lab
+
+Lab(cars, controls=["width", "learning_rate", "scaling"], pictures=("fit", "loss"))
 
 # %%
 unscaled = train_seeds(own, 50)

@@ -1,5 +1,6 @@
 """helpers/lessons/teaching.py: what it shows, what it keeps, and what it refuses."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,7 +10,9 @@ from types import SimpleNamespace
 import ipywidgets as widgets
 import numpy as np
 import pytest
-from jupyter_client.manager import start_new_kernel
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.lessons import notes, predictions, teaching
 from helpers.lessons.teaching import (
@@ -154,39 +157,19 @@ ASK = 'from helpers.lessons.teaching import predict, reveal; predict("line", "Do
 ANSWER = 'reveal("line", {"yes": False, "no": True}); print("no")'
 
 
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
-    """A client of a kernel."""
-    environment = {name: value for name, value in os.environ.items() if name != "LESSON_ANSWERS"}
-    manager, client = start_new_kernel(cwd=str(tmp_path_factory.mktemp("lesson")), env=environment)
-    yield client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-
-
 @pytest.mark.parametrize("somebody", [True, False], ids=["in JupyterLab", "in nbclient"])
-def test_a_cell_and_run_all_end_at_an_answer_that_somebody_there_has_not_committed_to(kernel, somebody):
-    shown = []
-
-    def run(code):
-        return kernel.execute_interactive(
-            code,
-            allow_stdin=somebody,
-            timeout=300,
-            output_hook=lambda message: shown.append((message["msg_type"], message["content"])),
-        )["content"]["status"]
-
-    assert run(ASK) == "ok"
-    shown.clear()
-    assert run(ANSWER) == ("error" if somebody else "ok")
-    texts = [content["data"]["text/plain"] for kind, content in shown if kind == "display_data"]
-    printed = [content["text"] for kind, content in shown if kind == "stream"]
-    assert "error" not in [kind for kind, _ in shown]  # no traceback
-    if somebody:
-        assert texts == ["Commit to an answer first: *Does it learn?* Then run this cell and those below it."]
-    else:
-        assert texts == ["You did not commit to an answer. The measurement says: no."]
-    assert printed == ([] if somebody else ["no\n"])
+def test_a_cell_and_run_all_end_at_an_answer_that_somebody_there_has_not_committed_to(tmp_path, somebody):
+    environment = {name: value for name, value in os.environ.items() if name != "LESSON_ANSWERS"}
+    book = new_notebook(cells=[new_code_cell(ASK), new_code_cell(ANSWER)])
+    client = NotebookClient(book, kernel_name="python3", timeout=300, resources={"metadata": {"path": str(tmp_path)}})
+    with client.setup_kernel(env=environment):
+        client.kc.allow_stdin = somebody  # as the page says that shows a notebook
+        client.execute_cell(book.cells[0], 0)
+        with pytest.raises(CellExecutionError) if somebody else contextlib.nullcontext():
+            client.execute_cell(book.cells[1], 1)
+    said = "Commit to an answer first: *Does it learn?* Then run this cell and those below it."
+    shown = [output.get("text") or output.data["text/plain"] for output in book.cells[1].outputs]
+    assert shown == ([said] if somebody else ["You did not commit to an answer. The measurement says: no.", "no\n"])
 
 
 def test_a_commitment_outlives_the_kernel(notebook, tmp_path):
