@@ -170,7 +170,7 @@ layers(
 # initializer the line is level but low: the gradient is small in *all* layers. The ratio of first to last layer would
 # not show that. The section on the initial weights comes back to it.
 #
-# Why this factor? The slope of the sigmoid is s(1 − s): 1/4 in the middle, and less elsewhere. (The lab measures after
+# Why this factor? The slope of the sigmoid is s(1 − s), the largest in the middle, where s is 1/2. (The lab measures after
 # the first epoch. By then the gradients of the last layers have become smaller, so the ratio that it names is milder.)
 #
 # ## Explain: which activation, at which depth?
