@@ -10,9 +10,10 @@ from .checks import data_faults, misread_inputs
 from .data import data_of
 from .findings import Finding, finding_of
 from .given import known_targets
+from .hindrances import varies
 from .joined import by_output, losses_of, needs_joining, with_own_meaning, with_positions
 from .loss_check import loss_findings
-from .measure import rescaled, scales_itself, unmasked_padding
+from .measure import PAD_IN_FRONT, rescaled, scales_itself, unmasked_padding
 from .network import numbers_of, output_of
 from .output_and_loss import (
     NUMBER_FROM_0,
@@ -27,7 +28,6 @@ from .output_and_loss import (
 from .symptoms import Scale, Training, unscaled_inputs, unscaled_targets
 from .untrained_weights import untrained_weights
 
-ALIKE = 1e-5  # difference, of the largest output, from which on predictions differ
 DROWNS = 1e4  # so many times as large as those of the others, the loss of an output is all that training lowers
 FAR = 128.0  # so many times out of scale, data are named before anything was trained; pixels of 0 to 255 are less and often learn
 
@@ -111,12 +111,10 @@ def _forgotten(model, layers, facts):
     padding = unmasked_padding(layers, facts.x)
     if not padding:
         return None
-    answers = np.asarray(model(tf.constant(facts.inputs[:SAMPLES]), training=False))
-    if np.ptp(answers, axis=0).max() > ALIKE * np.abs(answers).max():
+    if varies(model(tf.constant(facts.inputs[:SAMPLES]), training=False)):
         return None
     text = f"A recurrent layer reads padding last, which is {padding:.0%} of the steps. Nothing is left of what came before: the network "
-    fix = "Pad at the front, as pad_sequences does, or mask the padding (mask_zero=True, Masking)."
-    return Finding("label_or_data_bug", f"{text}predicts the same for every sample.", fix)
+    return Finding("label_or_data_bug", f"{text}predicts the same for every sample.", PAD_IN_FRONT)
 
 
 def _of_output_and_data(model, facts):

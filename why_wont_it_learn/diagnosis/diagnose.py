@@ -185,9 +185,8 @@ class Examination:
         findings = [
             one if one.fixed is None else replace(one, diff=changes(self.variant, one.fixed)) for one in findings
         ]
-        if (
-            self.as_it_is is not None
-        ):  # else it was judged on another scale since, or that follows from what keeps it from training
+        # Else it was judged on another scale since, or this follows from what keeps it from being trained.
+        if self.as_it_is is not None:
             self.notes += [told for told in (self.by_seeds, self.unseen) if told]
         if findings and (alike := self._alike([finding.cause for finding in findings])):
             self.notes.append(f"Training cannot tell {alike} apart: the fix of each is enough by itself.")

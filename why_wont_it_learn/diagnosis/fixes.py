@@ -369,7 +369,7 @@ def fixes_for(variant, outcome):
         fixes.append(Fix(name, cause, words, apply, size))
 
     if measure.unmasked_padding(program.layers, data.x[: data.points]):
-        add("padded before", "label_or_data_bug", "Pad at the front, as pad_sequences does, or mask the padding (mask_zero=True, Masking).",
+        add("padded before", "label_or_data_bug", measure.PAD_IN_FRONT,
             lambda p: p.having(data=padded_before(p.data)))  # fmt: skip
     if measure.growing_steps(program.layers, data.x):
         add("bounded state", "exploding_gradient", "Use tanh, Keras's default, in the recurrent layers.",
@@ -379,12 +379,11 @@ def fixes_for(variant, outcome):
         and np.isfinite(data.inputs_2d).all()
         and Scale.of(data.inputs_2d[: data.points]).away > OFF_SCALE
     ):
+        words, step = "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).", ()
         if name := measure.unadapted(program.layers, program.fixed):
-            add("x scaled", "unscaled_inputs", f"Adapt the layer {name} to the training inputs, before fit.",
-                lambda p: p.having(data=p.data.x_scaled(f'model.get_layer("{name}").adapt(x_train)')))  # fmt: skip
-        else:
-            add("x scaled", "unscaled_inputs", "Scale the inputs to mean 0 and standard deviation 1 (StandardScaler).",
-                lambda p: p.having(data=p.data.x_scaled()))  # fmt: skip
+            words = f"Adapt the layer {name} to the training inputs, before fit."
+            step = (f'model.get_layer("{name}").adapt(x_train)',)
+        add("x scaled", "unscaled_inputs", words, lambda p: p.having(data=p.data.x_scaled(*step)))
     x = data.inputs_2d[: data.points]
     if (
         measure.first_rescaling(program.layers)

@@ -76,7 +76,7 @@ def hindrances(program):
             f"{pooled} takes the mean or the largest value over all positions, and the layers before it treat all positions alike: the "
             "network cannot tell in which order they come.",
             "Flatten instead of pooling, or put a Conv1D, an LSTM or an embedding of the positions before it.",
-            program.edited(lambda layers: _flattened(layers, pooled)),
+            without_layer(program, pooled, instead="Flatten"),
         )
     found = stages(program.layers)
     normalized = any("Normalization" in layer["class_name"] for layer in program.layers)
@@ -126,12 +126,6 @@ def _pooled_blindly(layers):
     return None
 
 
-def _flattened(layers, name):
-    for index, layer in enumerate(layers):
-        if layer["config"]["name"] == name:
-            layers[index] = {**layer, "class_name": "Flatten", "module": "keras.layers", "config": {"name": name}}
-
-
 def mixed_samples(model, data, values=None):
     """`Finding`s, one at most, where what is predicted for a sample depends on the other samples of its batch.
 
@@ -173,7 +167,7 @@ def lost_in_a_layer(model, data, values=None):
         def watching(x, *args, **kwargs):
             output = call(x, *args, **kwargs)
             alike = tf.is_tensor(x) and tf.is_tensor(output) and output.shape.rank and len(output) == len(x)
-            if alike and _varies(x) and not _varies(output):
+            if alike and varies(x) and not varies(output):
                 lost.append(layer)
             return output
 
@@ -191,7 +185,8 @@ def lost_in_a_layer(model, data, values=None):
     return [layer for layer in first if any(layer is other for other in lost)][:1]
 
 
-def _varies(part):
+def varies(part):
+    """Whether numbers differ between samples by more than rounding. part: (samples, …)."""
     part = np.asarray(part, float).reshape(len(part), -1)
     return np.ptp(part, axis=0).max() > CONSTANT * np.abs(part).max() + 1e-30
 
@@ -206,15 +201,15 @@ def told_of_lost(layer, is_last):
     )
 
 
-def without_layer(program, name):
-    """The program whose layer of this name passes on what it gets."""
+def without_layer(program, name, instead="Identity"):
+    """The program with another layer, which needs no settings, in the place of the one of this name."""
 
     def edit(layers):
         index = next(index for index, layer in enumerate(layers) if layer["config"].get("name") == name)
-        layers[index] = _passing_on(layers[index])
+        layers[index] = _passing_on(layers[index], instead)
 
     return program.edited(edit)
 
 
-def _passing_on(layer):
-    return {**layer, "class_name": "Identity", "module": "keras.layers", "config": {"name": layer["config"]["name"]}}
+def _passing_on(layer, kind="Identity"):
+    return {**layer, "class_name": kind, "module": "keras.layers", "config": {"name": layer["config"]["name"]}}

@@ -83,6 +83,9 @@ def unmasked_padding(layers, x):
     return float(steps.mean() / x.shape[1]) if np.ptp(steps) else 0.0
 
 
+PAD_IN_FRONT = "Pad at the front, as pad_sequences does, or mask the padding (mask_zero=True, Masking)."
+
+
 def growing_steps(layers, x):
     """Over how many steps a recurrent layer hands on a state that its activation does not bound; 0 where none does."""
     grows = []
