@@ -35,7 +35,7 @@ def where_is_the_edge(answer):
     return f"Yes: 2 / λmax = {edge:.3g}. A higher learning rate diverges, however long you train."
 
 
-TRIALS = 25
+TRIALS = 50
 
 
 def honest_accuracy(answer):
